@@ -1,0 +1,122 @@
+"""A test collection: documents, queries and relevance judgments, in memory.
+
+Invariant: a `Collection` that exists has been validated (`colbench.collection.validate`): ids are
+unique non-empty strings, every query has text, at least one query has a judgment. The order of
+documents and queries is the order of the source, and everything downstream keeps it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
+
+
+class Document(NamedTuple):
+    """One document of a collection."""
+
+    id: str
+    title: str
+    body: str
+
+    @property
+    def text(self) -> str:
+        """The text every system sees: `title + " " + text`, as BEIR does, stripped."""
+        return f"{self.title} {self.body}".strip()
+
+
+class Query(NamedTuple):
+    """One query of a collection."""
+
+    id: str
+    text: str
+
+
+class SelfHits(StrEnum):
+    """What happens to a document whose id equals the query's id.
+
+    BEIR's evaluation ignores such hits (`ignore_identical_ids`); in ArguAna and Quora the query
+    itself is a document of the collection, so the rule moves their scores by over ten points.
+    """
+
+    DROP_IDENTICAL_IDS = "drop_identical_ids"
+    KEEP = "keep"
+
+
+Qrels = Mapping[str, Mapping[str, int]]
+"""query id → document id → graded judgment; judgments ≤ 0 are judged not relevant."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a collection was cut down from the full one."""
+
+    docs: int | None
+    queries: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Documents, queries and qrels under one name.
+
+    Attributes:
+        name: what tables call it, for example `beir/scifact/test`.
+        documents: all documents, in source order.
+        queries: the queries that have at least one judgment, in source order.
+        qrels: judgments of those queries; documents unknown to the collection are left out.
+        self_hits: what to do with a retrieved document that has the query's own id.
+        query_length: published query length in tokens for ColBERT checkpoints; None if none is.
+        sampled: set when this is a subset of the full collection.
+        notes: what a reader of the results must know (dropped judgments, empty documents).
+    """
+
+    name: str
+    documents: Sequence[Document]
+    queries: Sequence[Query]
+    qrels: Qrels
+    self_hits: SelfHits = SelfHits.DROP_IDENTICAL_IDS
+    query_length: int | None = None
+    sampled: Sampling | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def doc_ids(self) -> list[str]:
+        """Document ids in collection order; a document's position is its internal number."""
+        return [document.id for document in self.documents]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Document texts in collection order."""
+        return [document.text for document in self.documents]
+
+    @cached_property
+    def judgments(self) -> int:
+        """Number of judgments over all queries."""
+        return sum(len(judged) for judged in self.qrels.values())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the normalised content: documents, queries and qrels, sorted by id.
+
+        Order and source format do not change it; any change of an id, a text or a grade does.
+        """
+        digest = hashlib.sha256()
+
+        def add(*fields: str) -> None:
+            for value in fields:
+                encoded = value.encode("utf-8")
+                digest.update(len(encoded).to_bytes(8, "little"))
+                digest.update(encoded)
+
+        for document in sorted(self.documents):
+            add("d", document.id, document.text)
+        for query in sorted(self.queries):
+            add("q", query.id, query.text)
+        for query_id in sorted(self.qrels):
+            for doc_id, grade in sorted(self.qrels[query_id].items()):
+                add("r", query_id, doc_id, str(grade))
+        return digest.hexdigest()

@@ -1,0 +1,51 @@
+"""What an encoder is made of; `conf/encoder/*.yaml` holds ready ones."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from colbench.settings import Settings
+
+
+class Form(StrEnum):
+    """What an encoder returns for a text."""
+
+    TOKENS = "tokens"
+    """One L2-normalised vector a token (late interaction)."""
+    POOLED = "pooled"
+    """One vector a text (bi-encoder)."""
+
+
+class EncoderSettings(Settings):
+    """A model and how texts go through it."""
+
+    name: str = Field(description="short name used in tables")
+    model: str = Field(
+        description="'embedded:all-MiniLM-L6-v2', a hub name, or a local folder in Stanford "
+        "ColBERT, PyLate or sentence-transformers format"
+    )
+    revision: str | None = Field(None, description="hub revision (commit or tag)")
+    query_length: int | None = Field(
+        None,
+        ge=2,
+        description="longest query in tokens; null takes the collection's published length, "
+        "then the checkpoint's own",
+    )
+    document_length: int | None = Field(
+        None, ge=2, description="longest document in tokens; null takes the checkpoint's own"
+    )
+    query_prompt: str | None = Field(None, description="text put before every query")
+    document_prompt: str | None = Field(None, description="text put before every document")
+    pooling: Literal["checkpoint", "mean", "cls"] = Field(
+        "checkpoint", description="how a bi-encoder makes one vector from the token vectors"
+    )
+    normalize: bool = Field(True, description="L2-normalise the pooled vector")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32", description="arithmetic of the forward pass; fp32 reproduces published numbers"
+    )
+    batch_size: int = Field(32, ge=1, description="texts in one forward pass")
+    device: str = Field("auto", description="torch device; auto takes a GPU where there is one")
+    trust_remote_code: bool = Field(False, description="run code shipped with a hub model")

@@ -1,0 +1,51 @@
+"""Errors a person can act on.
+
+Every mistake a user can make ends in a `ColbenchError`: one line that says what is wrong, where,
+and what to do. The command line prints that line and exits with `exit_code`; a traceback always
+means a defect in colbench.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ColbenchError(Exception):
+    """Base of every error that is reported to the user as one line."""
+
+    exit_code = 2
+
+
+class ConfigError(ColbenchError):
+    """A configuration key, value or name that cannot be used."""
+
+
+class DataError(ColbenchError):
+    """A collection whose content cannot be used; names the file and line where it can."""
+
+
+class StorageError(ColbenchError):
+    """A file or folder that cannot be read or written, or whose content is damaged."""
+
+
+class WeightsUnavailable(ColbenchError):
+    """Model weights that cannot be had here; the message says how to get them.
+
+    A system that raises it is reported as `skipped` and the run goes on.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the known spelling nearest to `name`, or lists what there is.
+
+    >>> did_you_mean("bm52", ["bm25", "bi_encoder"])
+    "did you mean 'bm25'?"
+    >>> did_you_mean("zzz", ["b", "a"])
+    'choose from: a, b'
+    """
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"choose from: {', '.join(names)}"

@@ -1,0 +1,48 @@
+"""Progress bars on standard error, and one switch that silences them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+QUIET_VARIABLE = "COLBENCH_QUIET"
+"""Set to "1" by `--quiet`; an environment variable so that worker processes see it too."""
+
+
+def is_quiet() -> bool:
+    """Return whether progress output is switched off."""
+    return os.environ.get(QUIET_VARIABLE) == "1"
+
+
+def bar(
+    iterable: Iterable[Any] | None = None,
+    *,
+    total: int | None = None,
+    description: str = "",
+    unit: str = "it",
+) -> tqdm[Any]:
+    """Return a tqdm bar on standard error.
+
+    Where standard error is not a terminal (a CI log) the bar refreshes every 20 seconds only.
+    """
+    return tqdm(
+        iterable,
+        total=total,
+        desc=description,
+        unit=unit,
+        file=sys.stderr,
+        disable=is_quiet(),
+        mininterval=0.2 if sys.stderr.isatty() else 20.0,
+        dynamic_ncols=True,
+        leave=True,
+    )
+
+
+def note(message: str) -> None:
+    """Print one line about what is going on to standard error, unless quiet."""
+    if not is_quiet():
+        tqdm.write(message, file=sys.stderr)
