@@ -26,6 +26,9 @@ class Encoder(Protocol):
     fingerprint: str
     """sha256 over the weights, tokenizer and module files, the settings that change vectors
     (lengths, prompts, pooling, precision, form) and the versions of the libraries that run it."""
+    document_fingerprint: str
+    """The same without what only queries see (their length and prompt): names the folder of cached
+    document vectors, which collections with different query lengths share."""
     dims: int
 
     def encode_documents(self, texts: Sequence[str]) -> list[Vectors]:

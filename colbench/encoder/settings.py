@@ -37,8 +37,16 @@ class EncoderSettings(Settings):
     document_length: int | None = Field(
         None, ge=2, description="longest document in tokens; null takes the checkpoint's own"
     )
-    query_prompt: str | None = Field(None, description="text put before every query")
-    document_prompt: str | None = Field(None, description="text put before every document")
+    query_prompt: str | None = Field(
+        None,
+        description="text put before every query in place of the checkpoint's own prompt or "
+        "marker; null keeps the checkpoint's own",
+    )
+    document_prompt: str | None = Field(
+        None,
+        description="text put before every document in place of the checkpoint's own prompt or "
+        "marker; null keeps the checkpoint's own",
+    )
     pooling: Literal["checkpoint", "mean", "cls"] = Field(
         "checkpoint", description="how a bi-encoder makes one vector from the token vectors"
     )
@@ -47,5 +55,24 @@ class EncoderSettings(Settings):
         "fp32", description="arithmetic of the forward pass; fp32 reproduces published numbers"
     )
     batch_size: int = Field(32, ge=1, description="texts in one forward pass")
+    device: str = Field("auto", description="torch device; auto takes a GPU where there is one")
+    trust_remote_code: bool = Field(False, description="run code shipped with a hub model")
+
+
+class CrossEncoderSettings(Settings):
+    """A model that reads a query and a document together and returns one score."""
+
+    name: str = Field(description="short name used in tables")
+    model: str = Field(
+        "cross-encoder/ms-marco-MiniLM-L6-v2", description="a hub name or a local folder"
+    )
+    revision: str | None = Field(None, description="hub revision (commit or tag)")
+    max_length: int = Field(
+        512, ge=8, description="longest query and document together in tokens; the rest is cut off"
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32", description="arithmetic of the forward pass; fp32 reproduces published numbers"
+    )
+    batch_size: int = Field(32, ge=1, description="pairs in one forward pass")
     device: str = Field("auto", description="torch device; auto takes a GPU where there is one")
     trust_remote_code: bool = Field(False, description="run code shipped with a hub model")

@@ -1,0 +1,76 @@
+"""`colbench cache`: what the embedding cache holds, and removing it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser("cache", help="list or prune cached document vectors")
+    parser.add_argument("--dir", type=Path, help="cache folder; default: the user's cache")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs.add_parser("list", help="one line an encoder").set_defaults(action=show)
+    prune = verbs.add_parser("prune", help="remove cached vectors")
+    which = prune.add_mutually_exclusive_group(required=True)
+    which.add_argument("--older-than", type=float, metavar="DAYS", help="not used for DAYS days")
+    which.add_argument("--fingerprint", help="of one encoder, as the list shows it")
+    which.add_argument("--all", action="store_true", help="everything")
+    prune.set_defaults(action=remove)
+
+
+def _open(options: argparse.Namespace) -> Any:
+    from colbench.encoder.cache import EmbeddingCache, default_root
+
+    return EmbeddingCache(options.dir or default_root())
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print what is cached."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from colbench.report.rows import size
+
+    cache = _open(options)
+    table = Table(title=str(cache.root), title_justify="left")
+    for title in (
+        "fingerprint",
+        "model",
+        "form",
+        "precision",
+        "documents",
+        "vectors",
+        "size",
+        "used",
+    ):
+        table.add_column(title)
+    for entry in cache.entries():
+        table.add_row(
+            entry.fingerprint[:12],
+            entry.model,
+            entry.form,
+            entry.precision,
+            f"{entry.documents:,}",
+            f"{entry.vectors:,}",
+            size(entry.bytes),
+            f"{entry.last_used:%Y-%m-%d}",
+        )
+    Console(width=None if sys.stdout.isatty() else 160, markup=False).print(table)
+    return 0
+
+
+def remove(options: argparse.Namespace) -> int:
+    """Remove what was asked for and say how much it freed."""
+    from colbench.report.rows import size
+
+    freed = _open(options).prune(
+        older_than_days=options.older_than,
+        fingerprint=options.fingerprint,
+        everything=options.all,
+    )
+    print(f"freed {size(freed)}")
+    return 0

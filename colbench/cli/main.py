@@ -1,0 +1,61 @@
+"""Entry point of the `colbench` command: reads the words, calls a subcommand, prints errors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import colbench
+from colbench.cli import cache, listing, report, run
+from colbench.errors import ColbenchError
+
+_ABOUT = """\
+Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.
+
+  colbench run experiment=quickstart              about five minutes on two cores, offline
+  colbench run dataset=beir/scifact systems=[bm25,colbert_exact]
+  colbench list systems                           what can run; also datasets, encoders, measures
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with every subcommand."""
+    parser = argparse.ArgumentParser(
+        prog="colbench", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"colbench {colbench.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for module in (run, listing, report, cache):
+        module.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 on success, 2 for a mistake the user can correct, 130 when interrupted.
+    """
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    action: Callable[[argparse.Namespace], int] = options.action
+    try:
+        return action(options)
+    except ColbenchError as error:
+        print(f"colbench: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("colbench: interrupted; the same command resumes", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

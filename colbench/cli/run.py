@@ -1,0 +1,79 @@
+"""`colbench run`: measure systems on a collection."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from colbench.progress import QUIET_VARIABLE
+
+_ABOUT = """\
+Measure systems on a collection and write results.json, report.md, TREC runs and per-query values.
+
+examples:
+  colbench run experiment=quickstart
+  colbench run dataset=beir/scifact systems=[bm25,bi_encoder,colbert_exact]
+  colbench run dataset=irds dataset.id=cranfield
+  colbench run dataset=beir_dir dataset.path=my_collection dataset.split=test k=100
+  colbench run dataset=beir/fiqa dataset.sample.docs=10000 dataset.sample.queries=100
+  colbench run encoder=colbertv2 system.bi_encoder.encoder=bge_small
+  colbench run encoder=custom encoder.model=path/to/checkpoint output_dir=out
+  colbench run system.bm25.k1=1.2 +system@system.bm25_b=bm25 systems=[bm25,bm25_b]
+
+frequent keys (all of them: colbench run --show-config):
+  dataset, dataset.sample.docs, dataset.sample.queries, encoder, systems, system.<name>.<key>,
+  baseline, measures, k, seed, threads, memory_gb, latency.queries, strict, output_dir, cache_dir
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "run",
+        help="measure systems on a collection",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration (Hydra)")
+    parser.add_argument("--quiet", action="store_true", help="no progress output (for CI)")
+    parser.add_argument("--show-config", action="store_true", help="print the configuration, stop")
+    parser.add_argument(
+        "--config-dir",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="a folder like conf/ with systems, encoders, datasets or experiments of your own",
+    )
+    parser.set_defaults(action=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compose the configuration, run it, print the table."""
+    from colbench.config.compose import compose_run
+
+    if options.quiet:
+        os.environ[QUIET_VARIABLE] = "1"
+    settings = compose_run(options.overrides, options.config_dir)
+    if options.show_config:
+        import yaml
+
+        yaml.safe_dump(settings.model_dump(mode="json"), sys.stdout, sort_keys=False)
+        return 0
+
+    from rich.console import Console
+
+    from colbench.experiment.runner import Runner
+    from colbench.report.terminal import print_results
+
+    command = ["colbench", "run", *map(shlex.quote, options.overrides)]
+    results, folder = Runner(settings, command).run()
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    print_results(results, console)
+    console.print(f"results: {folder / 'results.json'}", soft_wrap=True)
+    console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+    return 0

@@ -1,0 +1,154 @@
+"""A local folder in BEIR layout.
+
+`corpus.jsonl` and `queries.jsonl` hold one JSON object a line with `_id` and `text` (documents
+also `title`); `qrels/<split>.tsv` holds query id, document id and grade. Each may be gzipped, and
+qrels may also be a four-column TREC file. Layout: https://github.com/beir-cellar/beir
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from colbench.collection.model import Document, Query
+from colbench.collection.raw import Judgment, RawCollection, Records
+from colbench.collection.text_lines import TextLines
+from colbench.errors import DataError, did_you_mean
+from colbench.progress import bar
+
+QRELS_ENDINGS = (".tsv", ".tsv.gz", ".txt", ".txt.gz", ".qrels", ".qrels.gz", ".trec", ".trec.gz")
+"""Endings a qrels file may have; of several files for one split the first counts."""
+
+_GRADE_HEADERS = {"score", "relevance", "rel", "label", "grade"}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,9}")
+
+
+def read_beir_dir(folder: Path, split: str) -> RawCollection:
+    """Return the collection in `folder`; its files are read as it is consumed.
+
+    Raises:
+        DataError: the folder, one of its files or the split is missing; while it is consumed, a
+            line cannot be used.
+        StorageError: while it is consumed, a file cannot be read.
+    """
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise DataError(f"dataset.path: there is no folder {folder}")
+    corpus = TextLines(_find(folder, "corpus", (".jsonl", ".jsonl.gz")))
+    queries = TextLines(_find(folder, "queries", (".jsonl", ".jsonl.gz")))
+    qrels = TextLines(_find_qrels(folder / "qrels", split))
+    return RawCollection(
+        documents=Records(_documents(corpus), corpus.where),
+        queries=Records(_queries(queries), queries.where),
+        judgments=Records(_judgments(qrels), qrels.where),
+    )
+
+
+def _find(folder: Path, stem: str, endings: Iterable[str]) -> Path:
+    names = [f"{stem}{ending}" for ending in endings]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{folder} is not in BEIR layout: it has no {' or '.join(names)}")
+
+
+def _find_qrels(folder: Path, split: str) -> Path:
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder.parent} is not in BEIR layout: it has no folder 'qrels' with {split}.tsv"
+        )
+    splits = {
+        path.name.removesuffix(ending)
+        for path in folder.iterdir()
+        for ending in QRELS_ENDINGS
+        if path.name.endswith(ending)
+    }
+    if split in splits:
+        return _find(folder, split, QRELS_ENDINGS)
+    if not splits:
+        raise DataError(f"{folder} has no qrels: it needs {split}.tsv")
+    raise DataError(f"{folder} has no split '{split}': {did_you_mean(split, splits)}")
+
+
+def _documents(lines: TextLines) -> Iterator[Document]:
+    for record in bar(_objects(lines), description=f"reading {lines.path.name}", unit="doc"):
+        title = record.get("title")
+        yield Document(
+            _id(record, lines),
+            "" if title is None else _string(title, "title", lines),
+            _text(record, lines),
+        )
+
+
+def _queries(lines: TextLines) -> Iterator[Query]:
+    for record in _objects(lines):
+        yield Query(_id(record, lines), _text(record, lines))
+
+
+def _objects(lines: TextLines) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            column = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+            raise DataError(f"{lines.where()}: not valid JSON{column}: {reason}") from error
+        if not isinstance(record, dict):
+            raise DataError(
+                f"{lines.where()}: a {type(record).__name__}, not an object such as "
+                '{"_id": "1", "text": "..."}'
+            )
+        yield record
+
+
+def _id(record: dict[str, Any], lines: TextLines) -> str:
+    if "_id" not in record:
+        raise DataError(f"{lines.where()}: the key '_id' is missing")
+    value = record["_id"]
+    # Qrels are text, so an integer id has one spelling there and can only be meant as that.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _string(value, "_id", lines)
+
+
+def _text(record: dict[str, Any], lines: TextLines) -> str:
+    if "text" not in record:
+        raise DataError(f"{lines.where()}: the key 'text' is missing")
+    return _string(record["text"], "text", lines)
+
+
+def _string(value: Any, key: str, lines: TextLines) -> str:
+    if not isinstance(value, str):
+        kind = "null" if value is None else type(value).__name__
+        raise DataError(f"{lines.where()}: '{key}' must be a string, not {kind}")
+    return value
+
+
+def _judgments(lines: TextLines) -> Iterator[Judgment]:
+    """Yield the judgments of BEIR's three columns or TREC's four, with or without a header."""
+    columns = 0
+    first = True
+    for line in lines:
+        fields = line.split()
+        if not fields:
+            continue
+        is_header = first and fields[-1].lower() in _GRADE_HEADERS
+        first = False
+        if is_header:
+            continue
+        columns = columns or len(fields)
+        if len(fields) not in (3, 4) or len(fields) != columns:
+            wanted = columns if columns in (3, 4) else "3 (BEIR) or 4 (TREC)"
+            raise DataError(
+                f"{lines.where()}: {len(fields)} columns, expected {wanted}: query id, "
+                "(iteration,) document id, grade; ids must not contain whitespace"
+            )
+        grade = fields[-1]
+        if not _INTEGER.fullmatch(grade):
+            raise DataError(f"{lines.where()}: the grade '{grade[:40]}' is not an integer")
+        yield Judgment(fields[0], fields[-2], int(grade))

@@ -1,0 +1,143 @@
+"""Docstrings and re-exports of a module, read from its source without importing it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from colbench.collection.pydocs.attached import attached_docstring
+from colbench.collection.pydocs.packages import SourceFile
+
+
+class Documented(NamedTuple):
+    """One object that has a docstring.
+
+    Attributes:
+        module: the module whose source defines it.
+        qualname: its name there, `function`, `Class` or `Class.method`.
+        docstring: as written, without its indentation.
+    """
+
+    module: str
+    qualname: str
+    docstring: str
+
+
+@dataclass
+class Module:
+    """What one source file says.
+
+    Attributes:
+        name: dotted module name.
+        is_package: whether the file is an `__init__.py`.
+        objects: public documented objects, in source order, each name once.
+        imports: local name → (module, name there) of every `from … import …`.
+        stars: modules imported with `*`.
+        exported: content of `__all__`, None where there is none or it is computed.
+    """
+
+    name: str
+    is_package: bool
+    objects: list[Documented] = field(default_factory=list)
+    imports: dict[str, tuple[str, str]] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
+    exported: set[str] | None = None
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def read_module(source: SourceFile) -> Module | None:
+    """Parse one file; None where this Python cannot (a template, say)."""
+    with warnings.catch_warnings():
+        # Invalid escapes in other people's docstrings.
+        warnings.simplefilter("ignore")
+        try:
+            tree = ast.parse(source.path.read_bytes())
+        except (SyntaxError, ValueError):
+            return None
+    module = Module(source.module, source.is_package)
+    seen: set[tuple[str, str]] = set()
+    for statement in _statements(tree.body):
+        if isinstance(statement, ast.ImportFrom):
+            _add_import(module, statement)
+        elif isinstance(statement, ast.Assign | ast.AugAssign):
+            _add_exports(module, statement)
+        for found in _documented(source.module, statement):
+            if (found.module, found.qualname) not in seen:
+                seen.add((found.module, found.qualname))
+                module.objects.append(found)
+    return module
+
+
+def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield statements, those under `if`, `try`, `with` and `for` included, in source order."""
+    for statement in body:
+        yield statement
+        if not isinstance(statement, Function | ast.ClassDef):
+            for name in ("body", "handlers", "orelse", "finalbody"):
+                for child in getattr(statement, name, []):
+                    inner = child.body if isinstance(child, ast.ExceptHandler) else [child]
+                    yield from _statements(inner)
+
+
+def _documented(module: str, statement: ast.stmt) -> Iterator[Documented]:
+    if isinstance(statement, Function | ast.ClassDef):
+        yield from _defined(module, "", statement)
+    elif isinstance(statement, ast.Assign | ast.Expr):
+        attached = attached_docstring(module, statement)
+        if attached is not None:
+            where, qualname, docstring = attached
+            if _is_public(qualname):
+                yield Documented(where, qualname, inspect.cleandoc(docstring))
+
+
+def _defined(module: str, prefix: str, node: Function | ast.ClassDef) -> Iterator[Documented]:
+    if not _is_public(node.name) or _is_deprecated(node):
+        return
+    docstring = ast.get_docstring(node)
+    if docstring:
+        yield Documented(module, f"{prefix}{node.name}", docstring)
+    if isinstance(node, ast.ClassDef) and not prefix:
+        for child in _statements(node.body):
+            if isinstance(child, Function):
+                yield from _defined(module, f"{node.name}.", child)
+
+
+def _is_public(qualname: str) -> bool:
+    return not any(part.startswith("_") for part in qualname.split("."))
+
+
+def _is_deprecated(node: Function | ast.ClassDef) -> bool:
+    """Whether a decorator says so; `.. deprecated::` in the text is looked at elsewhere."""
+    called = (d.func if isinstance(d, ast.Call) else d for d in node.decorator_list)
+    return any("deprecated" in ast.unparse(decorator) for decorator in called)
+
+
+def _add_import(module: Module, statement: ast.ImportFrom) -> None:
+    origin = statement.module or ""
+    if statement.level:
+        parts = module.name.split(".")
+        up = statement.level - 1 if module.is_package else statement.level
+        base = ".".join(parts[: len(parts) - up])
+        origin = f"{base}.{origin}" if origin else base
+    for alias in statement.names:
+        if alias.name == "*":
+            module.stars.append(origin)
+        else:
+            module.imports.setdefault(alias.asname or alias.name, (origin, alias.name))
+
+
+def _add_exports(module: Module, statement: ast.Assign | ast.AugAssign) -> None:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    if not any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+        return
+    try:
+        names = set(ast.literal_eval(statement.value))
+    except (ValueError, TypeError):
+        return
+    module.exported = (module.exported or set()) | names

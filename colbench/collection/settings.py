@@ -1,0 +1,84 @@
+"""Where a collection comes from; `conf/dataset/` holds ready ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from colbench.collection.model import SelfHits
+from colbench.settings import Settings
+
+
+class SampleSettings(Settings):
+    """How much of the collection is used; null takes all of it."""
+
+    docs: int | None = Field(
+        default=None,
+        ge=1,
+        description="documents kept: every judged one of the kept queries, filled up at random",
+    )
+    queries: int | None = Field(default=None, ge=1, description="queries kept, drawn at random")
+    seed: int = Field(default=0, ge=0, description="seed of the draw")
+
+
+class CollectionSettings(Settings):
+    """What every kind of source has in common."""
+
+    name: str | None = Field(
+        default=None,
+        pattern=r"^\S(.*\S)?$",
+        coerce_numbers_to_str=True,
+        description="what tables call the collection; null derives it from the source",
+    )
+    self_hits: SelfHits | None = Field(
+        default=None,
+        description="what happens to a document that has the query's id: drop_identical_ids "
+        "(BEIR's rule) or keep; null follows BEIR for ids under beir/ and keeps otherwise",
+    )
+    query_length: int | None = Field(
+        default=None, ge=2, description="published query length in tokens for ColBERT checkpoints"
+    )
+    sample: SampleSettings = Field(default_factory=SampleSettings, description="use only a part")
+    max_unknown_docs: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="largest share of judgments that may name documents the collection lacks",
+    )
+
+
+class IrdsSettings(CollectionSettings):
+    """Any ir_datasets id that has documents, queries and qrels."""
+
+    kind: Literal["irds"] = "irds"
+    id: str = Field(min_length=1, description="ir_datasets id, for example beir/scifact/test")
+
+
+class BeirDirSettings(CollectionSettings):
+    """A local folder in BEIR layout: corpus.jsonl, queries.jsonl, qrels/<split>.tsv."""
+
+    kind: Literal["beir_dir"] = "beir_dir"
+    path: Path = Field(description="the folder")
+    split: str = Field(
+        default="test",
+        pattern=r"^[^/\\\s]+$",
+        coerce_numbers_to_str=True,
+        description="name of the qrels file, without its ending",
+    )
+
+
+class PydocsSettings(CollectionSettings):
+    """The collection made from the documentation of installed Python packages."""
+
+    kind: Literal["pydocs"] = "pydocs"
+    size: Literal["small", "full"] = Field(
+        default="small", description="how many packages are harvested"
+    )
+
+
+DatasetSettings = Annotated[
+    IrdsSettings | BeirDirSettings | PydocsSettings, Field(discriminator="kind")
+]
+"""Any source; `kind` says which."""

@@ -1,0 +1,110 @@
+"""A checksummed copy of a collection that worker processes read.
+
+Folder layout: `documents.jsonl` and `queries.jsonl` (one JSON array of the record's fields a
+line), `qrels.tsv` (query id, document id, grade) and `manifest.json`, written last, with
+everything else and the sha256 of the three files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from colbench.collection.model import Collection, Document, Query, Sampling, SelfHits
+from colbench.errors import StorageError
+from colbench.files import atomic_write, sha256_file, write_json
+
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+_DOCUMENTS = "documents.jsonl"
+_QUERIES = "queries.jsonl"
+_QRELS = "qrels.tsv"
+
+
+def write_snapshot(collection: Collection, folder: Path) -> None:
+    """Write the collection under `folder`, replacing a snapshot that is there.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    _write_lines(folder / _DOCUMENTS, map(_json_line, collection.documents))
+    _write_lines(folder / _QUERIES, map(_json_line, collection.queries))
+    _write_lines(
+        folder / _QRELS,
+        (
+            f"{query_id}\t{doc_id}\t{grade}"
+            for query_id, judged in collection.qrels.items()
+            for doc_id, grade in judged.items()
+        ),
+    )
+    manifest = {
+        "format": _FORMAT,
+        "name": collection.name,
+        "self_hits": collection.self_hits.value,
+        "query_length": collection.query_length,
+        "sampled": asdict(collection.sampled) if collection.sampled else None,
+        "notes": list(collection.notes),
+        "sha256": {name: sha256_file(folder / name) for name in (_DOCUMENTS, _QUERIES, _QRELS)},
+    }
+    write_json(folder / _MANIFEST, manifest)
+
+
+def read_snapshot(folder: Path) -> Collection:
+    """Return the collection written by `write_snapshot`, equal to the one given there.
+
+    Raises:
+        StorageError: there is no snapshot, it is damaged, or another version wrote it.
+    """
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        if manifest["format"] != _FORMAT:
+            raise _unusable(folder, f"has format {manifest['format']}, not {_FORMAT}")
+        for name, expected in manifest["sha256"].items():
+            if sha256_file(folder / name) != expected:
+                raise _unusable(folder, f"is damaged ({name} does not match its checksum)")
+        return _read(folder, manifest)
+    except OSError as error:
+        raise _unusable(folder, f"cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unusable(folder, "is damaged (its manifest is not valid)") from error
+
+
+def _read(folder: Path, manifest: dict[str, Any]) -> Collection:
+    qrels: dict[str, dict[str, int]] = {}
+    for line in _lines(folder / _QRELS):
+        query_id, doc_id, grade = line.decode("utf-8").split("\t")
+        qrels.setdefault(query_id, {})[doc_id] = int(grade)
+    return Collection(
+        name=manifest["name"],
+        documents=[Document(*json.loads(line)) for line in _lines(folder / _DOCUMENTS)],
+        queries=[Query(*json.loads(line)) for line in _lines(folder / _QUERIES)],
+        qrels=qrels,
+        self_hits=SelfHits(manifest["self_hits"]),
+        query_length=manifest["query_length"],
+        sampled=Sampling(**manifest["sampled"]) if manifest["sampled"] else None,
+        notes=tuple(manifest["notes"]),
+    )
+
+
+def _json_line(fields: tuple[str, ...]) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    with atomic_write(path, "wb") as stream:
+        for line in lines:
+            stream.write(line.encode("utf-8") + b"\n")
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    # Bytes, because text mode and str.splitlines would also end a line at U+2028 or a bare \r.
+    with path.open("rb") as stream:
+        for line in stream:
+            yield line.removesuffix(b"\n")
+
+
+def _unusable(folder: Path, problem: str) -> StorageError:
+    return StorageError(f"the collection snapshot {folder} {problem}; delete it and run again")

@@ -1,0 +1,169 @@
+"""The gate between a source and everything else: a `Collection` is only ever made here.
+
+Nothing is dropped silently. What makes a score meaningless is refused in one line; what merely
+changes it (an unjudged query, a judgment of an unknown document) is counted in the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from colbench.collection.checks import checked, examples, short
+from colbench.collection.model import Collection, Document, Query, SelfHits
+from colbench.collection.raw import Judgment, RawCollection, Records
+from colbench.errors import DataError
+
+_Qrels = dict[str, dict[str, int]]
+
+
+def build_collection(
+    raw: RawCollection,
+    *,
+    name: str,
+    self_hits: SelfHits | None = None,
+    query_length: int | None = None,
+    max_unknown_docs: float = 0.0,
+) -> Collection:
+    """Check every record of `raw` and return the collection.
+
+    Args:
+        raw: the records; consumed.
+        name: name of the collection.
+        self_hits: the rule for hits with the query's own id; None where nobody chose one, which
+            keeps them and says so in a note if there are any.
+        query_length: published query length in tokens.
+        max_unknown_docs: largest share of judgments that may name documents it lacks.
+
+    Raises:
+        DataError: an id or a text cannot be used, a part is empty, a judged query has no text, or
+            too many judgments name unknown documents.
+    """
+    queries = checked(raw.queries, "query")
+    judged = _merged(raw.judgments)
+    documents = checked(raw.documents, "document")
+    doc_ids = {document.id for document in documents}
+    notes: list[str] = []
+    qrels = _of_known_queries(judged, queries, raw.judgments.where(), notes)
+    qrels = _of_known_docs(qrels, doc_ids, max_unknown_docs, raw.judgments.where(), notes)
+    kept = _judged_queries(queries, qrels, raw.queries.where(), notes)
+    _note_contents(documents, kept, qrels, notes)
+    _note_self_hits(kept, doc_ids, self_hits, notes)
+    return Collection(
+        name=name,
+        documents=documents,
+        queries=kept,
+        qrels={query.id: qrels[query.id] for query in kept},
+        self_hits=self_hits or SelfHits.KEEP,
+        query_length=query_length,
+        notes=tuple(notes),
+    )
+
+
+def _merged(records: Records[Judgment]) -> _Qrels:
+    """Return the qrels; a judgment repeated with the same grade counts once."""
+    qrels: _Qrels = {}
+    for query_id, doc_id, grade in records.items:
+        before = qrels.setdefault(query_id, {}).setdefault(doc_id, grade)
+        if before != grade:
+            raise DataError(
+                f"{records.where()}: query {short(query_id)} and document {short(doc_id)} are "
+                f"judged {grade} here and {before} before; keep one of the two"
+            )
+    if not qrels:
+        raise DataError(f"{records.where()}: there are no judgments; at least one is needed")
+    return qrels
+
+
+def _of_known_queries(
+    qrels: _Qrels, queries: Sequence[Query], where: str, notes: list[str]
+) -> _Qrels:
+    known = {query.id for query in queries}
+    unknown = [query_id for query_id in qrels if query_id not in known]
+    if len(unknown) == len(qrels):
+        raise DataError(
+            f"{where}: none of the judged queries is in the collection, for example "
+            f"{examples(unknown)}; check that queries and judgments belong together"
+        )
+    if unknown:
+        notes.append(
+            f"judgments of {len(unknown)} queries the collection does not have are ignored, "
+            f"for example {examples(unknown)}"
+        )
+    return {query_id: judged for query_id, judged in qrels.items() if query_id in known}
+
+
+def _of_known_docs(
+    qrels: _Qrels, doc_ids: set[str], largest_share: float, where: str, notes: list[str]
+) -> _Qrels:
+    total = sum(len(judged) for judged in qrels.values())
+    unknown = [doc for judged in qrels.values() for doc in judged if doc not in doc_ids]
+    if not unknown:
+        return qrels
+    found = (
+        f"{len(unknown)} of {total} judgments ({len(unknown) / total:.1%}) name documents the "
+        f"collection does not have, for example {examples(unknown)}"
+    )
+    if len(unknown) > largest_share * total:
+        raise DataError(
+            f"{where}: {found}; complete the documents, or accept it with "
+            f"dataset.max_unknown_docs (now {largest_share:g})"
+        )
+    notes.append(f"{found}; they are left out")
+    known = (
+        (query_id, {doc: grade for doc, grade in judged.items() if doc in doc_ids})
+        for query_id, judged in qrels.items()
+    )
+    return {query_id: judged for query_id, judged in known if judged}
+
+
+def _judged_queries(
+    queries: Sequence[Query], qrels: _Qrels, where: str, notes: list[str]
+) -> list[Query]:
+    kept = [query for query in queries if query.id in qrels]
+    if not kept:
+        raise DataError(f"{where}: no query has a judgment of a document the collection has")
+    empty = [query.id for query in kept if not query.text.strip()]
+    if empty:
+        raise DataError(
+            f"{where}: {len(empty)} judged queries have no text, for example {examples(empty)}; "
+            "give them one or remove their judgments"
+        )
+    if len(kept) < len(queries):
+        notes.append(
+            f"{len(queries) - len(kept)} of {len(queries)} queries have no judgment and are left "
+            "out"
+        )
+    return kept
+
+
+def _note_contents(
+    documents: Sequence[Document], queries: Sequence[Query], qrels: _Qrels, notes: list[str]
+) -> None:
+    empty = [document.id for document in documents if not document.text]
+    if empty:
+        notes.append(
+            f"{len(empty)} of {len(documents)} documents have no text and are kept, for example "
+            f"{examples(empty)}"
+        )
+    hopeless = [query.id for query in queries if max(qrels[query.id].values()) <= 0]
+    if hopeless:
+        notes.append(
+            f"{len(hopeless)} of {len(queries)} queries have no relevant document and score 0 in "
+            f"every average, for example {examples(hopeless)}"
+        )
+
+
+def _note_self_hits(
+    queries: Sequence[Query], doc_ids: set[str], rule: SelfHits | None, notes: list[str]
+) -> None:
+    shared = [query.id for query in queries if query.id in doc_ids]
+    if not shared or rule is SelfHits.KEEP:
+        return
+    found = f"{len(shared)} of {len(queries)} queries have the id of a document"
+    if rule is SelfHits.DROP_IDENTICAL_IDS:
+        notes.append(f"{found}; that document is dropped from their results (BEIR's rule)")
+    else:
+        notes.append(
+            f"{found}; it is kept in their results, where BEIR's own evaluation drops it: set "
+            "dataset.self_hits to drop_identical_ids or keep"
+        )

@@ -1,0 +1,1 @@
+"""Configuration: Hydra composes `conf/`, pydantic checks the result before any work starts."""

@@ -1,0 +1,58 @@
+"""The typed configuration of a run; `conf/config.yaml` holds the defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from colbench.collection.settings import DatasetSettings
+from colbench.settings import Settings
+
+
+class LatencySettings(Settings):
+    """How latency is measured: one query at a time, after a warm-up, in several trials."""
+
+    queries: int = Field(100, ge=1, description="queries measured, the first of the collection")
+    trials: int = Field(3, ge=3, description="passes over them; the fastest counts")
+    warmup: int = Field(5, ge=1, description="queries searched before the clock starts")
+    max_seconds: float = Field(
+        60.0, gt=0, description="budget of the first trial; fewer queries are measured past it"
+    )
+
+
+class SignificanceSettings(Settings):
+    """Paired tests against the baseline."""
+
+    test: Literal["student", "fisher"] = Field("student", description="ranx's paired test")
+    alpha: float = Field(0.05, gt=0, lt=1, description="family-wise level after Holm's correction")
+
+
+class RunSettings(Settings):
+    """Everything `colbench run` takes."""
+
+    name: str | None = Field(None, description="name of the experiment; default: the collection's")
+    dataset: DatasetSettings = Field(description="the collection")
+    encoder: dict[str, Any] = Field(description="encoder of systems that name none")
+    cross_encoder: dict[str, Any] = Field(description="cross-encoder of the reranking systems")
+    system: dict[str, dict[str, Any]] = Field(description="settings of the systems that can run")
+    systems: list[str] = Field(min_length=1, description="names of the systems that do run")
+    baseline: str | None = Field(
+        None, description="system the others are tested against; default: the first that ran"
+    )
+    measures: list[str] = Field(min_length=1, description="ranx measures")
+    k: PositiveInt | None = Field(
+        None, description="documents retrieved a query; default: 1000 or the whole collection"
+    )
+    latency: LatencySettings = Field(default_factory=lambda: LatencySettings())
+    significance: SignificanceSettings = Field(default_factory=lambda: SignificanceSettings())
+    threads: PositiveInt | None = Field(None, description="threads; default: the usable cores")
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    memory_gb: float = Field(
+        4.0, gt=0, description="bound on the document vectors a system holds in memory, GB"
+    )
+    strict: bool = Field(False, description="fail when a system has to be skipped")
+    keep_indexes: bool = Field(False, description="leave the built indexes in the output folder")
+    output_dir: Path | None = Field(None, description="default: results/runs/<experiment>/<time>")
+    cache_dir: Path | None = Field(None, description="embedding cache; default: the user's cache")

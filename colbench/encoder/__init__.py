@@ -1,0 +1,1 @@
+"""Models that turn texts into vectors, and the cache that keeps document vectors."""

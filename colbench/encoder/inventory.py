@@ -1,0 +1,132 @@
+"""What the embedding cache holds, and throwing parts of it away."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from colbench.encoder.shards import Damaged, read_manifest
+from colbench.encoder.space import DESCRIPTION, LAST_USED, Space, locked, remove
+from colbench.errors import ConfigError, StorageError, did_you_mean
+from colbench.progress import note
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """The cached vectors of one encoder.
+
+    Attributes:
+        fingerprint: `document_fingerprint` of the encoder.
+        name: short name it was first used under.
+        model: weights it was made from.
+        form: `tokens` or `pooled`.
+        precision: arithmetic of the forward pass.
+        documents: distinct texts held.
+        vectors: vectors held.
+        bytes: on disk, all files.
+        last_used: when a run last read or wrote it (UTC).
+        folder: where it lies.
+    """
+
+    fingerprint: str
+    name: str
+    model: str
+    form: str
+    precision: str
+    documents: int
+    vectors: int
+    bytes: int
+    last_used: datetime
+    folder: Path
+
+
+def list_entries(root: Path) -> list[CacheEntry]:
+    """Return the spaces under a cache folder, most recently used first; anything else is ignored.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    if not root.exists():
+        return []
+    try:
+        folders = [path for path in root.iterdir() if _FINGERPRINT.fullmatch(path.name)]
+        entries = [_entry(folder) for folder in folders if folder.is_dir()]
+    except OSError as error:
+        raise StorageError(
+            f"cannot read the embedding cache {root}: {error.strerror or error}; "
+            "set COLBENCH_CACHE to another folder"
+        ) from error
+    return sorted(entries, key=lambda entry: (entry.last_used, entry.fingerprint), reverse=True)
+
+
+def prune_entries(
+    entries: Sequence[CacheEntry],
+    lock_file: Callable[[str], Path],
+    *,
+    older_than_days: float | None,
+    fingerprint: str | None,
+    everything: bool,
+) -> int:
+    """Delete the entries that meet every given condition; see `EmbeddingCache.prune`."""
+    if older_than_days is None and fingerprint is None and not everything:
+        raise ConfigError("say what to prune: an age in days, a fingerprint, or everything")
+    chosen = list(entries)
+    if fingerprint is not None:
+        chosen = [entry for entry in chosen if entry.fingerprint.startswith(fingerprint)]
+        if not chosen or not fingerprint:
+            hint = did_you_mean(fingerprint, [entry.fingerprint[:12] for entry in entries])
+            raise ConfigError(f"no cache entry has fingerprint {fingerprint!r}; {hint}")
+    if older_than_days is not None:
+        oldest = datetime.now(UTC) - timedelta(days=older_than_days)
+        chosen = [entry for entry in chosen if entry.last_used < oldest]
+    freed = 0
+    for entry in chosen:
+        with locked(lock_file(entry.fingerprint), wait=False) as held:
+            if held:
+                remove(entry.folder)
+                freed += entry.bytes
+            else:
+                note(f"embedding cache: {entry.folder} is in use; left alone")
+    return freed
+
+
+def _entry(folder: Path) -> CacheEntry:
+    description = _description(folder)
+    documents = vectors = 0
+    for shard in Space(folder, folder.name).shard_folders():
+        try:
+            manifest = read_manifest(shard)
+        except Damaged:
+            continue
+        documents += manifest["documents"]
+        vectors += manifest["vectors"]
+    used = folder / LAST_USED
+    modified = (used if used.exists() else folder).stat().st_mtime
+    return CacheEntry(
+        fingerprint=folder.name,
+        name=str(description.get("name", "?")),
+        model=str(description.get("model", "?")),
+        form=str(description.get("form", "?")),
+        precision=str(description.get("precision", "?")),
+        documents=documents,
+        vectors=vectors,
+        bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        last_used=datetime.fromtimestamp(modified, UTC),
+        folder=folder,
+    )
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """Return what space.json says; it is for people, so a damaged one is no error."""
+    try:
+        value = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

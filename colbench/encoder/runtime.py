@@ -1,0 +1,112 @@
+"""How a model is run: quietly, on which device, in which arithmetic."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from colbench.encoder.base import Vectors
+from colbench.encoder.checkpoint import foreign_code
+from colbench.encoder.hub import snapshot
+from colbench.errors import ColbenchError, ConfigError
+
+Model = TypeVar("Model")
+
+
+def pick_device(device: str, precision: str) -> str:
+    """Return a torch device that exists here.
+
+    Raises:
+        ConfigError: unknown or absent device, or fp16 without a GPU.
+    """
+    import torch
+    from sentence_transformers.util import get_device_name
+
+    chosen = str(get_device_name()) if device == "auto" else device
+    try:
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"device={device!r} cannot be used here; choose auto, cpu or cuda"
+        ) from error
+    if precision == "fp16" and torch.device(chosen).type == "cpu":
+        raise ConfigError("precision=fp16 needs a GPU; choose fp32 or bf16 on a CPU")
+    return chosen
+
+
+def code_folders(folder: Path) -> dict[str, Path]:
+    """Return the repositories whose code a checkpoint runs, fetched where they are not cached."""
+    return {name: snapshot(name, None, needs="*.py") for name in foreign_code(folder)}
+
+
+def load_quietly(
+    make: Callable[..., Model], folder: Path, *, trust_remote_code: bool, device: str
+) -> Model:
+    """Call a sentence-transformers class on a local folder, without network, pickle or chatter.
+
+    Raises:
+        ConfigError: the folder cannot be loaded, or wants to run code that is not trusted.
+        WeightsUnavailable: code it needs from another repository cannot be had.
+    """
+    from transformers.utils import logging as transformers_logging
+
+    repositories = foreign_code(folder)
+    if repositories and not trust_remote_code:
+        raise ConfigError(
+            f"{folder} runs code from {', '.join(repositories)}; read that code, "
+            "then set trust_remote_code=true"
+        )
+    code_folders(folder)
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+    try:
+        return make(
+            str(folder),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=trust_remote_code,
+            model_kwargs={"use_safetensors": True},
+        )
+    except ColbenchError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ConfigError(f"{folder} cannot be loaded as a model: {reason}") from error
+
+
+@contextlib.contextmanager
+def arithmetic(precision: str, device: str) -> Iterator[None]:
+    """Run a forward pass in fp32, or under torch's autocast to bf16 or fp16.
+
+    Raises:
+        ColbenchError: the GPU's memory is too small for a batch.
+    """
+    import torch
+
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    autocast = torch.autocast(torch.device(device).type, dtype, enabled=precision != "fp32")
+    try:
+        with autocast:
+            yield
+    except torch.OutOfMemoryError as error:
+        raise ColbenchError(f"{device} is out of memory; choose a smaller batch_size") from error
+
+
+def check_finite(arrays: Sequence[Vectors], texts: Sequence[str], name: str) -> None:
+    """Fail if a vector holds NaN or infinity.
+
+    Raises:
+        ColbenchError: naming the number (from 0) and the beginning of the text.
+    """
+    for number, (array, text) in enumerate(zip(arrays, texts, strict=True)):
+        if not np.isfinite(array).all():
+            raise ColbenchError(
+                f"{name}: NaN or infinity in the vectors of text {number} ({text[:60]!r}); "
+                "try precision=fp32"
+            )

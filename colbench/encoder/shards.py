@@ -1,0 +1,203 @@
+"""One shard of the embedding cache: the vectors of some texts in a folder of checksummed files.
+
+    vectors.npy    (vectors, dims) float16 or float32: the rows of all texts, one after the other
+    lengths.npy    (texts,) int64: rows of each text
+    keys.npy       (texts, 32) uint8: sha256 of each text
+    manifest.json  what the files must be, their sha256, and a sha256 of the manifest itself
+
+A shard is written under a temporary name and renamed when all of it is on the disk, so a folder
+with the final name is complete; one that does not pass its checksums was damaged later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.errors import StorageError
+from colbench.files import atomic_write, sha256_file, write_json
+
+FORMAT = 1
+TEMPORARY_SUFFIX = ".tmp"
+_MANIFEST = "manifest.json"
+
+
+class Damaged(Exception):
+    """A shard whose files are not what its manifest says, or that lacks a readable manifest."""
+
+
+class Foreign(Exception):
+    """A folder that is intact but not a shard of this space, or of a newer colbench."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard whose manifest, keys and lengths have been read and verified.
+
+    Attributes:
+        folder: where it lies.
+        keys: sha256 digests of its texts.
+        lengths: int64, rows of each text.
+        starts: int64, first row of each text.
+        dims: columns of the vectors.
+        dtype: of the vectors.
+        seconds: how long encoding its texts took.
+    """
+
+    folder: Path
+    keys: list[bytes]
+    lengths: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    dims: int
+    dtype: np.dtype[Any]
+    seconds: float
+
+    def verify_vectors(self) -> None:
+        """Check the vectors against their sha256; reads the whole file.
+
+        Raises:
+            Damaged: they differ.
+        """
+        manifest = read_manifest(self.folder)
+        _check_file(self.folder, manifest, "vectors.npy")
+
+    def vectors(self) -> NDArray[Any]:
+        """Return the vectors as a memory map.
+
+        Raises:
+            StorageError: the file is gone, because someone pruned the cache meanwhile.
+        """
+        try:
+            mapped = np.load(self.folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"{self.folder} can no longer be read ({error}); run again to encode it anew"
+            ) from error
+        array: NDArray[Any] = mapped
+        return array
+
+
+def write_shard(
+    space: Path,
+    fingerprint: str,
+    keys: Sequence[bytes],
+    matrices: Sequence[NDArray[np.floating]],
+    *,
+    seconds: float,
+) -> Shard:
+    """Commit a shard in one rename and return it.
+
+    Args:
+        space: folder that holds the shards of one encoder.
+        fingerprint: of that encoder.
+        keys: sha256 digest of each text.
+        matrices: (rows, dims) of each text, in the dtype they are stored in.
+        seconds: how long encoding them took.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    name = hashlib.sha256(b"".join(sorted(keys))).hexdigest()[:32]
+    arrays = {
+        "vectors.npy": np.concatenate(matrices),
+        "lengths.npy": np.array([len(matrix) for matrix in matrices], dtype=np.int64),
+        "keys.npy": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32),
+    }
+    temporary: Path | None = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=TEMPORARY_SUFFIX, dir=space))
+        for file, array in arrays.items():
+            with atomic_write(temporary / file, "wb") as stream:
+                np.save(stream, array, allow_pickle=False)
+        content = {
+            "format": FORMAT,
+            "fingerprint": fingerprint,
+            "documents": len(keys),
+            "vectors": len(arrays["vectors.npy"]),
+            "dims": int(arrays["vectors.npy"].shape[1]),
+            "dtype": arrays["vectors.npy"].dtype.name,
+            "seconds": seconds,
+            "sha256": {file: sha256_file(temporary / file) for file in arrays},
+        }
+        write_json(temporary / _MANIFEST, {**content, "self_sha256": _self_sha256(content)})
+        temporary.chmod(0o755)
+        temporary.rename(space / name)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {space / name}: {error.strerror or error}; free some space or set "
+            "COLBENCH_CACHE to another folder"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return open_shard(space / name, fingerprint)
+
+
+def open_shard(folder: Path, fingerprint: str) -> Shard:
+    """Read and verify everything of a shard but its vectors.
+
+    Raises:
+        Damaged: a file is missing, truncated or changed.
+        Foreign: the shard belongs to another encoder or another format.
+    """
+    manifest = read_manifest(folder)
+    if manifest["format"] != FORMAT or manifest["fingerprint"] != fingerprint:
+        raise Foreign(str(folder))
+    for file in ("lengths.npy", "keys.npy"):
+        _check_file(folder, manifest, file)
+    if not (folder / "vectors.npy").is_file():
+        raise Damaged("vectors.npy is missing")
+    try:
+        lengths = np.load(folder / "lengths.npy", allow_pickle=False)
+        keys = np.load(folder / "keys.npy", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise Damaged(f"it cannot be read ({error})") from error
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    return Shard(
+        folder=folder,
+        keys=[key.tobytes() for key in keys],
+        lengths=lengths,
+        starts=starts,
+        dims=manifest["dims"],
+        dtype=np.dtype(manifest["dtype"]),
+        seconds=manifest["seconds"],
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return a shard's manifest.
+
+    Raises:
+        Damaged: it is missing, is not JSON, or does not match its own checksum.
+    """
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        content = {key: value for key, value in manifest.items() if key != "self_sha256"}
+        intact = manifest["self_sha256"] == _self_sha256(content)
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        raise Damaged(f"{_MANIFEST} cannot be read") from error
+    if not intact:
+        raise Damaged(f"{_MANIFEST} does not match its checksum")
+    return content
+
+
+def _self_sha256(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_file(folder: Path, manifest: dict[str, Any], file: str) -> None:
+    try:
+        digest = sha256_file(folder / file)
+    except OSError as error:
+        raise Damaged(f"{file} cannot be read") from error
+    if digest != manifest["sha256"].get(file):
+        raise Damaged(f"{file} does not match its checksum")

@@ -1,0 +1,155 @@
+"""All shards of one encoder in the cache, and the lock that lets one process at a time add to it.
+
+Readers take no lock: a shard appears in one rename and never changes. A process that finds texts
+missing takes the lock, looks again, and encodes what is still missing, so two processes never
+encode the same text twice and never see each other's temporary files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from colbench.encoder.base import Encoder
+from colbench.encoder.shards import TEMPORARY_SUFFIX, Damaged, Foreign, Shard, open_shard
+from colbench.errors import StorageError
+from colbench.files import write_json
+from colbench.progress import note
+
+DESCRIPTION = "space.json"
+LAST_USED = "last_used"
+
+
+@dataclass
+class Space:
+    """The folder of one encoder's shards; it may not exist yet.
+
+    Attributes:
+        folder: named by the fingerprint.
+        fingerprint: `document_fingerprint` of the encoder.
+        damaged: shards that the last `find` could not use, and why.
+    """
+
+    folder: Path
+    fingerprint: str
+    damaged: dict[Path, str] = field(default_factory=dict)
+    _verified: dict[Path, Shard] = field(default_factory=dict)
+
+    def find(self, wanted: Collection[bytes]) -> list[Shard]:
+        """Return the shards that hold any of the wanted texts, each verified in full once.
+
+        Shards are in the order of their names, so that of two that hold the same text the same one
+        is always taken.
+        """
+        self.damaged = {}
+        found = []
+        for folder in self.shard_folders():
+            try:
+                shard = self._verified.get(folder) or open_shard(folder, self.fingerprint)
+                if any(key in wanted for key in shard.keys):
+                    if folder not in self._verified:
+                        shard.verify_vectors()
+                        self._verified[folder] = shard
+                    found.append(shard)
+            except Foreign:
+                note(f"embedding cache: {folder} is not from this encoder or version; left alone")
+            except Damaged as reason:
+                self.damaged[folder] = str(reason)
+        return found
+
+    def shard_folders(self) -> list[Path]:
+        """Return the folders of committed shards, sorted by name.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
+        try:
+            paths = list(self.folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StorageError(
+                f"cannot read {self.folder}: {error.strerror or error}; set COLBENCH_CACHE to a "
+                "folder that can be read"
+            ) from error
+        return sorted(path for path in paths if path.is_dir() and path.name[0] != ".")
+
+    def prepare(self, encoder: Encoder) -> None:
+        """Make the folder ready for new shards. Only under the lock.
+
+        What a killed process left half written goes, and so do damaged shards.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        settings = encoder.settings
+        description = {
+            "name": settings.name,
+            "model": settings.model,
+            "revision": settings.revision,
+            "form": encoder.form.value,
+            "precision": settings.precision,
+            "dims": encoder.dims,
+        }
+        write_json(self.folder / DESCRIPTION, description)
+        for stray in self.folder.glob(f".*{TEMPORARY_SUFFIX}"):
+            remove(stray)
+        for folder, reason in self.damaged.items():
+            note(f"embedding cache: {folder}: {reason}; removed, its texts are encoded again")
+            remove(folder)
+
+    def touch(self) -> None:
+        """Record that the space was used now, where that can be written."""
+        with contextlib.suppress(OSError):
+            (self.folder / LAST_USED).touch()
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder; a folder leaves its name at once, so no reader sees half of it."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    trash = path
+    if not path.name.endswith(TEMPORARY_SUFFIX):
+        trash = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+        with contextlib.suppress(OSError):
+            path.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(lock_file: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold an inter-process lock; the system frees it when the process dies, however it dies.
+
+    Yields:
+        whether the lock is held; False only where `wait` is False and another process has it.
+
+    Raises:
+        StorageError: the lock file cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        lock_file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(lock_file)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not wait:
+                yield False
+                return
+            note("embedding cache: another process encodes with this model; waiting for it")
+            lock.acquire()
+    except OSError as error:
+        raise StorageError(
+            f"cannot lock {lock_file}: {error.strerror or error}; set COLBENCH_CACHE to a folder "
+            "that can be written"
+        ) from error
+    try:
+        yield True
+    finally:
+        lock.release()

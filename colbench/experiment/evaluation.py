@@ -1,0 +1,124 @@
+"""From the workers' runs to rows of results: effectiveness, per-query values, significance."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from colbench.collection.model import Collection
+from colbench.config.settings import SignificanceSettings
+from colbench.experiment.job import Failure, SystemReply
+from colbench.experiment.output import OutputFolder
+from colbench.files import sha256_file, write_json
+from colbench.measures.effectiveness import evaluate, mean_scores
+from colbench.measures.significance import compare_to_baseline
+from colbench.progress import note
+from colbench.results.schema import Significance, SystemResult
+from colbench.retriever.base import SystemSettings
+from colbench.run.trec import read_trec
+
+PerQuery = dict[str, dict[str, float]]
+"""measure → query id → value"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one system.
+
+    Attributes:
+        name: the system.
+        settings: its checked settings.
+        reply: what its worker measured, or why it could not.
+        docs_encoded: documents encoded for it in this run.
+    """
+
+    name: str
+    settings: SystemSettings
+    reply: SystemReply | Failure
+    docs_encoded: int
+
+
+def evaluate_systems(
+    outcomes: Sequence[Outcome],
+    collection: Collection,
+    measures: Sequence[str],
+    output: OutputFolder,
+    *,
+    depth: int,
+    baseline: str | None,
+    significance: SignificanceSettings,
+) -> tuple[list[SystemResult], str | None]:
+    """Score the run files and test them against the baseline.
+
+    Returns:
+        One row a system, in order, and the baseline used: the one asked for, or the first system
+        that ran; None where fewer than two systems ran or the baseline was skipped.
+    """
+    note("evaluating")
+    scores: dict[str, PerQuery] = {}
+    for outcome in outcomes:
+        if isinstance(outcome.reply, SystemReply):
+            run = read_trec(output.run_file(outcome.name))
+            scores[outcome.name] = evaluate(collection.qrels, run, measures)
+            write_json(output.per_query_file(outcome.name), scores[outcome.name])
+    chosen = baseline or next(iter(scores), None)
+    tests = {}
+    if chosen in scores and len(scores) > 1:
+        tests = compare_to_baseline(
+            chosen, scores, measures, test=significance.test, alpha=significance.alpha
+        )
+    rows = [
+        _row(outcome, scores[outcome.name], tests.get(outcome.name), output, depth)
+        if outcome.name in scores
+        else _skipped(outcome)
+        for outcome in outcomes
+    ]
+    return rows, chosen if tests else None
+
+
+def _row(
+    outcome: Outcome,
+    scores: PerQuery,
+    tests: dict[str, object] | None,
+    output: OutputFolder,
+    depth: int,
+) -> SystemResult:
+    reply = outcome.reply
+    assert isinstance(reply, SystemReply)
+    run_file = output.run_file(outcome.name)
+    encodes = reply.encode_docs_per_second is not None
+    return SystemResult(
+        name=outcome.name,
+        status="ok",
+        config=outcome.settings.model_dump(mode="json"),
+        facts=reply.facts,
+        effectiveness=mean_scores(scores),
+        depth=depth,
+        latency_ms=reply.latency_ms,
+        throughput_qps=reply.throughput_qps,
+        build_seconds=reply.build_seconds,
+        encode_docs_per_second=reply.encode_docs_per_second,
+        docs_encoded=outcome.docs_encoded if encodes else None,
+        index=reply.index,
+        peak_rss_bytes=reply.peak_rss_bytes,
+        significance={
+            measure: Significance.model_validate(dataclasses.asdict(test))  # type: ignore[call-overload]
+            for measure, test in tests.items()
+        }
+        if tests
+        else None,
+        run_file=output.relative(run_file),
+        run_sha256=sha256_file(run_file),
+        per_query_file=output.relative(output.per_query_file(outcome.name)),
+    )
+
+
+def _skipped(outcome: Outcome) -> SystemResult:
+    assert isinstance(outcome.reply, Failure)
+    return SystemResult(
+        name=outcome.name,
+        status="skipped",
+        reason=outcome.reply.message,
+        config=outcome.settings.model_dump(mode="json"),
+    )

@@ -1,0 +1,87 @@
+"""What the conductor and its worker processes tell each other, as JSON files.
+
+A worker is a fresh Python process: its peak memory, caches and thread pools are its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from colbench.config.settings import LatencySettings
+from colbench.encoder.settings import EncoderSettings, Form
+from colbench.results.schema import IndexInfo, Latency
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EncodeTask(_Message):
+    """Encode the collection's documents into the cache."""
+
+    task: Literal["encode"] = "encode"
+    encoder: EncoderSettings
+    form: Form
+
+
+class SystemTask(_Message):
+    """Build one system, search all queries with it and time it."""
+
+    task: Literal["system"] = "system"
+    name: str
+    depth: int
+    latency: LatencySettings
+    run_file: Path
+
+
+class Job(_Message):
+    """Everything a worker needs."""
+
+    collection: Path
+    cache: Path
+    work: Path
+    reply: Path
+    threads: int
+    seed: int
+    memory_bytes: int
+    systems: dict[str, dict[str, Any]]
+    todo: EncodeTask | SystemTask
+
+
+class EncodeReply(_Message):
+    """Outcome of an `EncodeTask`."""
+
+    docs_encoded: int
+    docs_cached: int
+    docs_per_second: float | None
+
+
+class SystemReply(_Message):
+    """Outcome of a `SystemTask`."""
+
+    facts: dict[str, Any]
+    build_seconds: float
+    latency_ms: Latency
+    throughput_qps: float
+    encode_docs_per_second: float | None
+    index: IndexInfo
+    peak_rss_bytes: int
+
+
+class Failure(_Message):
+    """A worker's error that the user can act on; `skipped` where only weights are missing."""
+
+    skipped: bool
+    message: str
+    exit_code: int
+
+
+class Reply(_Message):
+    """What a worker leaves behind; exactly one field is set."""
+
+    encode: EncodeReply | None = None
+    system: SystemReply | None = None
+    failure: Failure | None = None

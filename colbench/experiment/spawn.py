@@ -1,0 +1,73 @@
+"""Running one job in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from colbench.errors import ColbenchError
+from colbench.experiment.job import Job, Reply
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+def thread_environment(threads: int) -> Mapping[str, str]:
+    """Return environment variables that limit every numeric library to `threads`.
+
+    Set before the process starts: a library that is not needed need not be imported to be limited,
+    and does not count in the peak memory of a system that does without it.
+    """
+    return {name: str(threads) for name in _THREAD_VARIABLES}
+
+
+def run_job(job: Job) -> Reply:
+    """Run a worker to its end and return what it reports.
+
+    Raises:
+        ColbenchError: the worker died without a reply (killed, out of memory).
+        KeyboardInterrupt: the user interrupted it.
+    """
+    job.reply.parent.mkdir(parents=True, exist_ok=True)
+    job_file = job.reply.with_suffix(".job.json")
+    job_file.write_text(job.model_dump_json(), encoding="utf-8")
+    job.reply.unlink(missing_ok=True)
+    environment = {
+        **os.environ,
+        **thread_environment(job.threads),
+        "PYTHONHASHSEED": "0",
+        "TOKENIZERS_PARALLELISM": "true",
+    }
+    command = [sys.executable, "-m", "colbench.experiment.worker", str(job_file)]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as process:
+        try:
+            code = process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+    if not job.reply.is_file():
+        raise ColbenchError(_death(job, code))
+    return Reply.model_validate_json(job.reply.read_text(encoding="utf-8"))
+
+
+def _death(job: Job, code: int) -> str:
+    what = job.todo.name if job.todo.task == "system" else f"encoding with {job.todo.encoder.name}"
+    if code == -signal.SIGKILL:
+        return (
+            f"{what}: the process was killed, most likely for want of memory; lower memory_gb or "
+            "encoder.batch_size and run the same command again, it resumes"
+        )
+    return f"{what}: the process ended with status {code}; its traceback is above, please report it"

@@ -1,0 +1,154 @@
+"""Exact MaxSim: score(q, d) = Σ over query tokens of max over document tokens of the dot product.
+
+Khattab & Zaharia, "ColBERT", SIGIR 2020, equation 3.
+
+Many queries are scored at once: their tokens form one matrix, a tile of document tokens another,
+and one GEMM gives every similarity of the pair. The tile of similarities is small enough to stay in
+the processor's cache, where a compiled loop takes the maxima and sums before the next GEMM. All
+arithmetic is float32. Memory is set by `memory_bytes`, never by the collection: vectors stay in
+memory as float32 when they fit there, otherwise each chunk is read and widened when its turn comes.
+The tiles are the same either way, and so are the scores, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colbench.encoder.base import Vectors
+from colbench.index.tokens import TokenIndex
+
+_TILE_DOCUMENT_TOKENS = 2048
+_TILE_QUERY_TOKENS = 512
+_CHUNK_BYTES = 64 << 20
+
+
+@numba.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
+def _reduce(
+    similarities: NDArray[np.float32],
+    doc_offsets: NDArray[np.int64],
+    query_offsets: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
+    """Write Σ max over a tile: similarities (doc tokens, query tokens) → out (queries, docs)."""
+    width = similarities.shape[1]
+    for doc in numba.prange(len(doc_offsets) - 1):
+        best = np.full(width, -np.inf, dtype=np.float32)
+        for row in range(doc_offsets[doc], doc_offsets[doc + 1]):
+            for column in range(width):
+                best[column] = max(best[column], similarities[row, column])
+        for query in range(len(query_offsets) - 1):
+            total = np.float32(0.0)
+            for column in range(query_offsets[query], query_offsets[query + 1]):
+                total += best[column]
+            out[query, doc] = total
+
+
+def sum_of_maxima(similarities: NDArray[np.floating]) -> float:
+    """Return MaxSim of one query and one document from their similarity matrix.
+
+    Args:
+        similarities: shape (query tokens, document tokens).
+
+    >>> sum_of_maxima(np.array([[0.9, 0.1], [0.2, 0.8]]))
+    1.7
+    """
+    return float(np.max(similarities, axis=1).sum())
+
+
+def _starts(matrices: Sequence[Vectors]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum([len(m) for m in matrices])]).astype(np.int64)
+
+
+def _cuts(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Split items into consecutive ranges of at most `most` rows, at least one item each."""
+    first, items = 0, len(offsets) - 1
+    while first < items:
+        end = int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1
+        end = min(max(end, first + 1), items)
+        yield first, end
+        first = end
+
+
+def score_matrix(
+    queries: Sequence[Vectors], rows: torch.Tensor, doc_offsets: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Score every query against every document of a token matrix.
+
+    Args:
+        queries: one float32 (tokens, dims) matrix a query.
+        rows: float32 (document tokens, dims).
+        doc_offsets: int64; document i owns rows doc_offsets[i] to doc_offsets[i + 1].
+
+    Returns:
+        float32 (queries, documents); −inf for a document without tokens.
+    """
+    query_offsets = _starts(queries)
+    tokens = torch.from_numpy(np.concatenate(queries)).T
+    out = np.empty((len(queries), len(doc_offsets) - 1), dtype=np.float32)
+    for q0, q1 in _cuts(query_offsets, _TILE_QUERY_TOKENS):
+        columns = tokens[:, query_offsets[q0] : query_offsets[q1]].contiguous()
+        for d0, d1 in _cuts(doc_offsets, _TILE_DOCUMENT_TOKENS):
+            tile = rows[doc_offsets[d0] : doc_offsets[d1]] @ columns
+            _reduce(
+                tile.numpy(),
+                doc_offsets[d0 : d1 + 1] - doc_offsets[d0],
+                query_offsets[q0 : q1 + 1] - query_offsets[q0],
+                out[q0:q1, d0:d1],
+            )
+    return out
+
+
+class MaxSimScanner:
+    """Exhaustive MaxSim over a `TokenIndex`.
+
+    Args:
+        index: the vectors.
+        memory_bytes: bound on the vectors held in memory as float32.
+    """
+
+    def __init__(self, index: TokenIndex, memory_bytes: int) -> None:
+        self.index = index
+        width = 4 * max(index.dims, 1)
+        chunk_rows = max(min(_CHUNK_BYTES, memory_bytes) // width, 1)
+        self._chunks = list(_cuts(index.offsets, chunk_rows))
+        self._resident: list[torch.Tensor] | None = None
+        if index.tokens * width <= memory_bytes:
+            self._resident = [self._read(first, end) for first, end in self._chunks]
+            index.forget_pages()
+
+    def _read(self, first: int, end: int) -> torch.Tensor:
+        offsets = self.index.offsets
+        rows = self.index.vectors[offsets[first] : offsets[end]]
+        return torch.from_numpy(rows.astype(np.float32))
+
+    def scan(self, queries: Sequence[Vectors]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Score all documents, a chunk at a time.
+
+        Yields:
+            (first document, float32 (queries, documents of the chunk)).
+        """
+        for number, (first, end) in enumerate(self._chunks):
+            if self._resident is not None:
+                rows = self._resident[number]
+            else:
+                rows = self._read(first, end)
+                self.index.forget_pages()
+            offsets = self.index.offsets[first : end + 1] - self.index.offsets[first]
+            yield first, score_matrix(queries, rows, offsets)
+
+
+def score_documents(
+    index: TokenIndex, query: Vectors, docs: Sequence[int] | NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Score one query against the given documents only.
+
+    Returns:
+        float32 (len(docs),), in the order given.
+    """
+    rows, offsets = index.gather(docs)
+    return score_matrix([query], torch.from_numpy(rows.astype(np.float32)), offsets)[0]

@@ -1,0 +1,87 @@
+"""One vector a document in a faiss index: exact inner product, or an HNSW graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.errors import StorageError
+from colbench.index.size import IndexSize
+
+_FILE = "index.faiss"
+
+
+class PooledIndex:
+    """A faiss inner-product index on disk and in memory; its ids are document numbers."""
+
+    def __init__(self, index: faiss.Index, folder: Path, *, exact: bool) -> None:
+        self._index = index
+        self._folder = folder
+        self._exact = exact
+
+    @classmethod
+    def write(
+        cls,
+        folder: Path,
+        dims: int,
+        blocks: Iterable[NDArray[np.floating]],
+        *,
+        kind: Literal["flat", "hnsw"] = "flat",
+        hnsw_links: int = 32,
+        ef_construction: int = 200,
+    ) -> PooledIndex:
+        """Build from consecutive slices of the (documents, dims) matrix and write to `folder`.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        if kind == "flat":
+            index = faiss.IndexFlatIP(dims)
+        else:
+            index = faiss.IndexHNSWFlat(dims, hnsw_links, faiss.METRIC_INNER_PRODUCT)
+            index.hnsw.efConstruction = ef_construction
+        for block in blocks:
+            index.add(np.ascontiguousarray(block, dtype=np.float32))
+        temporary = folder / f"{_FILE}.tmp"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            faiss.write_index(index, os.fspath(temporary))
+            temporary.replace(folder / _FILE)
+        except (OSError, RuntimeError) as error:
+            temporary.unlink(missing_ok=True)
+            raise StorageError(f"cannot write {folder / _FILE}: {error}") from error
+        return cls(index, folder, exact=kind == "flat")
+
+    def set_ef_search(self, ef_search: int) -> None:
+        """Set the breadth of an HNSW search; an exact index ignores it."""
+        if not self._exact:
+            self._index.hnsw.efSearch = ef_search
+
+    def search(
+        self, queries: NDArray[np.float32], k: int
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Return, per query, document numbers and inner products of at least the k best.
+
+        Documents that tie with the k-th of an exact index are all returned, so that the caller can
+        break the tie by document id.
+        """
+        depth = min(k + 1, self._index.ntotal)
+        while True:
+            scores, docs = self._index.search(np.ascontiguousarray(queries, np.float32), depth)
+            if not self._exact or depth == self._index.ntotal:
+                break
+            if (scores[:, -1] < scores[:, k - 1]).all():
+                break
+            depth = min(2 * depth, self._index.ntotal)
+        found = docs >= 0
+        return [(docs[i][found[i]], scores[i][found[i]]) for i in range(len(queries))]
+
+    def size(self) -> IndexSize:
+        """Bytes by file."""
+        return IndexSize.of_folder(self._folder, vectors=self._index.ntotal, dims=self._index.d)

@@ -1,0 +1,51 @@
+"""What an index weighs, file by file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class IndexSize:
+    """Size of a built index.
+
+    Attributes:
+        vectors: stored vectors; 0 for a lexical index.
+        dims: dimensions of each; 0 for a lexical index.
+        files: path relative to the index folder → bytes. Every file a search needs counts.
+    """
+
+    vectors: int = 0
+    dims: int = 0
+    files: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files together."""
+        return sum(self.files.values())
+
+    @classmethod
+    def of_folder(cls, folder: Path, *, vectors: int = 0, dims: int = 0) -> IndexSize:
+        """Measure every file below `folder`."""
+        files = {
+            path.relative_to(folder).as_posix(): path.stat().st_size
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        return cls(vectors=vectors, dims=dims, files=files)
+
+    @classmethod
+    def together(cls, parts: dict[str, IndexSize]) -> IndexSize:
+        """Join the indexes of a composed system; each file is prefixed with its part's name.
+
+        >>> parts = {"a": IndexSize(2, 4, {"v": 16}), "b": IndexSize(files={"t": 5})}
+        >>> IndexSize.together(parts)
+        IndexSize(vectors=2, dims=4, files={'a/v': 16, 'b/t': 5})
+        """
+        files = {f"{name}/{file}": n for name, p in parts.items() for file, n in p.files.items()}
+        return cls(
+            vectors=sum(part.vectors for part in parts.values()),
+            dims=max((part.dims for part in parts.values()), default=0),
+            files=files,
+        )

@@ -1,0 +1,114 @@
+"""Uncompressed token vectors of a collection on disk: what the oracle searches.
+
+Two files: `vectors.f16`, raw little-endian float16 rows in document order, and `offsets.npy`,
+int64, where document i owns rows offsets[i] to offsets[i + 1].
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.files import atomic_write
+from colbench.index.size import IndexSize
+
+_VECTORS = "vectors.f16"
+_OFFSETS = "offsets.npy"
+
+
+@dataclass(frozen=True)
+class TokenIndex:
+    """Memory-mapped token vectors.
+
+    Attributes:
+        vectors: float16, shape (tokens, dims), read from disk as it is touched.
+        offsets: int64, shape (documents + 1,).
+        folder: where the files lie.
+    """
+
+    vectors: NDArray[np.float16]
+    offsets: NDArray[np.int64]
+    folder: Path
+
+    @classmethod
+    def write(
+        cls,
+        folder: Path,
+        lengths: NDArray[np.int64],
+        dims: int,
+        blocks: Iterable[NDArray[np.floating]],
+    ) -> TokenIndex:
+        """Write an index and open it.
+
+        Args:
+            folder: made where missing.
+            lengths: tokens of each document, shape (documents,).
+            dims: dimensions of a vector.
+            blocks: consecutive slices of the (tokens, dims) matrix, any float dtype.
+
+        Raises:
+            ValueError: the blocks hold another number of rows than `lengths` promises.
+        """
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = 0
+        with atomic_write(folder / _VECTORS, "wb") as stream:
+            for block in blocks:
+                rows += len(block)
+                stream.write(np.ascontiguousarray(block, dtype="<f2").tobytes())
+        if rows != offsets[-1]:
+            raise ValueError(f"{rows} vectors were given for documents of {offsets[-1]} tokens")
+        with atomic_write(folder / _OFFSETS, "wb") as stream:
+            np.save(stream, offsets, allow_pickle=False)
+        return cls.open(folder, dims)
+
+    @classmethod
+    def open(cls, folder: Path, dims: int) -> TokenIndex:
+        """Map an index written by `write`; nothing is read into memory yet."""
+        offsets = np.load(folder / _OFFSETS, allow_pickle=False)
+        shape = (int(offsets[-1]), dims)
+        if shape[0] == 0:
+            return cls(np.empty(shape, dtype=np.float16), offsets, folder)
+        return cls(
+            np.memmap(folder / _VECTORS, dtype="<f2", mode="r", shape=shape), offsets, folder
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def dims(self) -> int:
+        """Dimensions of a vector."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def tokens(self) -> int:
+        """Stored vectors."""
+        return int(self.offsets[-1])
+
+    def gather(self, docs: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
+        """Copy the vectors of some documents, in the order given.
+
+        Returns:
+            (rows, offsets): float16 (tokens, dims) and int64 (len(docs) + 1,).
+        """
+        spans = [(int(self.offsets[doc]), int(self.offsets[doc + 1])) for doc in docs]
+        offsets = np.concatenate([[0], np.cumsum([end - start for start, end in spans])])
+        rows = np.empty((int(offsets[-1]), self.dims), dtype=np.float16)
+        for (start, end), at in zip(spans, offsets, strict=False):
+            rows[at : at + end - start] = self.vectors[start:end]
+        return rows, offsets.astype(np.int64)
+
+    def forget_pages(self) -> None:
+        """Tell the system that mapped pages may go, so that a full scan stays in little memory."""
+        mapped = getattr(self.vectors, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+    def size(self) -> IndexSize:
+        """Bytes by file."""
+        return IndexSize.of_folder(self.folder, vectors=self.tokens, dims=self.dims)

@@ -1,0 +1,7 @@
+"""Measures layer: how good a run is, whether two differ, how fast and how large a system is.
+
+* `catalogue`: the names of effectiveness measures;
+* `effectiveness`: their values per query, computed by ranx;
+* `significance`: paired tests against a baseline, Holm-corrected;
+* `latency` and `memory`: what a search costs.
+"""

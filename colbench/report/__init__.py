@@ -1,0 +1,1 @@
+"""Report layer: made from `results.json` alone, so any report can be made again later."""

@@ -1,0 +1,119 @@
+"""The cells of the comparison table, shared by the terminal and the Markdown report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from colbench.results.schema import Results, SystemResult
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of the table.
+
+    Attributes:
+        text: what is shown.
+        best: whether it is the best effectiveness of its column.
+    """
+
+    text: str
+    best: bool = False
+
+
+def header(results: Results) -> list[str]:
+    """Column titles: system, measures, then costs."""
+    costs = ["encode ms", "search ms", "p95", "QPS", "docs/s", "index", "B/doc", "peak RAM"]
+    return ["system", *results.measures, *costs]
+
+
+def rows(results: Results) -> list[list[Cell]]:
+    """One row a measured system. A dagger marks a significant difference from the baseline."""
+    measured = [system for system in results.systems if system.status == "ok"]
+    best = {
+        measure: max((system.effectiveness or {}).get(measure, 0.0) for system in measured)
+        for measure in (results.measures if measured else [])
+    }
+    return [_row(system, results, best) for system in measured]
+
+
+def _row(system: SystemResult, results: Results, best: dict[str, float]) -> list[Cell]:
+    effectiveness = system.effectiveness or {}
+    cells = [Cell(system.name + (" (baseline)" if system.name == results.baseline else ""))]
+    for measure in results.measures:
+        value = effectiveness[measure]
+        test = (system.significance or {}).get(measure)
+        mark = "†" if test and test.significant else ""
+        cells.append(Cell(f"{value:.4f}{mark}", best=round(value, 4) == round(best[measure], 4)))
+    return cells + _costs(system)
+
+
+def _costs(system: SystemResult) -> list[Cell]:
+    latency, index = system.latency_ms, system.index
+    texts = [
+        milliseconds(latency.encode.p50) if latency else "",
+        milliseconds(latency.search.p50) if latency else "",
+        milliseconds(latency.search.p95) if latency else "",
+        _number(system.throughput_qps),
+        _number(system.encode_docs_per_second),
+        size(index.bytes) if index else "",
+        _number(index.bytes_per_doc) if index else "",
+        size(system.peak_rss_bytes) if system.peak_rss_bytes else "",
+    ]
+    return [Cell(text) for text in texts]
+
+
+def skipped(results: Results) -> list[tuple[str, str]]:
+    """(name, reason) of the systems that could not run."""
+    return [(s.name, s.reason or "") for s in results.systems if s.status == "skipped"]
+
+
+def caption(results: Results) -> str:
+    """What was searched, in one line."""
+    c = results.collection
+    subset = " (a subset: not comparable with published numbers)" if c.sampled else ""
+    return f"{c.name}: {c.docs:,} documents, {c.queries:,} queries{subset}"
+
+
+def legend(results: Results) -> str:
+    """How to read the table, in one or two sentences."""
+    text = (
+        "Times are medians over single queries: encoding the query, then searching; p95 is of the "
+        "search. QPS: all queries as one batch. docs/s: encoding the documents."
+    )
+    if results.baseline is None:
+        return text
+    return (
+        f"{text} † differs from {results.baseline}: paired {results.test} test, Holm-corrected, "
+        f"p < {results.alpha:g}."
+    )
+
+
+def milliseconds(value: float) -> str:
+    """Three significant digits.
+
+    >>> milliseconds(0.01234), milliseconds(3.456), milliseconds(123.4)
+    ('0.012', '3.46', '123')
+    """
+    if value < 1:
+        return f"{value:.3f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def size(count: int) -> str:
+    """Bytes in the largest decimal unit that keeps the number above one.
+
+    >>> size(999), size(35_600_000)
+    ('999 B', '35.6 MB')
+    """
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

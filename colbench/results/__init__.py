@@ -1,0 +1,1 @@
+"""Results layer: the one file other programs read, typed, documented and validated."""

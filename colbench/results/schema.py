@@ -1,0 +1,154 @@
+"""`results.json`, key by key.
+
+`SCHEMA_VERSION` counts breaking changes: a reader refuses a file of another version and says how to
+renew it. Effectiveness values are fractions in [0, 1] unless the measure says otherwise (DCG);
+times are milliseconds or seconds as the key says; sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SampleInfo(_Record):
+    """How a subset was drawn."""
+
+    docs: int | None = Field(description="documents asked for, null for all")
+    queries: int | None = Field(description="queries asked for, null for all")
+    seed: int = Field(description="seed of the draw")
+
+
+class CollectionInfo(_Record):
+    """What was searched."""
+
+    name: str = Field(description="collection and split; a subset carries its sampling in the name")
+    docs: int = Field(description="documents")
+    queries: int = Field(description="queries with at least one judgment, all of them evaluated")
+    judgments: int = Field(description="judgments of these queries")
+    fingerprint: str = Field(description="sha256 over documents, queries and judgments")
+    sampled: bool = Field(
+        description="true for a subset, which is never compared with a published number"
+    )
+    sample: SampleInfo | None = Field(None, description="how the subset was drawn")
+    notes: list[str] = Field(default_factory=list, description="what loading left out or found odd")
+
+
+class Environment(_Record):
+    """Where it was measured."""
+
+    platform: str = Field(description="operating system and kernel")
+    python: str = Field(description="Python version")
+    cpu: str = Field(description="processor model")
+    cores: int = Field(description="cores this process may use")
+    threads: int = Field(description="threads every library was limited to")
+    memory_bytes: int = Field(description="memory of the machine")
+    accelerator: str | None = Field(description="GPU model, null without one")
+    packages: dict[str, str] = Field(description="versions of the packages that shape the numbers")
+    git_commit: str | None = Field(description="commit of the working tree, null outside one")
+    git_dirty: bool | None = Field(description="whether that tree had uncommitted changes")
+    seed: int = Field(description="seed of everything random")
+
+
+class Distribution(_Record):
+    """A latency over queries, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    mean: float
+
+
+class Latency(_Record):
+    """One query at a time, after warm-up; the trial with the lowest mean search time."""
+
+    encode: Distribution = Field(description="query text → what the system searches with")
+    search: Distribution = Field(description="encoded query → ranked documents")
+    queries: int = Field(description="queries measured in each trial")
+    trials: int = Field(description="trials run")
+
+
+class IndexInfo(_Record):
+    """What a search needs on disk."""
+
+    vectors: int = Field(description="stored vectors, 0 for a lexical index")
+    dims: int = Field(description="dimensions of a vector")
+    bytes: int = Field(description="all files together")
+    bytes_per_doc: float = Field(description="bytes over documents of the collection")
+    bytes_per_vector: float | None = Field(description="bytes over vectors, null without vectors")
+    files: dict[str, int] = Field(description="file → bytes; every file a search needs")
+
+
+class Significance(_Record):
+    """Paired test of one measure against the baseline."""
+
+    difference: float = Field(description="mean of this system minus mean of the baseline")
+    p_value: float | None = Field(description="two-sided, uncorrected; null with a single query")
+    p_holm: float | None = Field(description="Holm-corrected over every system and measure tested")
+    significant: bool = Field(description="p_holm below the experiment's alpha")
+    wins: int = Field(description="queries on which this system is better")
+    ties: int
+    losses: int
+
+
+class SystemResult(_Record):
+    """One row of the comparison. Fields of a skipped system other than the first four are null."""
+
+    name: str
+    status: Literal["ok", "skipped"]
+    reason: str | None = Field(None, description="why it was skipped and how to run it")
+    config: dict[str, Any] = Field(description="resolved settings of this system")
+    facts: dict[str, Any] = Field(
+        default_factory=dict, description="choices the system made itself, such as its engine"
+    )
+    effectiveness: dict[str, float] | None = Field(None, description="measure → mean over queries")
+    depth: int | None = Field(None, description="documents asked for per query")
+    latency_ms: Latency | None = None
+    throughput_qps: float | None = Field(
+        None, description="queries a second, encoded and searched as one batch"
+    )
+    build_seconds: float | None = Field(
+        None, description="from cached document vectors, or texts, to a searchable index"
+    )
+    encode_docs_per_second: float | None = Field(
+        None, description="speed at which the documents were encoded, when they were"
+    )
+    docs_encoded: int | None = Field(
+        None, description="documents encoded in this run; 0 when all came from the cache"
+    )
+    index: IndexInfo | None = None
+    peak_rss_bytes: int | None = Field(
+        None, description="peak resident memory of the system's own process"
+    )
+    significance: dict[str, Significance] | None = Field(
+        None, description="measure → test against the baseline; null for the baseline itself"
+    )
+    run_file: str | None = Field(None, description="TREC run, relative to this file")
+    run_sha256: str | None = Field(None, description="checksum of the run file")
+    per_query_file: str | None = Field(None, description="per-query values, relative to this file")
+
+
+class Results(_Record):
+    """The whole of `results.json`."""
+
+    schema_version: int = Field(description="version of this schema")
+    colbench_version: str
+    experiment: str = Field(description="name of the experiment, or of the collection without one")
+    command: str = Field(description="the command line that made it")
+    created: str = Field(description="UTC time at which the run ended, ISO 8601")
+    collection: CollectionInfo
+    environment: Environment
+    config: dict[str, Any] = Field(description="full resolved configuration")
+    measures: list[str] = Field(description="measures in the order of the tables")
+    baseline: str | None = Field(description="system the significance tests compare with")
+    alpha: float = Field(description="level of the significance tests, family-wise")
+    test: str = Field(description="paired test: student or fisher (randomisation)")
+    notes: list[str] = Field(default_factory=list, description="what a reader must know")
+    systems: list[SystemResult]

@@ -1,0 +1,130 @@
+"""The contract every system fulfils, and the bench it stands on while it is measured.
+
+Encoding a query and searching are separate calls because they are timed apart: `encode` turns query
+texts into whatever the system searches with, `search` does everything after that.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from colbench.collection.model import Collection
+from colbench.encoder.base import Encoder
+from colbench.encoder.cache import EmbeddingCache, Embeddings, EncodeStats, embed_documents
+from colbench.encoder.models import load_encoder
+from colbench.encoder.settings import EncoderSettings, Form
+from colbench.index.size import IndexSize
+from colbench.retriever.hits import Hits, tie_ranks
+from colbench.settings import Settings
+
+
+class SystemSettings(Settings):
+    """What all systems have in common."""
+
+    kind: str = Field(description="module of colbench.retriever.systems that implements it")
+    about: str = Field("", description="one line for lists and reports")
+
+    def encodings(self) -> list[tuple[EncoderSettings, Form]]:
+        """Document vectors this system itself needs; they are encoded before it is measured."""
+        return []
+
+    def parts(self) -> list[str]:
+        """Names of the other systems this one is composed of."""
+        return []
+
+
+@dataclass
+class Workbench:
+    """What a system is given to work with.
+
+    Attributes:
+        collection: the documents to index.
+        folder: where indexes are written, one subfolder a system.
+        cache: where document vectors come from.
+        systems: settings of every configured system, for those composed of others.
+        memory_bytes: bound on what a system may hold in memory beyond its model.
+        encodings: filled while systems are built: what encoding their documents took.
+    """
+
+    collection: Collection
+    folder: Path
+    cache: EmbeddingCache
+    systems: Mapping[str, SystemSettings]
+    memory_bytes: int
+    encodings: list[EncodeStats] = field(default_factory=list)
+    _encoders: dict[tuple[str, Form], Encoder] = field(default_factory=dict)
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int64]:
+        """`tie_ranks` of the collection."""
+        return tie_ranks(self.collection.doc_ids)
+
+    @cached_property
+    def all_docs(self) -> NDArray[np.int64]:
+        """Every document number."""
+        return np.arange(len(self.collection.documents), dtype=np.int64)
+
+    def encoder(self, settings: EncoderSettings, form: Form) -> Encoder:
+        """Load an encoder, once for all systems of this process.
+
+        Raises:
+            WeightsUnavailable: the weights are not here and cannot be had.
+        """
+        key = (settings.model_dump_json(), form)
+        if key not in self._encoders:
+            self._encoders[key] = load_encoder(
+                settings, form, query_length=self.collection.query_length
+            )
+        return self._encoders[key]
+
+    def embed(self, settings: EncoderSettings, form: Form) -> Embeddings:
+        """Return the document vectors, from the cache where they are there."""
+        embeddings = embed_documents(
+            self.encoder(settings, form),
+            self.collection.texts,
+            self.cache,
+            description=f"{settings.name} {form.value}: documents",
+        )
+        self.encodings.append(embeddings.stats)
+        return embeddings
+
+
+class Retriever(ABC):
+    """One system over one collection. Built once, then searched many times."""
+
+    Settings: ClassVar[type[SystemSettings]]
+
+    def __init__(self, name: str, settings: Any, bench: Workbench) -> None:
+        self.name = name
+        self.settings = settings
+        self.bench = bench
+        self.folder = bench.folder / name
+
+    @abstractmethod
+    def build(self) -> None:
+        """Make the index under `self.folder`; document vectors are in the cache by now."""
+
+    @abstractmethod
+    def encode(self, queries: Sequence[str]) -> Sequence[Any]:
+        """Turn query texts into what `search` takes, one item a query."""
+
+    @abstractmethod
+    def search(self, queries: Sequence[Any], k: int) -> list[Hits]:
+        """Return the k best documents of each encoded query; fewer where fewer match."""
+
+    @abstractmethod
+    def size(self) -> IndexSize:
+        """What a search needs on disk."""
+
+    def facts(self) -> dict[str, Any]:
+        """Choices the system made itself and a reader of the results should know."""
+        return {}

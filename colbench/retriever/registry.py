@@ -1,0 +1,71 @@
+"""From a system's `kind` to its class, without importing the others.
+
+A kind is the name of a module in `colbench.retriever.systems`, or the dotted name of a module
+elsewhere (`mypackage.my_system`) that defines `SYSTEM` the same way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from colbench.errors import ConfigError, did_you_mean
+from colbench.retriever import systems
+from colbench.retriever.base import Retriever, SystemSettings, Workbench
+from colbench.validation import explain
+
+
+def kinds() -> list[str]:
+    """Names of the built-in kinds."""
+    return sorted(module.name for module in pkgutil.iter_modules(systems.__path__))
+
+
+def system_class(kind: str) -> type[Retriever]:
+    """Return the class that implements `kind`.
+
+    Raises:
+        ConfigError: there is no such module, or it defines no `SYSTEM`.
+    """
+    name = kind if "." in kind else f"{systems.__name__}.{kind}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise ConfigError(f"unknown system kind '{kind}': {did_you_mean(kind, kinds())}") from None
+    found: type[Retriever] | None = getattr(module, "SYSTEM", None)
+    if found is None:
+        raise ConfigError(f"module {name} defines no SYSTEM: set it to the Retriever subclass")
+    return found
+
+
+def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:
+    """Validate the settings of one system.
+
+    Raises:
+        ConfigError: naming the key that is wrong and, where one is near, the right one.
+    """
+    kind = values.get("kind")
+    if not isinstance(kind, str):
+        raise ConfigError(f"system.{name} has no kind: set it to one of {', '.join(kinds())}")
+    settings = system_class(kind).Settings
+    try:
+        return settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, settings, f"system.{name}")) from None
+
+
+def make_system(name: str, bench: Workbench) -> Retriever:
+    """Instantiate a configured system; nothing is built yet.
+
+    Raises:
+        ConfigError: no system of that name is configured.
+    """
+    if name not in bench.systems:
+        raise ConfigError(f"unknown system '{name}': {did_you_mean(name, bench.systems)}")
+    settings = bench.systems[name]
+    return system_class(settings.kind)(name, settings, bench)

@@ -1,0 +1,1 @@
+"""One module a kind of system; see `colbench.retriever` for how to add one."""

@@ -1,0 +1,71 @@
+"""The oracle: MaxSim of the query with every document, over uncompressed fp16 vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.settings import EncoderSettings, Form
+from colbench.index.maxsim import MaxSimScanner
+from colbench.index.size import IndexSize
+from colbench.retriever.base import Retriever, SystemSettings
+from colbench.retriever.hits import Hits, top_k
+from colbench.retriever.token_vectors import build_token_index
+
+_SCORE_BYTES = 256 << 20
+
+
+class ColbertExactSettings(SystemSettings):
+    """Parameters of exhaustive late interaction."""
+
+    encoder: EncoderSettings = Field(description="the model")
+
+    def encodings(self) -> list[tuple[EncoderSettings, Form]]:
+        """Token vectors of all documents."""
+        return [(self.encoder, Form.TOKENS)]
+
+
+class ColbertExact(Retriever):
+    """Exhaustive MaxSim; memory is bounded by `memory_gb`, never by the collection."""
+
+    Settings = ColbertExactSettings
+    _scanner: MaxSimScanner
+    _encoder: Encoder
+
+    def build(self) -> None:
+        """Write the token vectors and open them."""
+        self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
+        index = build_token_index(self.bench, self.settings.encoder, self.folder)
+        self._scanner = MaxSimScanner(index, self.bench.memory_bytes)
+
+    def encode(self, queries: Sequence[str]) -> list[Vectors]:
+        """Return one float32 (tokens, dims) matrix a query."""
+        return list(self._encoder.encode_queries(queries))
+
+    def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
+        """Return the k documents with the largest MaxSim."""
+        group = max(_SCORE_BYTES // (4 * max(len(self.bench.all_docs), 1)), 1)
+        results: list[Hits] = []
+        for start in range(0, len(queries), group):
+            results += self._search_group(queries[start : start + group], k)
+        return results
+
+    def _search_group(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
+        scores = np.concatenate([block for _, block in self._scanner.scan(queries)], axis=1)
+        return list(self._best(scores, k))
+
+    def _best(self, scores: NDArray[np.float32], k: int) -> Iterator[Hits]:
+        for row in scores:
+            docs = np.flatnonzero(row > -np.inf)  # a document without tokens matches nothing
+            yield top_k(docs, row[docs], k, self.bench.ranks)
+
+    def size(self) -> IndexSize:
+        """Bytes of vectors and offsets."""
+        return self._scanner.index.size()
+
+
+SYSTEM = ColbertExact

@@ -1,0 +1,57 @@
+"""Any first stage, reranked by MaxSim over uncompressed token vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.settings import EncoderSettings, Form
+from colbench.index.maxsim import score_documents
+from colbench.index.size import IndexSize
+from colbench.index.tokens import TokenIndex
+from colbench.retriever.rerank import Reranker, RerankSettings
+from colbench.retriever.token_vectors import build_token_index
+
+
+class RerankMaxSimSettings(RerankSettings):
+    """Parameters of reranking with late interaction."""
+
+    encoder: EncoderSettings = Field(description="the late-interaction model")
+
+    def encodings(self) -> list[tuple[EncoderSettings, Form]]:
+        """Token vectors of all documents."""
+        return [(self.encoder, Form.TOKENS)]
+
+
+class RerankMaxSim(Reranker):
+    """First stage, then MaxSim."""
+
+    Settings = RerankMaxSimSettings
+    _index: TokenIndex
+    _encoder: Encoder
+
+    def build_scorer(self) -> None:
+        """Write and map the token vectors."""
+        self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
+        self._index = build_token_index(
+            self.bench, self.settings.encoder, self.folder / "token_vectors"
+        )
+
+    def encode_scorer(self, queries: Sequence[str]) -> list[Vectors]:
+        """Return one float32 (tokens, dims) matrix a query."""
+        return list(self._encoder.encode_queries(queries))
+
+    def score(self, query: Vectors, docs: NDArray[np.int64]) -> NDArray[np.float32]:
+        """MaxSim of the query with each document."""
+        return score_documents(self._index, query, docs)
+
+    def scorer_size(self) -> IndexSize:
+        """Bytes of vectors and offsets."""
+        return self._index.size()
+
+
+SYSTEM = RerankMaxSim

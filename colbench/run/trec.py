@@ -1,0 +1,111 @@
+"""TREC run files: `qid Q0 docid rank score tag`, one line a retrieved document.
+
+A score is printed with the fewest digits that name its float32, so that trec_eval, which reads
+float32 and orders by (score, document id) descending, sees exactly the order of the `Run`. Columns
+are separated by ASCII white space, as in trec_eval; ids may hold any other character.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from colbench.errors import DataError, StorageError
+from colbench.files import atomic_write
+from colbench.run.model import Ranking, Run
+
+_COLUMNS = "qid Q0 docid rank score tag"
+_SPACE = re.compile(r"[ \t\n\r\v\f]")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def write_trec(run: Run, path: Path) -> None:
+    """Write a run, atomically; the same run always gives the same bytes.
+
+    A query without results leaves no line. White space in the run's name becomes `_`.
+
+    Raises:
+        DataError: an id is empty or holds white space, which the format cannot carry.
+        StorageError: the file cannot be written.
+    """
+    tag = "_".join(run.name.split()) or "run"
+    with atomic_write(path, "wb") as stream:
+        for query_id, ranking in run.rankings.items():
+            _check_ids(query_id, ranking, path)
+            lines = [
+                f"{query_id} Q0 {doc_id} {rank} {score} {tag}\n"
+                for rank, (doc_id, score) in enumerate(
+                    zip(ranking.doc_ids, map(str, ranking.scores), strict=True), start=1
+                )
+            ]
+            stream.write("".join(lines).encode("utf-8"))
+
+
+def read_trec(path: Path) -> Run:
+    """Read a run; its order comes from the scores and document ids, never from the rank column.
+
+    The run's name is the tag of the first line, or the file's name where there is no line. Blank
+    lines are skipped.
+
+    Raises:
+        StorageError: the file cannot be read.
+        DataError: naming file and line: not six columns, not UTF-8, a score that is no number, or
+            a document that a query has already.
+    """
+    found: dict[str, dict[str, float]] = {}
+    name: str | None = None
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                columns = line.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").split()
+                if not columns:
+                    continue
+                query_id, doc_id, score, tag = _parse(columns, f"{path}:{number}")
+                documents = found.setdefault(query_id, {})
+                if doc_id in documents:
+                    raise DataError(
+                        f"{path}:{number}: document '{doc_id}' is listed twice for query "
+                        f"'{query_id}'; keep one of the two lines"
+                    )
+                documents[doc_id] = score
+                name = name or tag
+    except OSError as error:
+        raise StorageError(
+            f"cannot read run {path}: {error.strerror or error}; check the path"
+        ) from error
+    rankings = {
+        query_id: Ranking.sort(list(documents), list(documents.values()))
+        for query_id, documents in found.items()
+    }
+    return Run(name or path.stem, rankings)
+
+
+def _parse(columns: list[bytes], where: str) -> tuple[str, str, float, str]:
+    """Return query id, document id, score and tag of one line."""
+    if len(columns) != 6:
+        raise DataError(
+            f"{where}: expected the 6 columns '{_COLUMNS}', found {len(columns)}; correct the line"
+        )
+    try:
+        query_id, _, doc_id, _, text, tag = (column.decode("utf-8") for column in columns)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: not UTF-8 text; convert the file to UTF-8") from error
+    try:
+        score = float("nan" if "_" in text else text)  # float() takes 1_000 for a number
+    except ValueError:
+        score = np.nan
+    if np.isnan(score):
+        raise DataError(f"{where}: score '{text}' is not a number; correct the line")
+    return query_id, doc_id, score, tag
+
+
+def _check_ids(query_id: str, ranking: Ranking, path: Path) -> None:
+    for value in (query_id, *ranking.doc_ids):
+        if not value or _SPACE.search(value):
+            raise DataError(
+                f"cannot write {path}: the id {value!r} in the results of query {query_id!r} is "
+                "empty or holds white space, which separates the columns of a TREC run; "
+                "rename it in the collection"
+            )

@@ -1,0 +1,69 @@
+import pytest
+
+import colbench
+from colbench.cli.main import main
+from colbench.results.store import write_results
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("systems", "colbert_exact"),
+        ("datasets", "beir/scifact"),
+        ("encoders", "minilm"),
+        ("cross_encoders", "ms_marco_minilm_l6"),
+        ("experiments", "quickstart"),
+        ("measures", "ndcg"),
+    ],
+)
+def test_list_shows_what_can_be_chosen_with_a_line_about_each(capsys, what, expected):
+    assert main(["list", what]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    (row,) = [line for line in lines if line.split()[0].startswith(expected + "@")] or [
+        line for line in lines if line.split()[0].removesuffix("[@K]") == expected
+    ]
+    assert len(row.split()) > 1
+
+
+def test_no_command_prints_the_help(capsys):
+    assert main([]) == 0
+    assert "colbench run experiment=quickstart" in capsys.readouterr().out
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert colbench.__version__ in capsys.readouterr().out
+
+
+def test_a_mistake_is_one_line_on_standard_error_and_status_2(capsys):
+    assert main(["run", "dataset=beir/scifct"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("colbench: unknown dataset 'beir/scifct'")
+
+
+def test_show_config_prints_the_resolved_configuration_and_stops(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "system.bm25.k1=1.25", "--show-config"]) == 0
+    assert "k1: 1.25" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_report_is_made_again_from_results_alone(capsys, tmp_path, example_results):
+    write_results(example_results, tmp_path)
+    assert main(["report", str(tmp_path)]) == 0
+    assert "0.7072" in capsys.readouterr().out
+    assert "0.7072" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_report_of_nothing_is_one_line(capsys, tmp_path):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "cannot read" in capsys.readouterr().err
+
+
+def test_an_empty_cache_lists_and_prunes(capsys, tmp_path):
+    assert main(["cache", "--dir", str(tmp_path / "cache"), "list"]) == 0
+    assert main(["cache", "--dir", str(tmp_path / "cache"), "prune", "--all"]) == 0
+    assert "freed 0 B" in capsys.readouterr().out

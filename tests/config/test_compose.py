@@ -1,0 +1,102 @@
+import pytest
+
+from colbench.config.compose import compose_run, selected_systems
+from colbench.config.folder import options
+from colbench.errors import ConfigError
+
+
+def test_defaults_compose_without_a_word():
+    settings = compose_run([])
+    assert settings.dataset.kind == "pydocs"
+    assert set(settings.systems) <= set(settings.system)
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_composes(experiment):
+    settings = compose_run([f"experiment={experiment}"])
+    assert set(settings.systems) <= set(selected_systems(settings))
+
+
+@pytest.mark.parametrize("system", options("system"))
+def test_every_system_composes_and_says_what_it_is(system):
+    settings = compose_run([f"systems=[{system}]"])
+    assert selected_systems(settings)[system].about
+
+
+@pytest.mark.parametrize("encoder", [e for e in options("encoder") if e != "custom"])
+def test_every_encoder_can_serve_the_systems(encoder):
+    settings = compose_run([f"encoder={encoder}", "systems=[colbert_exact]"])
+    assert selected_systems(settings)["colbert_exact"].encoder.model == settings.encoder["model"]
+
+
+def test_an_experiment_is_stronger_than_a_system_file_and_weaker_than_the_command_line(tmp_path):
+    folder = tmp_path / "experiment"
+    folder.mkdir()
+    (folder / "mine.yaml").write_text(
+        "# @package _global_\nsystem:\n  bm25:\n    k1: 1.5\n    b: 0.3\n", encoding="utf-8"
+    )
+    settings = compose_run(["experiment=mine", "system.bm25.b=0.9"], [tmp_path])
+    assert settings.system["bm25"]["k1"] == 1.5
+    assert settings.system["bm25"]["b"] == 0.9
+
+
+def test_a_system_file_of_ones_own_joins_the_others(tmp_path):
+    folder = tmp_path / "system"
+    folder.mkdir()
+    (folder / "bm25_long.yaml").write_text("kind: bm25\nb: 0.9\n", encoding="utf-8")
+    settings = compose_run(["systems=[bm25,bm25_long]"], [tmp_path])
+    assert selected_systems(settings)["bm25_long"].b == 0.9
+
+
+def test_one_kind_can_run_twice_under_two_names():
+    settings = compose_run(
+        ["+system@system.bm25_b=bm25", "system.bm25_b.b=0.1", "systems=[bm25,bm25_b]"]
+    )
+    systems = selected_systems(settings)
+    assert (systems["bm25"].b, systems["bm25_b"].b) == (0.4, 0.1)
+
+
+def test_a_system_names_its_own_model():
+    settings = compose_run(["system.bi_encoder.encoder=bge_small", "systems=[bi_encoder]"])
+    assert "bge-small" in settings.system["bi_encoder"]["encoder"]["model"]
+    hub = compose_run(["system.bi_encoder.encoder=owner/model", "systems=[bi_encoder]"])
+    assert selected_systems(hub)["bi_encoder"].encoder.model == "owner/model"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["experment=quickstart"], "unknown key 'experment': did you mean 'experiment'"),
+        (["experiment=quick"], "unknown experiment 'quick': did you mean 'quickstart'"),
+        (["dataset=beir/scifct"], "did you mean 'beir/scifact'"),
+        (["encoder=colbertv"], "did you mean 'colbertv2'"),
+        (["systems=[bm52]"], "unknown system 'bm52': did you mean 'bm25'"),
+        (["systems=[bm25,bm25]"], "more than once"),
+        (["systems=[]"], "'systems' is"),
+        (["system.bm25.k=1"], "unknown key 'system.bm25.k': did you mean 'system.bm25.k1'"),
+        (["latency.trails=4"], "did you mean 'latency.trials'"),
+        (["latency.trials=2"], "'latency.trials' is 2"),
+        (["system.bm25.k1=abc"], "'system.bm25.k1' is 'abc'"),
+        (["k=-3"], "'k' is -3"),
+        (["+foo=3"], "unknown key 'foo'"),
+        (["dataset=irds"], "'dataset.id' is required"),
+        (["dataset=beir_dir"], "'dataset.path' is required"),
+        (["dataset.sample.doc=3"], "did you mean 'dataset.sample.docs'"),
+        (["dataset=beir/scifact", "dataset.self_hits=x"], "'dataset.self_hits' is 'x'"),
+        (["measures=[ndgc@10]"], "did you mean 'ndcg@10'"),
+        (["baseline=bm26"], "did you mean 'bm25'"),
+        (["foo"], "KEY=VALUE"),
+        (["system.bi_encoder.encoder=bge_smal"], "did you mean 'bge_small'"),
+        (["system.bm25_colbert.first_stage=bm52"], "needed by 'bm25_colbert'"),
+        (["system.bm25_colbert.first_stage=bm25_colbert"], "made of itself"),
+    ],
+)
+def test_a_mistake_is_named_with_what_is_near(overrides, message):
+    with pytest.raises(ConfigError, match="^[^\n]*$") as error:
+        compose_run(overrides)
+    assert message in str(error.value)
+
+
+def test_a_missing_configuration_folder_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        compose_run([], [tmp_path / "nowhere"])

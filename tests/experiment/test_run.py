@@ -1,0 +1,234 @@
+"""`colbench run` as a user starts it, on a small folder, with the real embedded model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from colbench.results.store import read_results
+from colbench.run.trec import read_trec
+
+DOCUMENTS = {
+    "paris/1": "Paris is the capital of France.",
+    "berlin": "Berlin is the capital of Germany.",
+    "cheese": "Cheese is made from milk all over France.",
+    "long": "A very long text. " * 60_000,  # over 1 MB
+    "empty": "",
+    "tides": "The moon pulls the sea and makes the tides.",
+}
+QUERIES = {"q1": "What is the capital of France?", "q2": "why does the sea rise and fall"}
+QRELS = [("q1", "paris/1", 1), ("q1", "berlin", 0), ("q2", "tides", 2)]
+
+
+def write_folder(folder, documents=DOCUMENTS, queries=QUERIES, qrels=QRELS):
+    (folder / "qrels").mkdir(parents=True)
+    lines = [json.dumps({"_id": i, "title": "", "text": t}) for i, t in documents.items()]
+    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = [json.dumps({"_id": i, "text": t}) for i, t in queries.items()]
+    (folder / "queries.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = ["query-id\tcorpus-id\tscore", *("\t".join(map(str, row)) for row in qrels)]
+    (folder / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("data") / "mine")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def command(folder, output, cache, *overrides):
+    return [
+        *(sys.executable, "-m", "colbench.cli.main", "run", "--quiet", "dataset=beir_dir"),
+        f"dataset.path={folder}",
+        f"output_dir={output}",
+        f"cache_dir={cache}",
+        *overrides,
+    ]
+
+
+def colbench(*arguments):
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, env=environment, check=False
+    )
+
+
+SYSTEMS = "systems=[bm25,colbert_exact,bm25_colbert,bm25_cross_encoder]"
+
+
+@pytest.fixture(scope="module")
+def first_run(folder, cache, tmp_path_factory):
+    output = tmp_path_factory.mktemp("first")
+    return colbench(folder, output, cache, SYSTEMS), output
+
+
+def test_a_run_leaves_valid_results_reports_and_runs(first_run):
+    done, output = first_run
+    assert done.returncode == 0, done.stderr
+    results = read_results(output)
+    assert [s.name for s in results.systems] == [
+        *("bm25", "colbert_exact", "bm25_colbert", "bm25_cross_encoder"),
+    ]
+    assert results.collection.docs == 6 and results.collection.queries == 2
+    assert sorted(p.name for p in output.iterdir()) == [
+        *("config.json", "per_query", "report.md", "results.json", "runs"),
+    ]
+    for system in results.systems[:3]:
+        run = read_trec(output / system.run_file)
+        assert set(run.query_ids) == set(QUERIES)
+        per_query = json.loads((output / system.per_query_file).read_text(encoding="utf-8"))
+        mean = sum(per_query["ndcg@10"].values()) / 2
+        assert system.effectiveness["ndcg@10"] == pytest.approx(mean)
+    assert "colbert_exact" in done.stdout and str(output / "report.md") in done.stdout
+
+
+def test_the_worked_example_ranks_paris_over_berlin(first_run):
+    _, output = first_run
+    ranking = [doc for doc, _ in read_trec(output / "runs/colbert_exact.trec").rankings["q1"]]
+    assert ranking.index("paris/1") == 0
+    assert ranking.index("berlin") < ranking.index("tides")
+
+
+def test_a_system_without_weights_is_skipped_with_the_way_to_get_them(first_run):
+    _, output = first_run
+    system = read_results(output).systems[3]
+    assert system.status == "skipped"
+    assert "cross-encoder/ms-marco-MiniLM-L6-v2" in system.reason
+    assert system.effectiveness is None and system.run_file is None
+
+
+def test_every_cost_is_measured(first_run):
+    _, output = first_run
+    bm25, exact, rerank, _ = read_results(output).systems
+    for system in (bm25, exact, rerank):
+        assert system.latency_ms.search.p50 > 0
+        assert system.latency_ms.trials >= 3
+        assert system.throughput_qps > 0 and system.build_seconds > 0
+        assert sum(system.index.files.values()) == system.index.bytes > 0
+        assert system.peak_rss_bytes > 10_000_000
+    assert exact.index.dims == 384
+    assert exact.index.files["vectors.f16"] == exact.index.vectors * 384 * 2
+    assert exact.encode_docs_per_second > 0 and exact.docs_encoded == 6
+    assert bm25.encode_docs_per_second is None
+
+
+def test_the_second_run_encodes_nothing_and_repeats_every_byte(first_run, folder, cache, tmp_path):
+    _, first = first_run
+    done = colbench(folder, tmp_path, cache, SYSTEMS)
+    assert done.returncode == 0, done.stderr
+    again, before = read_results(tmp_path), read_results(first)
+    for one, other in zip(before.systems[:3], again.systems[:3], strict=True):
+        assert (first / one.run_file).read_bytes() == (tmp_path / other.run_file).read_bytes()
+        assert one.effectiveness == other.effectiveness
+        assert other.docs_encoded in (0, None)
+
+
+def test_strict_turns_a_skipped_system_into_an_error(folder, cache, tmp_path):
+    done = colbench(folder, tmp_path, cache, "systems=[bm25_cross_encoder]", "strict=true")
+    assert done.returncode == 2
+    assert "strict=true" in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_run_leaves_the_results_of_an_earlier_one_alone(first_run, folder, cache):
+    _, output = first_run
+    before = {p: p.read_bytes() for p in output.rglob("*") if p.is_file()}
+    done = colbench(folder, output, cache, "systems=[bm25_cross_encoder]", "strict=true")
+    assert done.returncode == 2
+    assert {p: p.read_bytes() for p in output.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["k=7"], "k=7 is larger than the collection (6 documents)"),
+        (["k=2", "measures=[ndcg@5]"], "every measure looks deeper than k=2"),
+        (["dataset.split=tset"], "did you mean 'test'"),
+        (["dataset.path=nowhere"], "nowhere"),
+        (["output_dir={file}"], "cannot write"),
+        (["encoder=custom", "encoder.model=nowhere/at/all", "encoder.name=x"], "nowhere/at/all"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(folder, cache, tmp_path, overrides, message):
+    file = tmp_path / "file"
+    file.touch()
+    output = tmp_path / "output"
+    overrides = [text.format(file=file) for text in overrides]
+    done = colbench(folder, output, cache, "systems=[colbert_exact]", *overrides)
+    assert done.returncode == 2
+    assert done.stderr.startswith("colbench: ") and done.stderr.count("\n") == 1, done.stderr
+    assert message in done.stderr
+    assert not output.exists() or list(output.iterdir()) == []
+
+
+def test_measures_deeper_than_k_are_left_out_and_named(folder, cache, tmp_path):
+    done = colbench(folder, tmp_path, cache, "systems=[bm25]", "k=3", "measures=[ndcg@3,ndcg@5]")
+    assert done.returncode == 0, done.stderr
+    results = read_results(tmp_path)
+    assert results.measures == ["ndcg@3"]
+    assert "ndcg@5" in results.notes[0] and "ndcg@5" in done.stdout
+
+
+def test_a_subset_is_named_as_one(folder, cache, tmp_path):
+    overrides = ["dataset.sample.docs=4", "dataset.sample.queries=1"]
+    done = colbench(folder, tmp_path, cache, "systems=[bm25]", *overrides)
+    assert done.returncode == 0, done.stderr
+    results = read_results(tmp_path)
+    assert results.collection.sampled and results.collection.docs == 4
+    assert "not comparable with published numbers" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_and_gives_the_same_bytes(tmp_path):
+    words = "sea moon tide bread flour water cat dog city river paper stone".split()
+    documents = {
+        f"d{i}": " ".join(words[(i * 7 + j * j) % 12] for j in range(20 + i % 60))
+        for i in range(1500)
+    }
+    folder = write_folder(tmp_path / "data", documents, {"q1": "moon tide"}, [("q1", "d1", 1)])
+    systems = "systems=[colbert_exact]"
+    whole = colbench(folder, tmp_path / "whole", tmp_path / "cache-a", systems)
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        command(folder, tmp_path / "killed", tmp_path / "cache-b", systems),
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "cache-b").rglob("*.npy")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    resumed = colbench(folder, tmp_path / "killed", tmp_path / "cache-b", systems)
+    assert resumed.returncode == 0, resumed.stderr
+    row = read_results(tmp_path / "killed").systems[0]
+    assert 0 < row.docs_encoded < 1500
+    for name in ("runs/colbert_exact.trec", "per_query/colbert_exact.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+
+
+def test_ctrl_c_ends_with_status_130_and_one_line(folder, cache, tmp_path):
+    process = subprocess.Popen(
+        command(folder, tmp_path, cache, "systems=[bm25,bi_encoder]"),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "work" / "replies").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in errors and "Traceback" not in errors
+    assert not (tmp_path / "work").exists() and not (tmp_path / "results.json").exists()

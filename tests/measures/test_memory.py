@@ -1,0 +1,53 @@
+"""Peak memory is this process's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import colbench
+from colbench.measures import memory
+
+MIB = 2**20
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
+
+
+def test_memory_that_was_used_and_given_back_still_counts():
+    block = np.ones(100 * MIB, dtype=np.uint8)
+    size = block.nbytes
+    del block
+    assert memory.peak_rss_bytes() >= size
+
+
+@linux
+def test_the_high_water_mark_is_read_in_bytes(tmp_path, monkeypatch):
+    status = tmp_path / "status"
+    status.write_bytes(b"Name:\tp\xffthon\nVmPeak:\t  999 kB\nVmHWM:\t    123 kB\nVmRSS:\t 7 kB\n")
+    monkeypatch.setattr(memory, "_STATUS", status)
+    assert memory.peak_rss_bytes() == 123 * 1024
+
+
+@linux
+def test_without_proc_the_kernels_usage_counters_are_read_in_bytes(tmp_path, monkeypatch):
+    exact = memory.peak_rss_bytes()
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "none")
+    assert memory.peak_rss_bytes() >= exact * 0.9
+    assert memory.peak_rss_bytes() < exact * 100  # a wrong unit is off by 1024
+
+
+@linux
+def test_a_child_does_not_carry_its_parents_peak():
+    block = np.ones(300 * MIB, dtype=np.uint8)
+    code = "from colbench.measures.memory import peak_rss_bytes; print(peak_rss_bytes())"
+    child = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        cwd=Path(colbench.__file__).parents[1],
+    )
+    assert memory.peak_rss_bytes() >= block.nbytes
+    assert int(child.stdout) < 150 * MIB

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from colbench.errors import StorageError
+from colbench.results.schema import SCHEMA_VERSION, Results, SystemResult
+from colbench.results.store import read_results, write_results
+
+
+def test_results_survive_the_disk(example_results, tmp_path):
+    path = write_results(example_results, tmp_path)
+    assert read_results(path) == example_results
+    assert read_results(tmp_path) == example_results
+
+
+def test_the_names_other_programs_read_are_there(example_results, tmp_path):
+    content = json.loads(write_results(example_results, tmp_path).read_text(encoding="utf-8"))
+    assert {"schema_version", "collection", "environment", "systems"} <= content.keys()
+    assert {"name", "docs", "queries", "judgments", "fingerprint", "sampled"} <= content[
+        "collection"
+    ].keys()
+    system = content["systems"][0]
+    assert {"name", "status", "reason", "config", "effectiveness", "latency_ms"} <= system.keys()
+    assert {"throughput_qps", "build_seconds", "encode_docs_per_second"} <= system.keys()
+    assert {"index", "peak_rss_bytes", "significance", "run_file"} <= system.keys()
+    assert {"p50", "p95", "p99", "mean"} == system["latency_ms"]["search"].keys()
+    assert {"vectors", "dims", "bytes", "bytes_per_doc", "bytes_per_vector", "files"} == system[
+        "index"
+    ].keys()
+
+
+@pytest.mark.parametrize("model", [Results, SystemResult])
+def test_every_key_of_the_schema_is_typed(model):
+    schema = model.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert all(value for value in schema["properties"].values())
+
+
+def test_another_schema_version_is_refused(example_results, tmp_path):
+    path = write_results(example_results, tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["schema_version"] = SCHEMA_VERSION + 1
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(StorageError, match="schema version 2, this colbench reads 1"):
+        read_results(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "is not JSON"), ("[]", "schema version None"), ('{"schema_version": 1}', "is required")],
+)
+def test_a_damaged_file_is_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "results.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(StorageError, match="^[^\n]*$") as error:
+        read_results(path)
+    assert message in str(error.value) and str(path) in str(error.value)
+
+
+def test_an_unknown_key_is_named(example_results, tmp_path):
+    path = write_results(example_results, tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["colection"] = 1
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(StorageError, match="unknown key 'colection': did you mean 'collection'"):
+        read_results(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(StorageError, match="cannot read .*results.json"):
+        read_results(tmp_path)

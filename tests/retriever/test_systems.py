@@ -1,0 +1,271 @@
+"""Every kind of system on six documents, against what its definition says."""
+
+import hashlib
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from colbench.collection.model import Collection, Document, Query
+from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.settings import EncoderSettings, Form
+from colbench.errors import ConfigError, WeightsUnavailable
+from colbench.retriever.base import Workbench
+from colbench.retriever.registry import kinds, make_system, system_class, system_settings
+
+ENCODER = {"name": "words", "model": "words"}
+TEXTS = {
+    "paris": "Paris is the capital of France",
+    "berlin": "Berlin is the capital of Germany",
+    "cheese": "French cheese comes from France",
+    "empty": "",
+    "wall": "The wall of Berlin fell in Germany",
+    "zebra": "zebra",
+}
+QUERY = "What is the capital of France?"
+
+
+class WordEncoder:
+    """Every word is a fixed random unit vector; a pooled text is their normalised mean."""
+
+    dims = 24
+
+    def __init__(self, form):
+        self.form = form
+        self.settings = EncoderSettings(**ENCODER)
+        self.fingerprint = self.document_fingerprint = f"words-{form.value}"
+
+    def word(self, word):
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "little")
+        vector = np.random.default_rng(seed).standard_normal(self.dims)
+        return vector / np.linalg.norm(vector)
+
+    def encode(self, texts):
+        matrices = []
+        for text in texts:
+            words = ["[CLS]", *text.lower().replace("?", " ?").split()]
+            rows = np.array([self.word(word) for word in words], dtype=np.float32)
+            if self.form is Form.POOLED:
+                mean = rows.mean(axis=0, keepdims=True)
+                rows = mean / np.linalg.norm(mean)
+            matrices.append(rows)
+        return matrices
+
+    encode_documents = encode_queries = encode
+
+
+class WordBench(Workbench):
+    def encoder(self, settings, form):
+        return WordEncoder(form)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    def make(**systems):
+        collection = Collection(
+            name="words",
+            documents=[Document(name, "", text) for name, text in TEXTS.items()],
+            queries=[Query("q", QUERY)],
+            qrels={"q": {"paris": 1}},
+        )
+        return WordBench(
+            collection=collection,
+            folder=tmp_path / "indexes",
+            cache=EmbeddingCache(tmp_path / "cache"),
+            systems={name: system_settings(name, values) for name, values in systems.items()},
+            memory_bytes=1 << 30,
+        )
+
+    return make
+
+
+BM25 = {"kind": "bm25"}
+BI = {"kind": "bi_encoder", "encoder": ENCODER}
+EXACT = {"kind": "colbert_exact", "encoder": ENCODER}
+
+
+def search(bench, name, k=10, query=QUERY):
+    system = make_system(name, bench)
+    system.build()
+    (hits,) = system.search(system.encode([query]), k)
+    names = list(TEXTS)
+    return system, [names[doc] for doc in hits.docs], hits.scores
+
+
+def maxsim(query, text):
+    encoder = WordEncoder(Form.TOKENS)
+    left, right = encoder.encode([query, text])
+    return (left @ right.astype(np.float16).astype(np.float32).T).max(axis=1).sum()
+
+
+@pytest.mark.parametrize("engine", ["rank_bm25", "bm25s"])
+def test_bm25_returns_only_documents_that_share_a_term(bench, engine):
+    system, docs, scores = search(bench(bm25={**BM25, "engine": engine}), "bm25")
+    assert docs[0] == "paris"
+    assert set(docs) == {"paris", "berlin", "cheese"}
+    assert (scores > 0).all()
+    assert system.facts() == {"engine": engine}
+    assert system.size().bytes > 0
+
+
+def test_bm25_changes_engine_above_its_limit(bench):
+    system, _, _ = search(bench(bm25={**BM25, "rank_bm25_limit": 5}), "bm25")
+    assert system.facts() == {"engine": "bm25s"}
+
+
+def test_bm25_scores_follow_the_formula(bench):
+    values = {**BM25, "k1": 1.2, "b": 0.75, "engine": "rank_bm25"}
+    system, docs, scores = search(bench(bm25=values), "bm25", query="capital germany")
+    terms = [system.encode([text])[0] for text in TEXTS.values()]
+    mean = np.mean([len(t) for t in terms])
+    expected = {}
+    for name, doc in zip(TEXTS, terms, strict=True):
+        total = 0.0
+        for term in system.encode(["capital germany"])[0]:
+            tf, df = Counter(doc)[term], sum(term in other for other in terms)
+            idf = np.log(len(terms) - df + 0.5) - np.log(df + 0.5)
+            total += idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * len(doc) / mean))
+        expected[name] = total
+    np.testing.assert_allclose(scores, [expected[doc] for doc in docs], rtol=1e-6)
+    assert docs == sorted(docs, key=lambda name: (expected[name], name), reverse=True)
+
+
+@pytest.mark.parametrize("engine", ["rank_bm25", "bm25s"])
+def test_bm25_finds_nothing_for_a_query_of_stop_words_or_unknown_words(bench, engine):
+    for query in ("the of", "xylophone", "?"):
+        _, docs, _ = search(bench(bm25={**BM25, "engine": engine}), "bm25", query=query)
+        assert docs == []
+
+
+@pytest.mark.parametrize("index", ["flat", "hnsw"])
+def test_bi_encoder_ranks_by_inner_product(bench, index):
+    system, docs, scores = search(bench(bi={**BI, "index": index}), "bi")
+    encoder = WordEncoder(Form.POOLED)
+    query = encoder.encode([QUERY])[0][0]
+    expected = {n: float(encoder.encode([t])[0][0] @ query) for n, t in TEXTS.items()}
+    assert docs == sorted(expected, key=lambda name: (expected[name], name), reverse=True)
+    np.testing.assert_allclose(scores, [expected[doc] for doc in docs], rtol=1e-5)
+    assert (system.size().vectors, system.size().dims) == (6, 24)
+
+
+def test_colbert_exact_is_maxsim_with_every_document(bench):
+    system, docs, scores = search(bench(exact=EXACT), "exact")
+    expected = {name: maxsim(QUERY, text) for name, text in TEXTS.items()}
+    assert docs[0] == "paris" and len(docs) == len(TEXTS)
+    np.testing.assert_allclose(scores, [expected[doc] for doc in docs], rtol=1e-5)
+    assert system.size().files == {"offsets.npy": 128 + 7 * 8, "vectors.f16": 31 * 24 * 2}
+
+
+def test_many_queries_at_once_give_what_each_gives_alone(bench):
+    system = make_system("exact", bench(exact=EXACT))
+    system.build()
+    texts = [QUERY, "zebra", "Berlin wall"]
+    together = system.search(system.encode(texts), 4)
+    alone = [system.search(system.encode([text]), 4)[0] for text in texts]
+    for one, other in zip(together, alone, strict=True):
+        assert one.docs.tolist() == other.docs.tolist()
+        np.testing.assert_allclose(one.scores, other.scores, rtol=1e-5)
+
+
+def test_reranking_orders_the_first_stages_documents_by_maxsim(bench):
+    rerank = {"kind": "rerank_maxsim", "first_stage": "bm25", "depth": 2, "encoder": ENCODER}
+    system, docs, scores = search(bench(bm25=BM25, rerank=rerank), "rerank")
+    _, first, _ = search(bench(bm25=BM25), "bm25", k=2)
+    assert sorted(docs) == sorted(first)
+    np.testing.assert_allclose(scores, [maxsim(QUERY, TEXTS[doc]) for doc in docs], rtol=1e-5)
+    assert "rerank/vectors.f16" in system.size().files
+    assert any(file.startswith("bm25/") for file in system.size().files)
+
+
+def test_reranking_nothing_returns_nothing(bench):
+    rerank = {"kind": "rerank_maxsim", "first_stage": "bm25", "encoder": ENCODER}
+    _, docs, _ = search(bench(bm25=BM25, rerank=rerank), "rerank", query="xylophone")
+    assert docs == []
+
+
+def test_fusion_adds_reciprocal_ranks(bench):
+    fused = {"kind": "rrf", "systems": ["bm25", "exact"], "rrf_k": 60}
+    systems = {"bm25": BM25, "exact": EXACT, "fused": fused}
+    _, docs, scores = search(bench(**systems), "fused")
+    rankings = [search(bench(**systems), name)[1] for name in ("bm25", "exact")]
+    expected = {
+        name: sum(1 / (61 + r.index(name)) for r in rankings if name in r) for name in TEXTS
+    }
+    np.testing.assert_allclose(scores, [expected[doc] for doc in docs], rtol=1e-6)
+    assert docs == sorted(docs, key=lambda name: (np.float32(expected[name]), name), reverse=True)
+
+
+def test_a_missing_cross_encoder_is_reported_before_the_first_stage_is_built(bench, monkeypatch):
+    def unavailable(settings):
+        raise WeightsUnavailable("no weights")
+
+    monkeypatch.setattr(
+        "colbench.retriever.systems.rerank_cross_encoder.load_cross_encoder", unavailable
+    )
+    cross = {
+        "kind": "rerank_cross_encoder",
+        "first_stage": "bm25",
+        "cross_encoder": {"name": "x", "model": "nobody/nothing"},
+    }
+    place = bench(bm25=BM25, cross=cross)
+    with pytest.raises(WeightsUnavailable, match="no weights"):
+        make_system("cross", place).build()
+    assert not list(place.folder.rglob("*.npy"))
+
+
+def test_a_cross_encoder_scores_pairs_of_texts(bench, monkeypatch):
+    class Lengths:
+        def score(self, pairs):
+            assert all(query == QUERY for query, _ in pairs)
+            return np.array([len(text) for _, text in pairs], dtype=np.float32)
+
+    monkeypatch.setattr(
+        "colbench.retriever.systems.rerank_cross_encoder.load_cross_encoder", lambda s: Lengths()
+    )
+    cross = {
+        "kind": "rerank_cross_encoder",
+        "first_stage": "bm25",
+        "cross_encoder": {"name": "x", "model": "nobody/nothing"},
+    }
+    _, docs, _ = search(bench(bm25=BM25, cross=cross), "cross")
+    assert docs == ["berlin", "cheese", "paris"]
+
+
+def test_every_kind_has_settings_and_a_first_line_of_documentation():
+    assert "colbert_exact" in kinds()
+    for kind in kinds():
+        found = system_class(kind)
+        assert found.Settings.model_fields["kind"].is_required()
+        assert (found.__doc__ or "").strip()
+
+
+def test_a_system_of_ones_own_is_found_by_its_dotted_name(bench, tmp_path, monkeypatch):
+    (tmp_path / "my_system.py").write_text(
+        "from colbench.retriever.systems.bm25 import BM25\n"
+        "class Mine(BM25):\n"
+        "    def facts(self):\n"
+        "        return {'mine': True}\n"
+        "SYSTEM = Mine\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "my_system.py").rename(tmp_path / "lib" / "my_system.py")
+    (tmp_path / "lib" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    system, _, _ = search(bench(mine={"kind": "lib.my_system"}), "mine")
+    assert system.facts() == {"mine": True}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kind": "bm52"}, "unknown system kind 'bm52': did you mean 'bm25'"),
+        ({}, "system.x has no kind"),
+        ({"kind": "bm25", "k2": 1}, r"unknown key 'system.x.k2'"),
+        ({"kind": "bm25", "b": 2}, "'system.x.b' is 2"),
+        ({"kind": "bi_encoder"}, "'system.x.encoder' is required"),
+    ],
+)
+def test_wrong_settings_are_named(values, message):
+    with pytest.raises(ConfigError, match=message):
+        system_settings("x", values)
