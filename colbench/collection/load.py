@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from colbench.collection.beir_dir import read_beir_dir
 from colbench.collection.irds import read_irds
 from colbench.collection.model import Collection, SelfHits
@@ -31,7 +33,18 @@ def load_collection(settings: DatasetSettings) -> Collection:
         query_length=settings.query_length,
         max_unknown_docs=settings.max_unknown_docs,
     )
+    collection = replace(collection, notes=(*collection.notes, *_source_notes(settings)))
     return sample_collection(collection, settings.sample)
+
+
+def _source_notes(settings: DatasetSettings) -> tuple[str, ...]:
+    """Name the package versions that a pydocs collection was made from: they are its content."""
+    if not isinstance(settings, PydocsSettings):
+        return ()
+    from colbench.collection.pydocs import pydocs_versions
+
+    versions = pydocs_versions(settings.size)
+    return ("made from " + ", ".join(f"{name} {v}" for name, v in versions.items()),)
 
 
 def _read(settings: DatasetSettings) -> RawCollection:

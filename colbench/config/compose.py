@@ -134,7 +134,7 @@ def _compose(
 
 def _diagnose(error: Exception, parsed: Sequence[Override], paths: list[str]) -> str:
     """Find the override that names no key; otherwise give Hydra's own first line."""
-    groups = [o.input_line for o in parsed if o.key_or_group.split("@")[0] in GROUPS]
+    groups = [str(o.input_line) for o in parsed if o.key_or_group.split("@")[0] in GROUPS]
     try:
         known = compose(config_name=_ROOT, overrides=[*groups, *paths])
     except (HydraException, OmegaConfBaseException):

@@ -12,6 +12,7 @@ from colbench.experiment.job import Failure, SystemReply
 from colbench.experiment.output import OutputFolder
 from colbench.files import sha256_file, write_json
 from colbench.measures.effectiveness import evaluate, mean_scores
+from colbench.measures.significance import Significance as Comparison
 from colbench.measures.significance import compare_to_baseline
 from colbench.progress import note
 from colbench.results.schema import Significance, SystemResult
@@ -80,7 +81,7 @@ def evaluate_systems(
 def _row(
     outcome: Outcome,
     scores: PerQuery,
-    tests: dict[str, object] | None,
+    tests: dict[str, Comparison] | None,
     output: OutputFolder,
     depth: int,
 ) -> SystemResult:
@@ -103,7 +104,7 @@ def _row(
         index=reply.index,
         peak_rss_bytes=reply.peak_rss_bytes,
         significance={
-            measure: Significance.model_validate(dataclasses.asdict(test))  # type: ignore[call-overload]
+            measure: Significance.model_validate(dataclasses.asdict(test))
             for measure, test in tests.items()
         }
         if tests

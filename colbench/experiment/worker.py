@@ -5,6 +5,7 @@ Encodes documents into the cache, or builds, searches and times one system, and 
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import sys
 import time
@@ -27,7 +28,7 @@ from colbench.experiment.job import (
 )
 from colbench.files import atomic_write
 from colbench.index.size import IndexSize
-from colbench.measures.latency import LatencyReport, measure_latency
+from colbench.measures.latency import measure_latency
 from colbench.measures.memory import peak_rss_bytes
 from colbench.progress import note
 from colbench.results.schema import Distribution, IndexInfo, Latency
@@ -78,7 +79,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
 
 def _time_queries(task: SystemTask, system: Retriever, texts: list[str], depth: int) -> Latency:
     note(f"{task.name}: timing single queries")
-    report: LatencyReport = measure_latency(
+    report = measure_latency(
         lambda text: system.encode([text]),
         lambda encoded: system.search(encoded, depth),
         texts[: task.latency.queries],
@@ -86,13 +87,9 @@ def _time_queries(task: SystemTask, system: Retriever, texts: list[str], depth: 
         warmup=task.latency.warmup,
         max_seconds=task.latency.max_seconds,
     )
-
-    def distribution(found: Distribution) -> Distribution:
-        return Distribution(p50=found.p50, p95=found.p95, p99=found.p99, mean=found.mean)
-
     return Latency(
-        encode=distribution(report.encode),
-        search=distribution(report.search),
+        encode=Distribution.model_validate(dataclasses.asdict(report.encode)),
+        search=Distribution.model_validate(dataclasses.asdict(report.search)),
         queries=report.queries,
         trials=report.trials,
     )

@@ -60,6 +60,10 @@ def sum_of_maxima(similarities: NDArray[np.floating]) -> float:
     return float(np.max(similarities, axis=1).sum())
 
 
+def _widen(rows: NDArray[np.float16]) -> torch.Tensor:
+    return torch.from_numpy(rows.astype(np.float32))
+
+
 def _starts(matrices: Sequence[Vectors]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum([len(m) for m in matrices])]).astype(np.int64)
 
@@ -123,8 +127,7 @@ class MaxSimScanner:
 
     def _read(self, first: int, end: int) -> torch.Tensor:
         offsets = self.index.offsets
-        rows = self.index.vectors[offsets[first] : offsets[end]]
-        return torch.from_numpy(rows.astype(np.float32))
+        return _widen(self.index.vectors[offsets[first] : offsets[end]])
 
     def scan(self, queries: Sequence[Vectors]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Score all documents, a chunk at a time.
@@ -151,4 +154,5 @@ def score_documents(
         float32 (len(docs),), in the order given.
     """
     rows, offsets = index.gather(docs)
-    return score_matrix([query], torch.from_numpy(rows.astype(np.float32)), offsets)[0]
+    scores: NDArray[np.float32] = score_matrix([query], _widen(rows), offsets)[0]
+    return scores

@@ -42,10 +42,11 @@ class PooledIndex:
             StorageError: the folder cannot be written.
         """
         if kind == "flat":
-            index = faiss.IndexFlatIP(dims)
+            index: faiss.Index = faiss.IndexFlatIP(dims)
         else:
-            index = faiss.IndexHNSWFlat(dims, hnsw_links, faiss.METRIC_INNER_PRODUCT)
-            index.hnsw.efConstruction = ef_construction
+            graph = faiss.IndexHNSWFlat(dims, hnsw_links, faiss.METRIC_INNER_PRODUCT)
+            graph.hnsw.efConstruction = ef_construction
+            index = graph
         for block in blocks:
             index.add(np.ascontiguousarray(block, dtype=np.float32))
         temporary = folder / f"{_FILE}.tmp"
@@ -61,7 +62,7 @@ class PooledIndex:
     def set_ef_search(self, ef_search: int) -> None:
         """Set the breadth of an HNSW search; an exact index ignores it."""
         if not self._exact:
-            self._index.hnsw.efSearch = ef_search
+            faiss.ParameterSpace().set_index_parameter(self._index, "efSearch", ef_search)
 
     def search(
         self, queries: NDArray[np.float32], k: int

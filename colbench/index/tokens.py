@@ -90,7 +90,9 @@ class TokenIndex:
         """Stored vectors."""
         return int(self.offsets[-1])
 
-    def gather(self, docs: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
+    def gather(
+        self, docs: Sequence[int] | NDArray[np.int64]
+    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
         """Copy the vectors of some documents, in the order given.
 
         Returns:

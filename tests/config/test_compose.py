@@ -92,7 +92,7 @@ def test_a_system_names_its_own_model():
     ],
 )
 def test_a_mistake_is_named_with_what_is_near(overrides, message):
-    with pytest.raises(ConfigError, match="^[^\n]*$") as error:
+    with pytest.raises(ConfigError, match=r"^[^\n]*$") as error:
         compose_run(overrides)
     assert message in str(error.value)
 

@@ -52,7 +52,7 @@ def test_another_schema_version_is_refused(example_results, tmp_path):
 def test_a_damaged_file_is_refused_in_one_line(tmp_path, text, message):
     path = tmp_path / "results.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(StorageError, match="^[^\n]*$") as error:
+    with pytest.raises(StorageError, match=r"^[^\n]*$") as error:
         read_results(path)
     assert message in str(error.value) and str(path) in str(error.value)
 
@@ -67,5 +67,5 @@ def test_an_unknown_key_is_named(example_results, tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(StorageError, match="cannot read .*results.json"):
+    with pytest.raises(StorageError, match=r"cannot read .*results\.json"):
         read_results(tmp_path)
