@@ -53,6 +53,7 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
         raise ConfigError(_missing(error)) from None
     assert isinstance(values, dict)
     values = {str(key): value for key, value in values.items()}
+    values["name"] = values["name"] or _chosen("experiment", parsed)
     values["system"] = _resolve_models(values["system"], extra)
     try:
         settings = RunSettings.model_validate(values)
@@ -96,6 +97,11 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
     except HydraException as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"cannot read an override: {reason}; write KEY=VALUE") from None
+
+
+def _chosen(group: str, parsed: Sequence[Override]) -> Any:
+    values = [override.value() for override in parsed if override.key_or_group == group]
+    return values[-1] if values else None
 
 
 def _check_choices(parsed: Sequence[Override], extra: Sequence[Path]) -> None:

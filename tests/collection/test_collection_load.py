@@ -21,6 +21,7 @@ def pydocs(monkeypatch):
         return documents, [Query("q", "how to a")], {"q": {f"{size}.a": 1}}
 
     module.load_pydocs = load_pydocs
+    module.pydocs_versions = lambda size: {"numpy": "2.0", "scipy": "1.0"}
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
@@ -29,6 +30,7 @@ def test_pydocs_goes_through_validation_and_sampling(pydocs):
     assert collection.name == "pydocs/full[docs=1,seed=0]"
     assert collection.qrels == {"q": {"full.a": 1}}
     assert [document.id for document in collection.documents] == ["full.a"]
+    assert collection.notes[0] == "made from numpy 2.0, scipy 1.0"
 
 
 def test_a_chosen_name_and_query_length_reach_the_collection(pydocs):

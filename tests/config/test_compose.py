@@ -33,9 +33,11 @@ def test_an_experiment_is_stronger_than_a_system_file_and_weaker_than_the_comman
     folder = tmp_path / "experiment"
     folder.mkdir()
     (folder / "mine.yaml").write_text(
-        "# @package _global_\nsystem:\n  bm25:\n    k1: 1.5\n    b: 0.3\n", encoding="utf-8"
+        "# @package _global_\nsystem:\n  bm25:\n    k1: 1.5\n    b: 0.3\nsystems: [bm25]\nk: 7\n",
+        encoding="utf-8",
     )
     settings = compose_run(["experiment=mine", "system.bm25.b=0.9"], [tmp_path])
+    assert (settings.name, settings.systems, settings.k) == ("mine", ["bm25"], 7)
     assert settings.system["bm25"]["k1"] == 1.5
     assert settings.system["bm25"]["b"] == 0.9
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +19,16 @@ from colbench.retriever.hits import Hits, top_k
 from colbench.retriever.token_vectors import build_token_index
 
 _SCORE_BYTES = 256 << 20
+_GEMM_TRIALS = 3
 
 
 class ColbertExactSettings(SystemSettings):
     """Parameters of exhaustive late interaction."""
 
     encoder: EncoderSettings = Field(description="the model")
+    measure_gemm: bool = Field(
+        False, description="also time the bare matrix product of all queries and all documents"
+    )
 
     def encodings(self) -> list[tuple[EncoderSettings, Form]]:
         """Token vectors of all documents."""
@@ -35,6 +41,7 @@ class ColbertExact(Retriever):
     Settings = ColbertExactSettings
     _scanner: MaxSimScanner
     _encoder: Encoder
+    _batch: Sequence[Vectors] = ()
 
     def build(self) -> None:
         """Write the token vectors and open them."""
@@ -48,6 +55,8 @@ class ColbertExact(Retriever):
 
     def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Return the k documents with the largest MaxSim."""
+        if len(queries) > len(self._batch):
+            self._batch = queries
         group = max(_SCORE_BYTES // (4 * max(len(self.bench.all_docs), 1)), 1)
         results: list[Hits] = []
         for start in range(0, len(queries), group):
@@ -66,6 +75,28 @@ class ColbertExact(Retriever):
     def size(self) -> IndexSize:
         """Bytes of vectors and offsets."""
         return self._scanner.index.size()
+
+    def facts(self) -> dict[str, Any]:
+        """With `measure_gemm`: seconds of the exhaustive scan and of its bare GEMM, in turn."""
+        if not self.settings.measure_gemm:
+            return {}
+        seconds: dict[str, list[float]] = {"scan": [], "gemm": []}
+        for _ in range(_GEMM_TRIALS):
+            for name, work in (("scan", self._scan_all), ("gemm", self._scanner.multiply)):
+                started = time.perf_counter()
+                work(self._batch)
+                seconds[name].append(time.perf_counter() - started)
+        scan, gemm = min(seconds["scan"]), min(seconds["gemm"])
+        return {
+            "queries": len(self._batch),
+            "scan_seconds": scan,
+            "gemm_seconds": gemm,
+            "scan_over_gemm": scan / gemm,
+        }
+
+    def _scan_all(self, queries: Sequence[Vectors]) -> None:
+        for _ in self._scanner.scan(queries):
+            pass
 
 
 SYSTEM = ColbertExact
