@@ -1,0 +1,58 @@
+"""What the README tells a reader to type works."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from colbench.cli.main import build_parser
+from colbench.collection.model import Collection, Document, Query
+from colbench.config.compose import compose_run, selected_systems
+from colbench.encoder.cache import EmbeddingCache
+from colbench.retriever.base import Workbench
+from colbench.retriever.registry import make_system
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^(colbench run [^\n`…]*)$", README, re.MULTILINE)
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_readme_is_understood(command):
+    options = build_parser().parse_args(command.split()[1:])
+    assert compose_run(options.overrides).systems
+
+
+def test_the_readme_has_commands():
+    assert len(COMMANDS) >= 7
+
+
+def test_the_readmes_example_of_a_new_system_ranks(tmp_path, monkeypatch):
+    (code,) = blocks("python")
+    (yaml,) = blocks("yaml")
+    package = tmp_path / "mypackage"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "shortest.py").write_text(code, encoding="utf-8")
+    (tmp_path / "system").mkdir()
+    text = yaml.replace("kind: shortest", "kind: mypackage.shortest")
+    (tmp_path / "system" / "shortest.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = compose_run(["systems=[bm25,shortest]"], [tmp_path])
+    documents = [Document("long", "", "a long document"), Document("short", "", "short")]
+    bench = Workbench(
+        collection=Collection("x", documents, [Query("q", "a")], {"q": {"long": 1}}),
+        folder=tmp_path / "indexes",
+        cache=EmbeddingCache(tmp_path / "cache"),
+        systems=selected_systems(settings),
+        memory_bytes=1 << 20,
+    )
+    system = make_system("shortest", bench)
+    system.build()
+    (hits,) = system.search(system.encode(["a"]), 2)
+    assert hits.docs.tolist() == [1, 0]
+    sys.modules.pop("mypackage.shortest", None)
