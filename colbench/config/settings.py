@@ -25,7 +25,9 @@ class LatencySettings(Settings):
 class SignificanceSettings(Settings):
     """Paired tests against the baseline."""
 
-    test: Literal["student", "fisher"] = Field("student", description="ranx's paired test")
+    test: Literal["student", "fisher"] = Field(
+        "student", description="paired t test (ranx), or Fisher's randomisation (scipy)"
+    )
     alpha: float = Field(0.05, gt=0, lt=1, description="family-wise level after Holm's correction")
 
 

@@ -180,7 +180,8 @@ def test_a_value_that_is_not_finite_is_refused():
 
 
 def test_evaluating_few_queries_leaves_numbas_threads_as_they_were():
-    before = numba.get_num_threads()
+    before = numba.config.NUMBA_NUM_THREADS
+    numba.set_num_threads(before)
     evaluate({"q": {"a": 1}}, as_run({"q": {"a": 1.0}}), ["map"])
     assert numba.get_num_threads() == before
 
