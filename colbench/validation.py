@@ -23,6 +23,7 @@ def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> 
     key = ".".join([part for part in [where, *path] if part])
     if first["type"] == "extra_forbidden":
         hint = did_you_mean(path[-1], owner.model_fields) if owner else "remove it"
+        hint = hint.replace("mean '", f"mean '{key.removesuffix(path[-1])}")
         return f"unknown key '{key}': {hint}"
     if first["type"] == "missing":
         return f"'{key}' is required: set it with {key}=…"

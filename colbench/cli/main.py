@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     action: Callable[[argparse.Namespace], int] = options.action
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return action(options)
     except ColbenchError as error:

@@ -62,7 +62,9 @@ def run(options: argparse.Namespace) -> int:
     if options.show_config:
         import yaml
 
-        yaml.safe_dump(settings.model_dump(mode="json"), sys.stdout, sort_keys=False)
+        from colbench.config.compose import resolved
+
+        yaml.safe_dump(resolved(settings), sys.stdout, sort_keys=False)
         return 0
 
     from rich.console import Console
@@ -70,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
     from colbench.experiment.runner import Runner
     from colbench.report.terminal import print_results
 
-    command = ["colbench", "run", *map(shlex.quote, options.overrides)]
+    folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
+    command = ["colbench", "run", *map(shlex.quote, [*options.overrides, *folders])]
     results, folder = Runner(settings, command).run()
     console = Console(width=None if sys.stdout.isatty() else 200)
     print_results(results, console)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from colbench.collection.settings import DatasetSettings
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.settings import Settings
 
 
@@ -36,8 +37,8 @@ class RunSettings(Settings):
 
     name: str | None = Field(None, description="name of the experiment; default: the collection's")
     dataset: DatasetSettings = Field(description="the collection")
-    encoder: dict[str, Any] = Field(description="encoder of systems that name none")
-    cross_encoder: dict[str, Any] = Field(description="cross-encoder of the reranking systems")
+    encoder: EncoderSettings = Field(description="encoder of systems that name none")
+    cross_encoder: CrossEncoderSettings = Field(description="cross-encoder of rerankers")
     system: dict[str, dict[str, Any]] = Field(description="settings of the systems that can run")
     systems: list[str] = Field(min_length=1, description="names of the systems that do run")
     baseline: str | None = Field(

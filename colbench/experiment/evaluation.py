@@ -98,6 +98,8 @@ def _row(
         depth=depth,
         latency_ms=reply.latency_ms,
         throughput_qps=reply.throughput_qps,
+        throughput_trials=reply.throughput_trials,
+        other_cpu_share=reply.other_cpu_share,
         build_seconds=reply.build_seconds,
         encode_docs_per_second=reply.encode_docs_per_second,
         docs_encoded=outcome.docs_encoded if encodes else None,

@@ -66,6 +66,8 @@ class SystemReply(_Message):
     build_seconds: float
     latency_ms: Latency
     throughput_qps: float
+    throughput_trials: int
+    other_cpu_share: float
     encode_docs_per_second: float | None
     index: IndexInfo
     peak_rss_bytes: int
@@ -76,7 +78,6 @@ class Failure(_Message):
 
     skipped: bool
     message: str
-    exit_code: int
 
 
 class Reply(_Message):

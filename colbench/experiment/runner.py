@@ -9,6 +9,7 @@ measurement.
 from __future__ import annotations
 
 import datetime
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,24 +17,25 @@ from colbench import __version__
 from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
-from colbench.config.compose import selected_systems
+from colbench.config.compose import resolved, selected_systems
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache import default_root
-from colbench.errors import ColbenchError, ConfigError, WeightsUnavailable
+from colbench.encoder.weights import resolve_weights
+from colbench.errors import ColbenchError, WeightsUnavailable
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
 from colbench.experiment.job import EncodeTask, Failure, Job, SystemReply, SystemTask
-from colbench.experiment.output import OutputFolder
+from colbench.experiment.output import OutputFolder, check_output
+from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.spawn import run_job
-from colbench.files import write_json
-from colbench.measures.catalogue import cutoff
+from colbench.files import ensure_writable, write_json
 from colbench.progress import note
 from colbench.report.write import write_report
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results, SampleInfo
 from colbench.results.store import write_results
 from colbench.retriever.base import SystemSettings
 
-_DEFAULT_DEPTH = 1000
+_BUSY = 0.1
 
 
 class Runner:
@@ -44,6 +46,8 @@ class Runner:
         self.command = " ".join(command)
         self.systems = selected_systems(settings)
         self.threads = settings.threads or usable_cores()
+        self.environment = describe_environment(self.threads, settings.seed)
+        self.cache = settings.cache_dir or default_root()
         self.notes: list[str] = []
 
     def run(self) -> tuple[Results, Path]:
@@ -52,54 +56,46 @@ class Runner:
         Raises:
             ColbenchError: anything the user can act on, before results are written.
         """
+        ensure_writable(self.cache)
+        if self.settings.output_dir is not None:
+            check_output(self.settings.output_dir)
+        if self.settings.strict:
+            self._require_weights()
         note("loading the collection")
         self.collection = load_collection(self.settings.dataset)
-        self.depth = self._depth()
-        self.measures = self._measures()
+        docs = len(self.collection.documents)
+        self.depth = choose_depth(self.settings.k, docs)
+        self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
+        if left_out:
+            self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
         now = datetime.datetime.now(datetime.UTC)
         self.experiment = self.settings.name or self.collection.name
-        self.output = OutputFolder.make(self.settings.output_dir, self.experiment, now)
+        self.output = OutputFolder.choose(self.settings.output_dir, self.experiment, now)
         with self.output.claimed():
             write_snapshot(self.collection, self.output.work / "collection")
             results = self._results(self._measure())
             staging = self.output.staging
-            write_json(staging / "config.json", self.settings.model_dump(mode="json"))
+            write_json(staging / "config.json", resolved(self.settings))
             write_results(results, staging)
             write_report(results, staging)
             self.output.publish(keep_indexes=self.settings.keep_indexes)
         return results, self.output.root
 
-    def _depth(self) -> int:
-        docs = len(self.collection.documents)
-        if self.settings.k is None:
-            return min(_DEFAULT_DEPTH, docs)
-        if self.settings.k > docs:
-            raise ConfigError(
-                f"k={self.settings.k} is larger than the collection ({docs} documents): "
-                f"set k={docs} or less, or leave it out"
-            )
-        return self.settings.k
-
-    def _measures(self) -> list[str]:
-        """Leave out measures that look deeper than k: their values would be capped."""
-        docs = len(self.collection.documents)
-        deep = [m for m in self.settings.measures if min(cutoff(m) or 0, docs) > self.depth]
-        if deep:
-            self.notes.append(
-                f"not reported, as they look deeper than k={self.depth}: {', '.join(deep)}"
-            )
-            note(self.notes[-1])
-        kept = [measure for measure in self.settings.measures if measure not in deep]
-        if not kept:
-            raise ConfigError(f"every measure looks deeper than k={self.depth}: raise k")
-        return kept
+    def _require_weights(self) -> None:
+        """Fail before any work where `strict` would make the run fail after it."""
+        for name, system in self.systems.items():
+            for model, revision in system.weights():
+                try:
+                    resolve_weights(model, revision)
+                except WeightsUnavailable as error:
+                    raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
 
     def _job(self, name: str, todo: EncodeTask | SystemTask, systems: Sequence[str] = ()) -> Job:
         work = self.output.work
         return Job(
             collection=work / "collection",
-            cache=self.settings.cache_dir or default_root(),
-            work=work / "indexes",
+            cache=self.cache,
+            work=self.output.indexes,
             reply=work / "replies" / f"{name}.json",
             threads=self.threads,
             seed=self.settings.seed,
@@ -118,6 +114,11 @@ class Runner:
             reply = broken[0] if broken else self._measure_system(name)
             if isinstance(reply, Failure):
                 self._accept(name, reply)
+            elif reply.other_cpu_share > _BUSY:
+                self._note(
+                    f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
+                    "it was timed; its times are not to be trusted"
+                )
             fresh = sum(encoded.get(key, 0) for key in needed)
             outcomes.append(Outcome(name, self.systems[name], reply, fresh))
         return outcomes
@@ -165,10 +166,16 @@ class Runner:
         )
         number = self.settings.systems.index(name)
         reply = run_job(self._job(f"system-{number}", task, self._with_parts(name)))
+        if not self.settings.keep_indexes:
+            shutil.rmtree(self.output.indexes, ignore_errors=True)
         outcome = reply.system or reply.failure
         if outcome is None:
             raise ColbenchError(f"{name}: the worker's reply is empty; please report it")
         return outcome
+
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+        note(text)
 
     def _accept(self, name: str, failure: Failure) -> None:
         """Go on past a system that lacks its weights; stop for any other failure."""
@@ -188,6 +195,9 @@ class Runner:
             baseline=self.settings.baseline,
             significance=self.settings.significance,
         )
+        wanted = self.settings.baseline
+        if wanted is not None and baseline is None and len(rows) > 1:
+            self._note(f"no significance tests: the baseline {wanted} was skipped")
         return Results(
             schema_version=SCHEMA_VERSION,
             colbench_version=__version__,
@@ -195,8 +205,8 @@ class Runner:
             command=self.command,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             collection=describe_collection(self.collection),
-            environment=describe_environment(self.threads, self.settings.seed),
-            config=self.settings.model_dump(mode="json"),
+            environment=self.environment,
+            config=resolved(self.settings),
             measures=self.measures,
             baseline=baseline,
             alpha=self.settings.significance.alpha,

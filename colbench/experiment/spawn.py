@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from colbench.errors import ColbenchError
 from colbench.experiment.job import Job, Reply
+from colbench.files import atomic_write
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -18,6 +19,7 @@ _THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "RAYON_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
 )
 
 
@@ -37,9 +39,9 @@ def run_job(job: Job) -> Reply:
         ColbenchError: the worker died without a reply (killed, out of memory).
         KeyboardInterrupt: the user interrupted it.
     """
-    job.reply.parent.mkdir(parents=True, exist_ok=True)
     job_file = job.reply.with_suffix(".job.json")
-    job_file.write_text(job.model_dump_json(), encoding="utf-8")
+    with atomic_write(job_file) as stream:
+        stream.write(job.model_dump_json())
     job.reply.unlink(missing_ok=True)
     environment = {
         **os.environ,
@@ -47,17 +49,14 @@ def run_job(job: Job) -> Reply:
         "PYTHONHASHSEED": "0",
         "TOKENIZERS_PARALLELISM": "true",
     }
-    command = [sys.executable, "-m", "colbench.experiment.worker", str(job_file)]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as process:
-        try:
-            code = process.wait()
-        except BaseException:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            raise
+    # -P: a module in the user's folder must not shadow one that the worker imports.
+    command = [sys.executable, "-P", "-m", "colbench.experiment.worker", str(job_file)]
+    # The worker ends when its standard input does: it cannot outlive this process, however that
+    # ends. Its own session keeps Ctrl-C in the terminal from reaching it.
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, start_new_session=True
+    ) as process:
+        code = process.wait()
     if not job.reply.is_file():
         raise ColbenchError(_death(job, code))
     return Reply.model_validate_json(job.reply.read_text(encoding="utf-8"))

@@ -16,10 +16,12 @@ from colbench.retriever.systems.rrf import fuse_hits
 
 
 def compile_all() -> None:
-    """Run every compiled path once on the smallest input."""
+    """Run every compiled path once on the smallest input that reaches it."""
     hits = Hits(np.arange(2), np.array([2.0, 1.0], dtype=np.float32))
     fuse_hits([hits, hits], 60, 2, tie_ranks(["a", "b"]))
-    score_matrix([np.ones((1, 2), np.float32)], torch.ones((1, 2)), np.array([0, 1]))
+    for documents in (1, 5000):  # one tile, and slices of a larger matrix: two compiled variants
+        offsets = np.arange(documents + 1)
+        score_matrix([np.ones((1, 2), np.float32)] * 2, torch.ones((documents, 2)), offsets)
     warm_up()
 
 

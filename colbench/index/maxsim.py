@@ -124,11 +124,12 @@ class MaxSimScanner:
         self._resident: list[torch.Tensor] | None = None
         if index.tokens * width <= memory_bytes:
             self._resident = [self._read(first, end) for first, end in self._chunks]
-            index.forget_pages()
 
     def _read(self, first: int, end: int) -> torch.Tensor:
         offsets = self.index.offsets
-        return _widen(self.index.vectors[offsets[first] : offsets[end]])
+        rows = _widen(self.index.vectors[offsets[first] : offsets[end]])
+        self.index.forget_pages()
+        return rows
 
     def _rows(self) -> Iterator[tuple[int, int, torch.Tensor]]:
         for number, (first, end) in enumerate(self._chunks):
@@ -136,7 +137,6 @@ class MaxSimScanner:
                 yield first, end, self._resident[number]
             else:
                 yield first, end, self._read(first, end)
-                self.index.forget_pages()
 
     def scan(self, queries: Sequence[Vectors]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Score all documents, a chunk at a time.
@@ -154,9 +154,11 @@ class MaxSimScanner:
         One GEMM a chunk's slice with all query tokens as its columns; the result is thrown away.
         """
         columns = torch.from_numpy(np.concatenate(queries)).T.contiguous()
+        product = torch.empty((_FLOOR_ROWS, columns.shape[1]))
         for _, _, rows in self._rows():
             for start in range(0, len(rows), _FLOOR_ROWS):
-                torch.mm(rows[start : start + _FLOOR_ROWS], columns)
+                slab = rows[start : start + _FLOOR_ROWS]
+                torch.mm(slab, columns, out=product[: len(slab)])
 
 
 def score_documents(

@@ -13,11 +13,13 @@ class IndexSize:
     Attributes:
         vectors: stored vectors; 0 for a lexical index.
         dims: dimensions of each; 0 for a lexical index.
+        vector_bytes: bytes of the indexes that hold the vectors.
         files: path relative to the index folder → bytes. Every file a search needs counts.
     """
 
     vectors: int = 0
     dims: int = 0
+    vector_bytes: int = 0
     files: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -33,19 +35,21 @@ class IndexSize:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        return cls(vectors=vectors, dims=dims, files=files)
+        total = sum(files.values()) if vectors else 0
+        return cls(vectors=vectors, dims=dims, vector_bytes=total, files=files)
 
     @classmethod
     def together(cls, parts: dict[str, IndexSize]) -> IndexSize:
         """Join the indexes of a composed system; each file is prefixed with its part's name.
 
-        >>> parts = {"a": IndexSize(2, 4, {"v": 16}), "b": IndexSize(files={"t": 5})}
+        >>> parts = {"a": IndexSize(2, 4, 16, {"v": 16}), "b": IndexSize(files={"t": 5})}
         >>> IndexSize.together(parts)
-        IndexSize(vectors=2, dims=4, files={'a/v': 16, 'b/t': 5})
+        IndexSize(vectors=2, dims=4, vector_bytes=16, files={'a/v': 16, 'b/t': 5})
         """
         files = {f"{name}/{file}": n for name, p in parts.items() for file, n in p.files.items()}
         return cls(
             vectors=sum(part.vectors for part in parts.values()),
             dims=max((part.dims for part in parts.values()), default=0),
+            vector_bytes=sum(part.vector_bytes for part in parts.values()),
             files=files,
         )

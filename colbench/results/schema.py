@@ -82,7 +82,9 @@ class IndexInfo(_Record):
     dims: int = Field(description="dimensions of a vector")
     bytes: int = Field(description="all files together")
     bytes_per_doc: float = Field(description="bytes over documents of the collection")
-    bytes_per_vector: float | None = Field(description="bytes over vectors, null without vectors")
+    bytes_per_vector: float | None = Field(
+        description="bytes of the indexes that hold vectors, over vectors; null without vectors"
+    )
     files: dict[str, int] = Field(description="file → bytes; every file a search needs")
 
 
@@ -92,7 +94,7 @@ class Significance(_Record):
     difference: float = Field(description="mean of this system minus mean of the baseline")
     p_value: float | None = Field(description="two-sided, uncorrected; null with a single query")
     p_holm: float | None = Field(description="Holm-corrected over every system and measure tested")
-    significant: bool = Field(description="p_holm below the experiment's alpha")
+    significant: bool = Field(description="p_holm at most the experiment's alpha")
     wins: int = Field(description="queries on which this system is better")
     ties: int
     losses: int
@@ -112,13 +114,23 @@ class SystemResult(_Record):
     depth: int | None = Field(None, description="documents asked for per query")
     latency_ms: Latency | None = None
     throughput_qps: float | None = Field(
-        None, description="queries a second, encoded and searched as one batch"
+        None, description="queries a second, encoded and searched as one batch; the fastest trial"
+    )
+    throughput_trials: int | None = Field(
+        None, description="batches run: as many as trials, fewer where the time budget was spent"
+    )
+    other_cpu_share: float | None = Field(
+        None,
+        description="share of the cores that other processes used while this system was timed; "
+        "timings taken beside a busy process are worth little",
     )
     build_seconds: float | None = Field(
         None, description="from cached document vectors, or texts, to a searchable index"
     )
     encode_docs_per_second: float | None = Field(
-        None, description="speed at which the documents were encoded, when they were"
+        None,
+        description="speed at which the documents were encoded, when they were; over all "
+        "encodings where a system needs several",
     )
     docs_encoded: int | None = Field(
         None, description="documents encoded in this run; 0 when all came from the cache"

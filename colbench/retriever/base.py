@@ -37,6 +37,10 @@ class SystemSettings(Settings):
         """Document vectors this system itself needs; they are encoded before it is measured."""
         return []
 
+    def weights(self) -> list[tuple[str, str | None]]:
+        """(model, revision) of every model this system itself needs."""
+        return [(encoder.model, encoder.revision) for encoder, _ in self.encodings()]
+
     def parts(self) -> list[str]:
         """Names of the other systems this one is composed of."""
         return []
@@ -52,6 +56,8 @@ class Workbench:
         cache: where document vectors come from.
         systems: settings of every configured system, for those composed of others.
         memory_bytes: bound on what a system may hold in memory beyond its model.
+        spare_hits: documents that are dropped from a result afterwards at most (the query's own
+            document under the self-hit rule); a first stage proposes as many more.
         encodings: filled while systems are built: what encoding their documents took.
     """
 
@@ -60,6 +66,7 @@ class Workbench:
     cache: EmbeddingCache
     systems: Mapping[str, SystemSettings]
     memory_bytes: int
+    spare_hits: int = 0
     encodings: list[EncodeStats] = field(default_factory=list)
     _encoders: dict[tuple[str, Form], Encoder] = field(default_factory=dict)
 
@@ -99,19 +106,23 @@ class Workbench:
 
 
 class Retriever(ABC):
-    """One system over one collection. Built once, then searched many times."""
+    """One system over one collection. Prepared and built once, then searched many times."""
 
     Settings: ClassVar[type[SystemSettings]]
 
-    def __init__(self, name: str, settings: Any, bench: Workbench) -> None:
+    def __init__(self, name: str, settings: Any, bench: Workbench, folder: Path) -> None:
         self.name = name
         self.settings = settings
         self.bench = bench
-        self.folder = bench.folder / name
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Load models and open the cached document vectors, before the build is timed."""
+        return
 
     @abstractmethod
     def build(self) -> None:
-        """Make the index under `self.folder`; document vectors are in the cache by now."""
+        """Make the index under `self.folder`, from texts or from what `prepare` opened."""
 
     @abstractmethod
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:

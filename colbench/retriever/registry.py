@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,8 +60,13 @@ def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:
         raise ConfigError(explain(error, settings, f"system.{name}")) from None
 
 
-def make_system(name: str, bench: Workbench) -> Retriever:
+def make_system(name: str, bench: Workbench, inside: Path | None = None) -> Retriever:
     """Instantiate a configured system; nothing is built yet.
+
+    Args:
+        name: of the system.
+        bench: what it works with.
+        inside: folder of the system it is a part of; default: the bench's own.
 
     Raises:
         ConfigError: no system of that name is configured.
@@ -68,4 +74,4 @@ def make_system(name: str, bench: Workbench) -> Retriever:
     if name not in bench.systems:
         raise ConfigError(f"unknown system '{name}': {did_you_mean(name, bench.systems)}")
     settings = bench.systems[name]
-    return system_class(settings.kind)(name, settings, bench)
+    return system_class(settings.kind)(name, settings, bench, (inside or bench.folder) / name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,14 +43,17 @@ class RerankQuery(NamedTuple):
 class Reranker(Retriever):
     """First stage, then `score` on its documents."""
 
-    def __init__(self, name: str, settings: RerankSettings, bench: Workbench) -> None:
-        super().__init__(name, settings, bench)
-        self.first_stage = make_system(settings.first_stage, bench)
-        self.first_stage.folder = self.folder / settings.first_stage
+    def __init__(self, name: str, settings: RerankSettings, bench: Workbench, folder: Path) -> None:
+        super().__init__(name, settings, bench, folder)
+        self.first_stage = make_system(settings.first_stage, bench, inside=folder)
 
     @abstractmethod
+    def prepare_scorer(self) -> None:
+        """Load the models and vectors that `score` needs."""
+
     def build_scorer(self) -> None:
-        """Load what `score` needs."""
+        """Build the index that `score` needs, if any."""
+        return
 
     @abstractmethod
     def encode_scorer(self, queries: Sequence[str]) -> Sequence[Any]:
@@ -63,8 +67,13 @@ class Reranker(Retriever):
     def scorer_size(self) -> IndexSize:
         """What the second stage needs on disk."""
 
+    def prepare(self) -> None:
+        """Prepare both stages."""
+        self.prepare_scorer()
+        self.first_stage.prepare()
+
     def build(self) -> None:
-        """Build the scorer first: missing weights show before any index is built."""
+        """Build both stages."""
         self.build_scorer()
         self.first_stage.build()
 
@@ -75,7 +84,8 @@ class Reranker(Retriever):
 
     def search(self, queries: Sequence[RerankQuery], k: int) -> list[Hits]:
         """Rerank the first stage's `depth` best documents and return the k best of them."""
-        proposed = self.first_stage.search([q.first for q in queries], self.settings.depth)
+        depth = self.settings.depth + self.bench.spare_hits
+        proposed = self.first_stage.search([q.first for q in queries], depth)
         work: Iterable[tuple[RerankQuery, Hits]] = zip(queries, proposed, strict=True)
         if len(queries) > 1:
             work = bar(work, total=len(queries), description=self.name, unit="query")

@@ -1,6 +1,6 @@
 import pytest
 
-from colbench.config.compose import compose_run, selected_systems
+from colbench.config.compose import compose_run, resolved, selected_systems
 from colbench.config.folder import options
 from colbench.errors import ConfigError
 
@@ -26,7 +26,7 @@ def test_every_system_composes_and_says_what_it_is(system):
 @pytest.mark.parametrize("encoder", [e for e in options("encoder") if e != "custom"])
 def test_every_encoder_can_serve_the_systems(encoder):
     settings = compose_run([f"encoder={encoder}", "systems=[colbert_exact]"])
-    assert selected_systems(settings)["colbert_exact"].encoder.model == settings.encoder["model"]
+    assert selected_systems(settings)["colbert_exact"].encoder.model == settings.encoder.model
 
 
 def test_an_experiment_is_stronger_than_a_system_file_and_weaker_than_the_command_line(tmp_path):
@@ -86,6 +86,16 @@ def test_a_system_names_its_own_model():
         (["dataset.sample.doc=3"], "did you mean 'dataset.sample.docs'"),
         (["dataset=beir/scifact", "dataset.self_hits=x"], "'dataset.self_hits' is 'x'"),
         (["measures=[ndgc@10]"], "did you mean 'ndcg@10'"),
+        (["system.bi_encoder.encoder=custom"], "does not set model"),
+        (["encoder=custom"], "'encoder.model' is required"),
+        (["encoder.presicion=bf16"], "did you mean 'encoder.precision'"),
+        (["system=bm25"], "systems=[bm25]"),
+        (["system.bm25=null"], "is a group of keys"),
+        (["system.bm52.k1=1"], "unknown system 'bm52': did you mean 'bm25'"),
+        (["system.bi_encoder_hnsw.ef_serch=3"], "did you mean 'system.bi_encoder_hnsw.ef_search'"),
+        (["k=1,2"], "several values"),
+        (["~k"], "cannot be removed"),
+        (["output_dir=/a (b)/c"], "quote"),
         (["baseline=bm26"], "did you mean 'bm25'"),
         (["foo"], "KEY=VALUE"),
         (["system.bi_encoder.encoder=bge_smal"], "did you mean 'bge_small'"),
@@ -102,3 +112,51 @@ def test_a_mistake_is_named_with_what_is_near(overrides, message):
 def test_a_missing_configuration_folder_is_named(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         compose_run([], [tmp_path / "nowhere"])
+
+
+def test_every_key_of_the_settings_can_be_set_whether_or_not_a_file_names_it():
+    settings = compose_run(
+        [
+            *("encoder.precision=bf16", "encoder.batch_size=8", "systems=[bi_encoder]"),
+            "system.bi_encoder.ef_search=64",
+        ]
+    )
+    assert settings.encoder.precision == "bf16"
+    system = selected_systems(settings)["bi_encoder"]
+    assert (system.encoder.precision, system.encoder.batch_size, system.ef_search) == (
+        "bf16",
+        8,
+        64,
+    )
+
+
+def test_a_system_changes_its_own_copy_of_the_encoder():
+    words = [
+        "system.colbert_exact.encoder.document_length=128",
+        "systems=[colbert_exact,bi_encoder]",
+    ]
+    systems = selected_systems(compose_run(words))
+    assert systems["colbert_exact"].encoder.document_length == 128
+    assert systems["bi_encoder"].encoder.document_length == 256
+
+
+def test_a_hub_name_or_folder_needs_no_file(tmp_path):
+    settings = compose_run(["encoder=owner/model-name", "systems=[colbert_exact]"])
+    assert (settings.encoder.model, settings.encoder.name) == ("owner/model-name", "model-name")
+    folder = tmp_path / "my checkpoint"
+    folder.mkdir()
+    assert compose_run([f"encoder='{folder}'"]).encoder.name == "my checkpoint"
+
+
+def test_an_experiment_combines_with_other_systems_and_collections():
+    settings = compose_run(
+        ["experiment=quickstart", "systems=[bi_encoder,colbert_exact]", "dataset=beir/scifact"]
+    )
+    assert settings.baseline is None and settings.dataset.id == "beir/scifact/test"
+
+
+def test_the_resolved_configuration_spells_out_every_default_of_what_runs():
+    values = resolved(compose_run(["systems=[bm25_colbert]"]))
+    assert set(values["system"]) == {"bm25", "bm25_colbert"}
+    assert values["system"]["bm25"]["analyser"]["stemmer"] == "english"
+    assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "fp32"

@@ -86,6 +86,7 @@ EXACT = {"kind": "colbert_exact", "encoder": ENCODER}
 
 def search(bench, name, k=10, query=QUERY):
     system = make_system(name, bench)
+    system.prepare()
     system.build()
     (hits,) = system.search(system.encode([query]), k)
     names = list(TEXTS)
@@ -158,6 +159,7 @@ def test_colbert_exact_is_maxsim_with_every_document(bench):
 
 def test_many_queries_at_once_give_what_each_gives_alone(bench):
     system = make_system("exact", bench(exact=EXACT))
+    system.prepare()
     system.build()
     texts = [QUERY, "zebra", "Berlin wall"]
     together = system.search(system.encode(texts), 4)
@@ -209,7 +211,7 @@ def test_a_missing_cross_encoder_is_reported_before_the_first_stage_is_built(ben
     }
     place = bench(bm25=BM25, cross=cross)
     with pytest.raises(WeightsUnavailable, match="no weights"):
-        make_system("cross", place).build()
+        make_system("cross", place).prepare()
     assert not list(place.folder.rglob("*.npy"))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.encoder.base import Encoder
+from colbench.encoder.cache import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.pooled import PooledIndex
 from colbench.index.size import IndexSize
@@ -48,18 +49,23 @@ class BiEncoder(Retriever):
     """Sentence-transformers vectors in a faiss index."""
 
     Settings = BiEncoderSettings
-    _index: PooledIndex
+    _embeddings: Embeddings
     _encoder: Encoder
+    _index: PooledIndex
+    _ef_search: int = 0
+
+    def prepare(self) -> None:
+        """Load the model and open the document vectors."""
+        self._encoder = self.bench.encoder(self.settings.model(), Form.POOLED)
+        self._embeddings = self.bench.embed(self.settings.model(), Form.POOLED)
 
     def build(self) -> None:
-        """Index the cached document vectors."""
+        """Index the document vectors."""
         settings: BiEncoderSettings = self.settings
-        embeddings = self.bench.embed(settings.model(), Form.POOLED)
-        self._encoder = self.bench.encoder(settings.model(), Form.POOLED)
         self._index = PooledIndex.write(
             self.folder,
-            embeddings.dims,
-            (vectors for _, _, vectors in embeddings.blocks(_BLOCK)),
+            self._embeddings.dims,
+            (vectors for _, _, vectors in self._embeddings.blocks(_BLOCK)),
             kind=settings.index,
             hnsw_links=settings.hnsw_links,
             ef_construction=settings.ef_construction,
@@ -71,13 +77,18 @@ class BiEncoder(Retriever):
 
     def search(self, queries: Sequence[NDArray[np.float32]], k: int) -> list[Hits]:
         """Return the k documents with the largest inner product."""
-        self._index.set_ef_search(max(self.settings.ef_search, k))
+        self._ef_search = max(self.settings.ef_search, k)
+        self._index.set_ef_search(self._ef_search)
         found = self._index.search(np.concatenate(queries), k)
         return [top_k(docs, scores, k, self.bench.ranks) for docs, scores in found]
 
     def size(self) -> IndexSize:
         """Bytes of the faiss file."""
         return self._index.size()
+
+    def facts(self) -> dict[str, Any]:
+        """The breadth an HNSW search really had."""
+        return {"ef_search": self._ef_search} if self.settings.index == "hnsw" else {}
 
 
 SYSTEM = BiEncoder

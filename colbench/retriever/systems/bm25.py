@@ -8,6 +8,7 @@ matrices and takes over above `rank_bm25_limit` documents. The results say which
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -39,8 +40,8 @@ class BM25(Retriever):
 
     Settings = BM25Settings
 
-    def __init__(self, name: str, settings: BM25Settings, bench: Workbench) -> None:
-        super().__init__(name, settings, bench)
+    def __init__(self, name: str, settings: BM25Settings, bench: Workbench, folder: Path) -> None:
+        super().__init__(name, settings, bench, folder)
         self._analyse = Analyser(settings.analyser)
         small = len(bench.collection.documents) <= settings.rank_bm25_limit
         auto = "rank_bm25" if small else "bm25s"

@@ -18,6 +18,10 @@ class RerankCrossEncoderSettings(RerankSettings):
 
     cross_encoder: CrossEncoderSettings = Field(description="the model")
 
+    def weights(self) -> list[tuple[str, str | None]]:
+        """The cross-encoder."""
+        return [(self.cross_encoder.model, self.cross_encoder.revision)]
+
 
 class RerankCrossEncoder(Reranker):
     """First stage, then a sentence-transformers CrossEncoder. Nothing is precomputed."""
@@ -25,7 +29,7 @@ class RerankCrossEncoder(Reranker):
     Settings = RerankCrossEncoderSettings
     _model: CrossEncoder
 
-    def build_scorer(self) -> None:
+    def prepare_scorer(self) -> None:
         """Load the model."""
         self._model = load_cross_encoder(self.settings.cross_encoder)
 

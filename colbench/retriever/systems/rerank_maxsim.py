@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.cache import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.maxsim import score_documents
 from colbench.index.size import IndexSize
@@ -31,15 +32,18 @@ class RerankMaxSim(Reranker):
     """First stage, then MaxSim."""
 
     Settings = RerankMaxSimSettings
-    _index: TokenIndex
+    _embeddings: Embeddings
     _encoder: Encoder
+    _index: TokenIndex
+
+    def prepare_scorer(self) -> None:
+        """Load the model and open the document vectors."""
+        self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
+        self._embeddings = self.bench.embed(self.settings.encoder, Form.TOKENS)
 
     def build_scorer(self) -> None:
         """Write and map the token vectors."""
-        self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
-        self._index = build_token_index(
-            self.bench, self.settings.encoder, self.folder / "token_vectors"
-        )
+        self._index = build_token_index(self._embeddings, self.folder / "token_vectors")
 
     def encode_scorer(self, queries: Sequence[str]) -> list[Vectors]:
         """Return one float32 (tokens, dims) matrix a query."""

@@ -7,6 +7,7 @@ Learning Methods", SIGIR 2009. The fusion is ranx's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,14 @@ class RRF(Retriever):
 
     Settings = RRFSettings
 
-    def __init__(self, name: str, settings: RRFSettings, bench: Workbench) -> None:
-        super().__init__(name, settings, bench)
-        self._parts = [make_system(part, bench) for part in settings.systems]
+    def __init__(self, name: str, settings: RRFSettings, bench: Workbench, folder: Path) -> None:
+        super().__init__(name, settings, bench, folder)
+        self._parts = [make_system(part, bench, inside=folder) for part in settings.systems]
+
+    def prepare(self) -> None:
+        """Prepare every part."""
         for part in self._parts:
-            part.folder = self.folder / part.name
+            part.prepare()
 
     def build(self) -> None:
         """Build every part."""
@@ -53,8 +57,9 @@ class RRF(Retriever):
 
     def search(self, queries: Sequence[tuple[Any, ...]], k: int) -> list[Hits]:
         """Search every part and fuse the rankings."""
+        depth = self.settings.depth + self.bench.spare_hits
         rankings = [
-            part.search([query[i] for query in queries], self.settings.depth)
+            part.search([query[i] for query in queries], depth)
             for i, part in enumerate(self._parts)
         ]
         rrf_k, ranks = self.settings.rrf_k, self.bench.ranks

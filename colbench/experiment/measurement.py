@@ -1,0 +1,140 @@
+"""Measuring one system inside its own process."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import psutil
+
+from colbench.collection.model import Collection
+from colbench.experiment.environment import usable_cores
+from colbench.experiment.job import SystemReply, SystemTask
+from colbench.index.size import IndexSize
+from colbench.measures.latency import measure_latency
+from colbench.measures.memory import peak_rss_bytes
+from colbench.progress import note
+from colbench.results.schema import Distribution, IndexInfo, Latency
+from colbench.retriever.base import Retriever, Workbench
+from colbench.retriever.hits import Hits
+from colbench.retriever.registry import make_system
+from colbench.run.model import Run, fetch_depth
+from colbench.run.trec import write_trec
+
+
+def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
+    """Build one system, write its run, then time it.
+
+    Loading models and opening cached vectors is in no time. The peak memory is read last, so it
+    covers preparation, build, batch and single searches.
+    """
+    collection = bench.collection
+    depth = fetch_depth(collection, task.depth)
+    bench.spare_hits = depth - task.depth
+    system = make_system(task.name, bench)
+    system.prepare()
+    with other_processes() as others:
+        build_seconds = _seconds(system.build)
+        texts = [query.text for query in collection.queries]
+        note(f"{task.name}: searching {len(texts)} queries")
+        hits, times = _batches(task, system, texts, depth)
+        write_trec(Run.from_hits(task.name, collection, hits, task.depth), task.run_file)
+        note(f"{task.name}: timing single queries")
+        latency = _single_queries(task, system, texts, depth)
+    return SystemReply(
+        facts=system.facts(),
+        build_seconds=build_seconds,
+        latency_ms=latency,
+        throughput_qps=len(texts) / min(times),
+        throughput_trials=len(times),
+        other_cpu_share=others[0],
+        encode_docs_per_second=_encoding_speed(bench),
+        index=_index_info(system.size(), collection),
+        peak_rss_bytes=peak_rss_bytes(),
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _batches(
+    task: SystemTask, system: Retriever, texts: list[str], depth: int
+) -> tuple[list[Hits], list[float]]:
+    """Search all queries as one batch, again and again while the latency budget lasts.
+
+    Returns:
+        The hits of the first pass (every pass gives the same) and the seconds of each.
+    """
+    system.search(system.encode(texts[:2]), depth)
+    times: list[float] = []
+    first: list[Hits] = []
+    while len(times) < task.latency.trials and sum(times) < task.latency.max_seconds:
+        started = time.perf_counter()
+        hits = system.search(system.encode(texts), depth)
+        times.append(time.perf_counter() - started)
+        first = first or hits
+    return first, times
+
+
+def _single_queries(
+    task: SystemTask, system: Retriever, texts: Sequence[str], depth: int
+) -> Latency:
+    report = measure_latency(
+        lambda text: system.encode([text]),
+        lambda encoded: system.search(encoded, depth),
+        texts[: task.latency.queries],
+        trials=task.latency.trials,
+        warmup=task.latency.warmup,
+        max_seconds=task.latency.max_seconds,
+    )
+    return Latency(
+        encode=Distribution.model_validate(dataclasses.asdict(report.encode)),
+        search=Distribution.model_validate(dataclasses.asdict(report.search)),
+        queries=report.queries,
+        trials=report.trials,
+    )
+
+
+def _encoding_speed(bench: Workbench) -> float | None:
+    """Return documents a second over all encodings the system needs, one after the other."""
+    speeds = [stats.docs_per_second for stats in bench.encodings]
+    if not speeds or None in speeds:
+        return None
+    return 1 / sum(1 / speed for speed in speeds if speed)
+
+
+def _index_info(size: IndexSize, collection: Collection) -> IndexInfo:
+    return IndexInfo(
+        vectors=size.vectors,
+        dims=size.dims,
+        bytes=size.bytes,
+        bytes_per_doc=size.bytes / len(collection.documents),
+        bytes_per_vector=size.vector_bytes / size.vectors if size.vectors else None,
+        files=size.files,
+    )
+
+
+@contextmanager
+def other_processes() -> Iterator[list[float]]:
+    """Fill the yielded list, at the end, with the share of the cores that others used meanwhile.
+
+    Two busy threads on two cores slow down many times over when a third takes one of them, so a
+    timing is worth as much as the idleness of its machine.
+    """
+    cores = usable_cores()
+    share: list[float] = []
+    started, machine, own = time.perf_counter(), _busy_seconds(), time.process_time()
+    yield share
+    wall = time.perf_counter() - started
+    others = (_busy_seconds() - machine) - (time.process_time() - own)
+    share.append(min(max(others / (wall * cores), 0.0), 1.0))
+
+
+def _busy_seconds() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.system + getattr(times, "nice", 0.0))

@@ -1,0 +1,49 @@
+"""How deep a run retrieves, and which measures that depth can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from colbench.errors import ConfigError
+from colbench.measures.catalogue import cutoff
+
+DEFAULT_DEPTH = 1000
+"""Documents retrieved a query by default, and what a measure without a cutoff looks at."""
+
+
+def choose_depth(k: int | None, docs: int) -> int:
+    """Return the documents to retrieve a query from a collection of `docs`.
+
+    Raises:
+        ConfigError: more are asked for than there are.
+
+    >>> choose_depth(None, 5183), choose_depth(None, 600), choose_depth(100, 600)
+    (1000, 600, 100)
+    """
+    if k is None:
+        return min(DEFAULT_DEPTH, docs)
+    if k > docs:
+        raise ConfigError(
+            f"k={k} is larger than the collection ({docs} documents): "
+            f"set k={docs} or less, or leave it out"
+        )
+    return k
+
+
+def choose_measures(measures: Sequence[str], depth: int, docs: int) -> tuple[list[str], list[str]]:
+    """Split measures into those that `depth` can carry and those it would cap.
+
+    Returns:
+        (kept, left out), both in order.
+
+    Raises:
+        ConfigError: none can be kept.
+
+    >>> choose_measures(["ndcg@10", "recall@1000", "map"], 100, 5183)
+    (['ndcg@10'], ['recall@1000', 'map'])
+    """
+    deep = [m for m in measures if min(cutoff(m) or DEFAULT_DEPTH, docs) > depth]
+    kept = [measure for measure in measures if measure not in deep]
+    if not kept:
+        raise ConfigError(f"every measure looks deeper than k={depth}: raise k")
+    return kept, deep
