@@ -3,15 +3,18 @@
 import hashlib
 from collections import Counter
 
+import bm25s
 import numpy as np
 import pytest
 
 from colbench.collection.model import Collection, Document, Query
 from colbench.encoder.cache import EmbeddingCache
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.errors import ConfigError, WeightsUnavailable
+from colbench.errors import ConfigError, StorageError, WeightsUnavailable
 from colbench.retriever.base import Workbench
+from colbench.retriever.hits import Hits, tie_ranks
 from colbench.retriever.registry import kinds, make_system, system_class, system_settings
+from colbench.retriever.systems.rrf import fuse_hits
 
 ENCODER = {"name": "words", "model": "words"}
 TEXTS = {
@@ -61,12 +64,12 @@ class WordBench(Workbench):
 
 @pytest.fixture
 def bench(tmp_path):
-    def make(**systems):
+    def make(texts=TEXTS, **systems):
         collection = Collection(
             name="words",
-            documents=[Document(name, "", text) for name, text in TEXTS.items()],
+            documents=[Document(name, "", text) for name, text in texts.items()],
             queries=[Query("q", QUERY)],
-            qrels={"q": {"paris": 1}},
+            qrels={"q": {next(iter(texts)): 1}},
         )
         return WordBench(
             collection=collection,
@@ -89,7 +92,7 @@ def search(bench, name, k=10, query=QUERY):
     system.prepare()
     system.build()
     (hits,) = system.search(system.encode([query]), k)
-    names = list(TEXTS)
+    names = bench.collection.doc_ids
     return system, [names[doc] for doc in hits.docs], hits.scores
 
 
@@ -136,6 +139,66 @@ def test_bm25_finds_nothing_for_a_query_of_stop_words_or_unknown_words(bench, en
     for query in ("the of", "xylophone", "?"):
         _, docs, _ = search(bench(bm25={**BM25, "engine": engine}), "bm25", query=query)
         assert docs == []
+
+
+FEW = {
+    "paris": "Paris is the capital of France.",
+    "berlin": "Berlin is the capital of Germany.",
+    "empty": "",
+    "blank": "",
+}
+
+
+@pytest.mark.parametrize("engine", ["rank_bm25", "bm25s"])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("capital", {"paris", "berlin"}),
+        ("capital capital xylophone", {"paris", "berlin"}),
+        ("France", {"paris"}),
+        ("Germany capital", {"paris", "berlin"}),
+    ],
+)
+def test_bm25_returns_every_document_that_shares_a_term(bench, engine, query, expected):
+    place = bench(FEW, bm25={**BM25, "engine": engine})
+    _, docs, _ = search(place, "bm25", query=query)
+    assert sorted(docs) == sorted(expected)
+
+
+def test_bm25_returns_documents_whose_score_is_negative(bench):
+    texts = dict.fromkeys("abc", "river bank")
+    _, docs, scores = search(
+        bench(texts, bm25={**BM25, "engine": "rank_bm25"}), "bm25", query="bank"
+    )
+    assert (scores < 0).all()
+    assert docs == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("engine", ["rank_bm25", "bm25s"])
+@pytest.mark.parametrize("limits", [{"k1": 0}, {"k1": 2, "b": 1}, {"k1": 0, "b": 1}])
+def test_bm25_at_the_limits_of_its_parameters_gives_finite_scores(bench, engine, limits):
+    place = bench(bm25={**BM25, "engine": engine, **limits})
+    _, docs, scores = search(place, "bm25", query="zebra cheese")
+    assert sorted(docs) == ["cheese", "zebra"]
+    assert np.isfinite(scores).all() and (scores > 0).all()
+
+
+@pytest.mark.parametrize("engine", ["rank_bm25", "bm25s"])
+def test_bm25_finds_nothing_where_no_document_has_a_term(bench, engine):
+    place = bench({"a": "", "b": "the of"}, bm25={**BM25, "engine": engine})
+    system, docs, _ = search(place, "bm25")
+    assert docs == []
+    assert system.facts() == {"engine": engine}
+    assert set(system.size().files) <= {"vocabulary.json", "terms.npy", "lengths.npy"}
+
+
+def test_bm25s_on_a_full_disk_ends_in_one_line(bench, monkeypatch):
+    def full(self, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bm25s.BM25, "save", full)
+    with pytest.raises(StorageError, match=r"cannot write .*bm25: No space left on device; free"):
+        search(bench(bm25={**BM25, "engine": "bm25s"}), "bm25")
 
 
 @pytest.mark.parametrize("index", ["flat", "hnsw"])
@@ -195,6 +258,32 @@ def test_fusion_adds_reciprocal_ranks(bench):
     }
     np.testing.assert_allclose(scores, [expected[doc] for doc in docs], rtol=1e-6)
     assert docs == sorted(docs, key=lambda name: (np.float32(expected[name]), name), reverse=True)
+
+
+NOTHING = Hits(np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def test_fusion_of_one_ranking_with_an_empty_one_keeps_its_reciprocal_ranks():
+    one = Hits(np.array([3, 0, 2]), np.array([9, 5, 5], np.float32))
+    ranks = tie_ranks(["a", "b", "c", "d"])
+    for rankings in ([one, NOTHING], [NOTHING, one]):
+        fused = fuse_hits(rankings, 60, 2, ranks)
+        assert fused.docs.tolist() == [3, 0]
+        np.testing.assert_allclose(fused.scores, [1 / 61, 1 / 62], rtol=1e-6)
+    twice = fuse_hits([one, one], 60, 3, ranks)
+    assert twice.docs.tolist() == [3, 0, 2]
+
+
+def test_fusion_of_empty_rankings_is_empty():
+    assert len(fuse_hits([NOTHING, NOTHING], 60, 10, tie_ranks(["a"]))) == 0
+
+
+def test_fusion_goes_on_where_only_one_system_finds_something(bench):
+    fused = {"kind": "rrf", "systems": ["bm25", "exact"]}
+    systems = {"bm25": BM25, "exact": EXACT, "fused": fused}
+    _, docs, _ = search(bench(**systems), "fused", query="xylophone")
+    _, exact, _ = search(bench(**systems), "exact", query="xylophone")
+    assert docs == exact
 
 
 def test_a_missing_cross_encoder_is_reported_before_the_first_stage_is_built(bench, monkeypatch):

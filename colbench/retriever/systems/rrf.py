@@ -88,6 +88,9 @@ def fuse_hits(rankings: Sequence[Hits], rrf_k: int, k: int, ranks: NDArray[np.in
     found = [hits for hits in rankings if len(hits)]
     if not found:
         return Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+    if len(found) == 1:  # ranx refuses to fuse a single run
+        (hits,) = found
+        return top_k(hits.docs, 1 / (rrf_k + np.arange(1, len(hits) + 1)), k, ranks)
     # Descending ranks instead of scores: ranx's own sort leaves tied scores in any order.
     runs = [
         Run({"q": {str(doc): float(len(hits) - i) for i, doc in enumerate(hits.docs)}})
