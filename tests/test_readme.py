@@ -10,10 +10,12 @@ from colbench.cli.main import build_parser
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run, selected_systems
 from colbench.encoder.cache import EmbeddingCache
+from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^(colbench run [^\n`…]*)$", README, re.MULTILINE)
 
 
@@ -25,6 +27,18 @@ def blocks(language):
 def test_every_command_of_the_readme_is_understood(command):
     options = build_parser().parse_args(command.split()[1:])
     assert compose_run(options.overrides).systems
+
+
+def test_the_readmes_table_is_that_of_the_committed_results():
+    results = read_results(ROOT / "results" / "scifact")
+    measured = {s.name: s for s in results.systems if s.status == "ok"}
+    lines = [line.split("|")[1:-1] for line in README.splitlines() if line.startswith("| `")]
+    rows = {cells[0].strip(" `"): cells for cells in lines if len(cells) == 8}
+    assert set(rows) == set(measured)
+    for name, system in measured.items():
+        shown = [cell.strip(" *") for cell in rows[name][1:4]]
+        values = [system.effectiveness[m] for m in ("ndcg@10", "mrr@10", "recall@100")]
+        assert shown == [f"{value:.4f}" for value in values]
 
 
 def test_the_readme_has_commands():

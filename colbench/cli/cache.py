@@ -7,14 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+_DIR = "cache folder; default: the user's cache"
+
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser("cache", help="list or prune cached document vectors")
-    parser.add_argument("--dir", type=Path, help="cache folder; default: the user's cache")
+    parser.add_argument("--dir", type=Path, help=_DIR)
+    folder = argparse.ArgumentParser(add_help=False)
+    # Suppressed, or its default would undo a --dir given before the verb.
+    folder.add_argument("--dir", type=Path, help=_DIR, default=argparse.SUPPRESS)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    verbs.add_parser("list", help="one line an encoder").set_defaults(action=show)
-    prune = verbs.add_parser("prune", help="remove cached vectors")
+    listing = verbs.add_parser("list", parents=[folder], help="one line an encoder")
+    listing.set_defaults(action=show)
+    prune = verbs.add_parser("prune", parents=[folder], help="remove cached vectors")
     which = prune.add_mutually_exclusive_group(required=True)
     which.add_argument("--older-than", type=float, metavar="DAYS", help="not used for DAYS days")
     which.add_argument("--fingerprint", help="of one encoder, as the list shows it")
@@ -47,7 +53,7 @@ def show(options: argparse.Namespace) -> int:
         "size",
         "used",
     ):
-        table.add_column(title)
+        table.add_column(title, overflow="fold", no_wrap=title == "fingerprint")
     for entry in cache.entries():
         table.add_row(
             entry.fingerprint[:12],

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from colbench.report.rows import caption, header, legend, milliseconds, rows, size, skipped
+from colbench.report.gfm import code, table, text
+from colbench.report.rows import COSTS, caption, legend, number, rows, size, skipped, three_digits
 from colbench.results.schema import Results
 
 
 def render_markdown(results: Results) -> str:
     """Return the report as GitHub-flavoured Markdown."""
     sections = [
-        f"# {_text(results.experiment)}",
-        _text(caption(results)),
+        f"# {text(results.experiment)}",
+        text(caption(results)),
         _comparison(results),
-        _text(legend(results)),
-        _skipped(results),
+        text(legend(results)),
+        _remarks(results),
         _significance(results),
+        _building(results),
         _index_files(results),
         _latency(results),
         _environment(results),
@@ -24,37 +24,29 @@ def render_markdown(results: Results) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _text(value: str) -> str:
-    """Keep untrusted text from being read as a table border, HTML or emphasis."""
-    for character, replacement in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("\n", " ")):
-        value = value.replace(character, replacement)
-    return value
-
-
-def _table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(titles) - 1)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [titles, rule, *lines])
-
-
 def _comparison(results: Results) -> str:
     lines = [
-        [f"**{_text(cell.text)}**" if cell.best else _text(cell.text) for cell in row]
+        [
+            code(row.name) + (" (baseline)" if row.is_baseline else ""),
+            *(f"**{cell.text}**" if cell.best else cell.text for cell in row.measures),
+            *(cell.text for cell in row.costs),
+        ]
         for row in rows(results)
     ]
-    return _table([_text(title) for title in header(results)], lines)
+    return table(["system", *map(text, results.measures), *COSTS], lines)
 
 
-def _skipped(results: Results) -> str:
-    lines = [f"- `{name}` skipped: {_text(reason)}" for name, reason in skipped(results)]
-    lines += [f"- {_text(text)}" for text in [*results.collection.notes, *results.notes]]
+def _remarks(results: Results) -> str:
+    lines = [f"- {code(name)} skipped: {text(reason)}" for name, reason in skipped(results)]
+    lines += [f"- {text(note)}" for note in [*results.collection.notes, *results.notes]]
     return "\n".join(lines)
 
 
 def _significance(results: Results) -> str:
     lines = [
         [
-            system.name,
-            measure,
+            code(system.name),
+            text(measure),
             f"{test.difference:+.4f}",
             "" if test.p_value is None else f"{test.p_value:.3g}",
             "" if test.p_holm is None else f"{test.p_holm:.3g}{'†' if test.significant else ''}",
@@ -63,20 +55,53 @@ def _significance(results: Results) -> str:
         for system in results.systems
         for measure, test in (system.significance or {}).items()
     ]
-    if not lines:
+    if not lines or results.baseline is None:
         return ""
     titles = ["system", "measure", "difference", "p", "p (Holm)", "wins / ties / losses"]
-    return f"## Against {results.baseline}\n\n{_table(titles, lines)}"
+    return f"## Against {code(results.baseline)}\n\n{table(titles, lines)}"
+
+
+def _building(results: Results) -> str:
+    lines = []
+    for system in results.systems:
+        if system.status != "ok":
+            continue
+        index = system.index
+        lines.append(
+            [
+                code(system.name),
+                _encoded(system.docs_encoded),
+                number(system.encode_docs_per_second),
+                three_digits(system.build_seconds),
+                f"{index.vectors:,}" if index and index.vectors else "",
+                str(index.dims) if index and index.vectors else "",
+                number(index.bytes_per_vector) if index else "",
+            ]
+        )
+    if not lines:
+        return ""
+    titles = ["system", "docs encoded", "docs/s", "build s", "vectors", "dims", "bytes per vector"]
+    told = (
+        "docs encoded: in this run, equal texts once, over every encoding that a system needs; "
+        "the others came from the cache. docs/s: the speed when they were encoded."
+    )
+    return f"## Encoding and building\n\n{table(titles, lines)}\n\n{told}"
+
+
+def _encoded(count: int | None) -> str:
+    if count is None:
+        return "none needed"
+    return f"{count:,}" if count else "0 (all cached)"
 
 
 def _index_files(results: Results) -> str:
     lines = [
-        [system.name, f"`{file}`", size(count)]
+        [code(system.name), code(file), size(count)]
         for system in results.systems
         if system.index
         for file, count in system.index.files.items()
     ]
-    return f"## Index files\n\n{_table(['system', 'file', 'size'], lines)}" if lines else ""
+    return f"## Index files\n\n{table(['system', 'file', 'size'], lines)}" if lines else ""
 
 
 def _latency(results: Results) -> str:
@@ -88,24 +113,25 @@ def _latency(results: Results) -> str:
         for stage, found in (("encode", latency.encode), ("search", latency.search)):
             values = (found.p50, found.p95, found.p99, found.mean)
             of = f"{latency.queries} × {latency.trials}"
-            lines.append([system.name, stage, *map(milliseconds, values), of])
+            lines.append([code(system.name), stage, *map(three_digits, values), of])
     if not lines:
         return ""
     titles = ["system", "stage", "p50", "p95", "p99", "mean", "queries × trials"]
-    return f"## Latency, ms\n\n{_table(titles, lines)}"
+    return f"## Latency, ms\n\n{table(titles, lines)}"
 
 
 def _environment(results: Results) -> str:
     e = results.environment
-    commit = f"`{e.git_commit[:12]}`" if e.git_commit else "unknown"
+    commit = code(e.git_commit[:12]) if e.git_commit else "unknown"
+    packages = ", ".join(f"{name} {version}" for name, version in e.packages.items())
     facts = [
-        f"- Command: `{results.command}`",
-        f"- Finished: {results.created}, colbench {results.colbench_version}, commit {commit}"
-        + (" with uncommitted changes" if e.git_dirty else ""),
-        f"- Machine: {_text(e.cpu)}, {e.threads} threads of {e.cores} cores, "
-        f"{size(e.memory_bytes)} memory, {_text(e.accelerator or 'no GPU')}, {_text(e.platform)}",
-        f"- Collection fingerprint: `{results.collection.fingerprint}`",
-        f"- Python {e.python}; " + ", ".join(f"{n} {v}" for n, v in e.packages.items()),
+        f"- Command: {code(results.command)}",
+        f"- Finished: {text(results.created)}, colbench {text(results.colbench_version)}, "
+        f"commit {commit}" + (" with uncommitted changes" if e.git_dirty else ""),
+        f"- Machine: {text(e.cpu)}, {e.threads} threads of {e.cores} cores, "
+        f"{size(e.memory_bytes)} memory, {text(e.accelerator or 'no GPU')}, {text(e.platform)}",
+        f"- Collection fingerprint: {code(results.collection.fingerprint)}",
+        f"- Python {text(e.python)}; {text(packages)}",
         f"- Seed {e.seed}",
     ]
     return "## Environment\n\n" + "\n".join(facts)

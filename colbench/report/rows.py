@@ -6,6 +6,19 @@ from dataclasses import dataclass
 
 from colbench.results.schema import Results, SystemResult
 
+COSTS = (
+    "encode ms",
+    "search ms",
+    "p95",
+    "QPS",
+    "docs/s",
+    "build s",
+    "index",
+    "B/doc",
+    "peak RAM",
+)
+"""Titles of the cost columns."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -20,43 +33,62 @@ class Cell:
     best: bool = False
 
 
-def header(results: Results) -> list[str]:
-    """Column titles: system, measures, then costs."""
-    costs = ["encode ms", "search ms", "p95", "QPS", "docs/s", "index", "B/doc", "peak RAM"]
-    return ["system", *results.measures, *costs]
+@dataclass(frozen=True)
+class Row:
+    """One measured system.
+
+    Attributes:
+        name: the system.
+        is_baseline: whether the others are tested against it.
+        measures: its effectiveness, in the order of the results' measures.
+        costs: its costs, in the order of `COSTS`.
+    """
+
+    name: str
+    is_baseline: bool
+    measures: list[Cell]
+    costs: list[Cell]
 
 
-def rows(results: Results) -> list[list[Cell]]:
+def rows(results: Results) -> list[Row]:
     """One row a measured system. A dagger marks a significant difference from the baseline."""
     measured = [system for system in results.systems if system.status == "ok"]
     best = {
         measure: max((system.effectiveness or {}).get(measure, 0.0) for system in measured)
         for measure in (results.measures if measured else [])
     }
-    return [_row(system, results, best) for system in measured]
+    return [
+        Row(
+            name=system.name,
+            is_baseline=system.name == results.baseline,
+            measures=_measures(system, best),
+            costs=_costs(system),
+        )
+        for system in measured
+    ]
 
 
-def _row(system: SystemResult, results: Results, best: dict[str, float]) -> list[Cell]:
-    effectiveness = system.effectiveness or {}
-    cells = [Cell(system.name + (" (baseline)" if system.name == results.baseline else ""))]
-    for measure in results.measures:
-        value = effectiveness[measure]
+def _measures(system: SystemResult, best: dict[str, float]) -> list[Cell]:
+    cells = []
+    for measure, highest in best.items():
+        value = (system.effectiveness or {})[measure]
         test = (system.significance or {}).get(measure)
         mark = "†" if test and test.significant else ""
-        cells.append(Cell(f"{value:.4f}{mark}", best=round(value, 4) == round(best[measure], 4)))
-    return cells + _costs(system)
+        cells.append(Cell(f"{value:.4f}{mark}", best=round(value, 4) == round(highest, 4)))
+    return cells
 
 
 def _costs(system: SystemResult) -> list[Cell]:
     latency, index = system.latency_ms, system.index
     texts = [
-        milliseconds(latency.encode.p50) if latency else "",
-        milliseconds(latency.search.p50) if latency else "",
-        milliseconds(latency.search.p95) if latency else "",
-        _number(system.throughput_qps),
-        _number(system.encode_docs_per_second),
+        three_digits(latency.encode.p50) if latency else "",
+        three_digits(latency.search.p50) if latency else "",
+        three_digits(latency.search.p95) if latency else "",
+        number(system.throughput_qps),
+        number(system.encode_docs_per_second),
+        three_digits(system.build_seconds),
         size(index.bytes) if index else "",
-        _number(index.bytes_per_doc) if index else "",
+        number(index.bytes_per_doc) if index else "",
         size(system.peak_rss_bytes) if system.peak_rss_bytes else "",
     ]
     return [Cell(text) for text in texts]
@@ -75,28 +107,31 @@ def caption(results: Results) -> str:
 
 
 def legend(results: Results) -> str:
-    """How to read the table, in one or two sentences."""
+    """How to read the table, in a few sentences."""
     text = (
         "Times are medians over single queries: encoding the query, then searching; p95 is of the "
-        "search. QPS: all queries as one batch. docs/s: encoding the documents."
+        "search. QPS: all queries as one batch. docs/s: encoding the documents. build s: from "
+        "cached vectors or texts to a searchable index."
     )
     if results.baseline is None:
         return text
     return (
         f"{text} † differs from {results.baseline}: paired {results.test} test, Holm-corrected, "
-        f"p < {results.alpha:g}."
+        f"p ≤ {results.alpha:g}."
     )
 
 
-def milliseconds(value: float) -> str:
-    """Three significant digits.
+def three_digits(value: float | None) -> str:
+    """Three significant digits, at most three decimals; nothing for None.
 
-    >>> milliseconds(0.01234), milliseconds(3.456), milliseconds(123.4)
+    >>> three_digits(0.01234), three_digits(3.456), three_digits(123.4)
     ('0.012', '3.46', '123')
     """
+    if value is None:
+        return ""
     if value < 1:
         return f"{value:.3f}"
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def size(count: int) -> str:
@@ -113,7 +148,12 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """One decimal below a hundred, else none; nothing for None.
+
+    >>> number(8.25), number(1234.5)
+    ('8.2', '1,234')
+    """
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

@@ -2,24 +2,90 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
-from colbench.report.rows import caption, header, legend, rows, skipped
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from colbench.report.rows import COSTS, Cell, caption, legend, rows, skipped
 from colbench.results.schema import Results
+
+_UNBOUNDED = 10_000
+"""Columns of a terminal in which every table fits."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    title: str
+    cells: list[Cell]
 
 
 def print_results(results: Results, console: Console) -> None:
-    """Print the table, what was skipped and how to read it."""
-    table = Table(title=escape(caption(results)), title_justify="left", header_style="bold")
-    for number, title in enumerate(header(results)):
-        table.add_column(escape(title), justify="left" if number == 0 else "right", no_wrap=True)
-    for row in rows(results):
-        table.add_row(*(f"[bold]{escape(c.text)}[/]" if c.best else escape(c.text) for c in row))
-    console.print(table)
+    """Print the comparison, what was skipped and how to read it.
+
+    One table where the console is wide enough for it; else effectiveness and costs apart, each in
+    as many tables as it takes to show every value in full.
+    """
+    console.print(Text(caption(results), style="bold"), soft_wrap=True)
+    for table in _tables(results, console):
+        console.print()
+        console.print(table)
+    console.print()
     for name, reason in skipped(results):
-        console.print(f"[yellow]skipped[/] {escape(name)}: {escape(reason)}", soft_wrap=True)
+        console.print(Text.assemble(("skipped", "yellow"), f" {name}: {reason}"), soft_wrap=True)
     for text in [*results.collection.notes, *results.notes]:
-        console.print(f"[dim]note: {escape(text)}[/]", soft_wrap=True)
-    console.print(f"[dim]{escape(legend(results))}[/]", soft_wrap=True)
+        console.print(Text(f"note: {text}", style="dim"), soft_wrap=True)
+    console.print(Text(legend(results), style="dim"))
+
+
+def _tables(results: Results, console: Console) -> list[Table]:
+    measured = rows(results)
+    if not measured:
+        return []
+    measures = [
+        _Column(title, [row.measures[number] for row in measured])
+        for number, title in enumerate(results.measures)
+    ]
+    costs = [
+        _Column(title, [row.costs[number] for row in measured])
+        for number, title in enumerate(COSTS)
+    ]
+    marked = [row.name + (" (baseline)" if row.is_baseline else "") for row in measured]
+    together = _table(marked, [*measures, *costs], console)
+    if _fits(together, console):
+        return [together]
+    # Space is short: the legend names the baseline.
+    names = [row.name for row in measured]
+    return [*_parts(names, measures, console), *_parts(names, costs, console)]
+
+
+def _parts(names: Sequence[str], columns: Sequence[_Column], console: Console) -> list[Table]:
+    """Cut columns into the fewest tables of about equal length that fit."""
+    tables: list[Table] = []
+    for count in range(1, len(columns) + 1):
+        cuts = [len(columns) * number // count for number in range(count + 1)]
+        tables = [_table(names, columns[start:end], console) for start, end in pairwise(cuts)]
+        if all(_fits(table, console) for table in tables):
+            break
+    return tables
+
+
+def _fits(table: Table, console: Console) -> bool:
+    unbounded = console.options.update_width(_UNBOUNDED)
+    return console.measure(table, options=unbounded).maximum <= console.width
+
+
+def _table(names: Sequence[str], columns: Sequence[_Column], console: Console) -> Table:
+    # Folded rather than cut short where even one column is too wide; a name leaves room for values.
+    table = Table(header_style="bold", show_edge=False)
+    table.add_column("system", overflow="fold", max_width=console.width // 2)
+    for column in columns:
+        table.add_column(Text(column.title), justify="right", overflow="fold")
+    for number, name in enumerate(names):
+        cells = [column.cells[number] for column in columns]
+        styled = [Text(cell.text, style="bold" if cell.best else "") for cell in cells]
+        table.add_row(Text(name), *styled)
+    return table

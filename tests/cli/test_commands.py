@@ -63,7 +63,18 @@ def test_report_of_nothing_is_one_line(capsys, tmp_path):
     assert "cannot read" in capsys.readouterr().err
 
 
-def test_an_empty_cache_lists_and_prunes(capsys, tmp_path):
-    assert main(["cache", "--dir", str(tmp_path / "cache"), "list"]) == 0
-    assert main(["cache", "--dir", str(tmp_path / "cache"), "prune", "--all"]) == 0
-    assert "freed 0 B" in capsys.readouterr().out
+@pytest.mark.parametrize("after", [True, False])
+def test_a_cache_folder_is_named_before_or_after_the_verb(capsys, tmp_path, monkeypatch, after):
+    monkeypatch.setenv("COLBENCH_CACHE", str(tmp_path / "other"))
+    folder = ["--dir", str(tmp_path / "chosen")]
+    for verb in (["list"], ["prune", "--all"]):
+        assert main(["cache", *verb, *folder] if after else ["cache", *folder, *verb]) == 0
+    out = "".join(capsys.readouterr().out.split())
+    assert str(tmp_path / "chosen") in out and str(tmp_path / "other") not in out
+    assert "freed0B" in out
+
+
+def test_without_a_folder_the_cache_is_the_users(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLBENCH_CACHE", str(tmp_path / "mine"))
+    assert main(["cache", "list"]) == 0
+    assert str(tmp_path / "mine") in "".join(capsys.readouterr().out.split())

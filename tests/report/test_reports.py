@@ -1,21 +1,41 @@
 import io
+import re
 
+import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
 
 from colbench.report.markdown import render_markdown
+from colbench.report.rows import COSTS, rows
 from colbench.report.terminal import print_results
 from colbench.report.write import write_report
 
+HOSTILE = [
+    "a|b",
+    "<b>&amp;x",
+    "*a* _b_ __c__ ~~d~~",
+    "[x](http://y) ![z](w)",
+    "`tick`",
+    "``two` ticks",
+    "back\\slash\\|pipe\\",
+    "- item",
+    "12. item",
+    "# heading #",
+    "> quote",
+    "line\n\n## break",
+    "colbert_exact",
+]
 
-def terminal(results):
-    console = Console(file=io.StringIO(), width=220)
+
+def terminal(results, width=220):
+    console = Console(file=io.StringIO(), width=width)
     print_results(results, console)
     return console.file.getvalue()
 
 
 def test_the_table_shows_every_system_and_measure(example_results):
     for text in (terminal(example_results), render_markdown(example_results)):
-        assert "bm25 (baseline)" in text and "colbert_exact" in text
+        assert "(baseline)" in text and "colbert_exact" in text
         assert "0.7072†" in text and "0.6500" in text
         assert "ndcg@10" in text and "mrr@10" in text
         assert "10 documents, 3 queries" in text
@@ -46,6 +66,144 @@ def test_untrusted_text_cannot_break_the_table_or_inject_markup(example_results)
     results = example_results.model_copy(update={"collection": collection})
     assert "<script>" not in render_markdown(results)
     assert "[bold]" in terminal(results)
+
+
+def rendered(markdown):
+    """What a reader sees: HTML by a GFM parser."""
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown)
+
+
+def shown(value):
+    """The HTML of exactly these characters on one line."""
+    value = " ".join(value.split())
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        value = value.replace(character, entity)
+    return value
+
+
+def several_systems(example_results, names, measures=("ndcg@10", "mrr@10")):
+    """Results of systems of these names, the first of them the baseline, no two values equal."""
+    template = example_results.systems[0]
+    systems = [
+        template.model_copy(
+            update={
+                "name": name,
+                "effectiveness": {m: (100 * s + k + 1) / 997 for k, m in enumerate(measures)},
+                "significance": example_results.systems[1].significance if s else None,
+                "throughput_qps": 12345.0 + s,
+                "encode_docs_per_second": 1234.0 + s,
+                "build_seconds": 123.0 + s,
+                "peak_rss_bytes": 123_400_000 + 10_000_000 * s,
+            }
+        )
+        for s, name in enumerate(names)
+    ]
+    update = {"systems": systems, "measures": list(measures), "baseline": names[0]}
+    return example_results.model_copy(update=update)
+
+
+FIVE = ("ndcg@10", "mrr@10", "recall@100", "map@1000", "success@5")
+
+
+@pytest.mark.parametrize("measures", [FIVE[:2], FIVE])
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_no_value_is_cut_short_however_narrow_the_terminal(example_results, width, measures):
+    names = [f"a_system_of_a_long_name{n}" for n in range(6)]
+    results = several_systems(example_results, names, measures)
+    lines = terminal(results, width).splitlines()
+    assert "…" not in "".join(lines)
+    assert max(map(len, (line for line in lines if "│" in line))) <= width
+    for row in rows(results):
+        own = [re.split("│", line) for line in lines if line.strip().startswith(row.name)]
+        found = [cell.strip() for cells in own for cell in cells[1:]]
+        assert found == [cell.text for cell in [*row.measures, *row.costs]]
+    titles = [re.split("┃", line)[1:] for line in lines if line.strip().startswith("system ")]
+    assert [title.strip() for part in titles for title in part] == [*measures, *COSTS]
+
+
+def test_a_narrow_terminal_shows_effectiveness_and_costs_apart(example_results):
+    headers = [
+        line
+        for line in terminal(example_results, 80).splitlines()
+        if line.strip().startswith("system ")
+    ]
+    assert "ndcg@10" in headers[0] and not any(cost in headers[0] for cost in COSTS)
+    assert not any("ndcg@10" in line for line in headers[1:])
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_terminal_names_the_baseline_at_any_width(example_results, width):
+    told = " ".join(terminal(example_results, width).split())
+    assert "† differs from bm25:" in told
+    assert ("bm25 (baseline)" in told) == (width == 200)
+
+
+def test_a_wide_terminal_shows_one_table(example_results):
+    assert terminal(example_results, 200).count("build s ") == 1
+    assert terminal(example_results, 200).count("\n system ") == 1
+
+
+def test_a_name_wider_than_the_terminal_is_folded_not_cut(example_results):
+    name = "Z" * 200
+    text = terminal(several_systems(example_results, ["bm25", name]), 80)
+    assert "…" not in text
+    assert text.count("Z") > 0 and text.count("Z") % 200 == 0
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_names_command_and_notes_are_shown_as_they_are(example_results, value):
+    results = several_systems(example_results, [value, "other", value + "2"])
+    first = results.systems[0]
+    index = first.index.model_copy(update={"files": {value: 80}})
+    skipped = example_results.systems[2].model_copy(update={"name": value, "reason": value})
+    results = results.model_copy(
+        update={
+            "systems": [first.model_copy(update={"index": index}), *results.systems[1:], skipped],
+            "command": value,
+            "experiment": value,
+            "notes": [value],
+        }
+    )
+    html = rendered(render_markdown(results))
+    span = f"<code>{shown(value)}</code>"
+    assert f"<h1>{shown(value)}</h1>" in html
+    assert f"<h2>Against {span}</h2>" in html
+    assert f"<li>{span} skipped: {shown(value)}</li>" in html
+    assert f"<li>{shown(value)}</li>" in html
+    assert f"<li>Command: {span}</li>" in html
+    assert f"<td>{span} (baseline)</td>" in html
+    assert f'<td>{span}</td>\n<td style="text-align:right">{span}</td>' in html
+    for part in html.split("<table>")[1:]:
+        lines = re.findall(r"<tr>(.*?)</tr>", part.partition("</table>")[0], re.DOTALL)
+        assert len({len(re.findall("</t[dh]>", line)) for line in lines}) == 1
+
+
+def test_names_with_underscores_stay_readable_in_the_raw_markdown(example_results):
+    assert "\\_" not in render_markdown(example_results)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(None, "none needed"), (0, "0 (all cached)"), (5183, "5,183")]
+)
+def test_markdown_says_how_the_documents_were_obtained(example_results, count, expected):
+    system = example_results.systems[1]
+    index = system.index.model_copy(update={"vectors": 4321, "dims": 96, "bytes_per_vector": 28.0})
+    system = system.model_copy(update={"docs_encoded": count, "index": index})
+    results = example_results.model_copy(update={"systems": [system]})
+    section = render_markdown(results).partition("## Encoding and building")[2].partition("##")[0]
+    (row,) = [line for line in section.splitlines() if "colbert_exact" in line]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells == ["`colbert_exact`", expected, "", "0.500", "4,321", "96", "28.0"]
+
+
+def test_the_tables_show_and_explain_the_build_time(example_results):
+    systems = [s.model_copy(update={"build_seconds": 47.3}) for s in example_results.systems]
+    results = example_results.model_copy(update={"systems": systems})
+    for told in (terminal(results), render_markdown(results)):
+        assert "47.3" in told
+        assert "build s: from cached vectors or texts to a searchable index" in " ".join(
+            told.split()
+        )
 
 
 def test_the_report_is_written_beside_the_results(example_results, tmp_path):

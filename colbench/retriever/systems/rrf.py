@@ -6,6 +6,7 @@ Learning Methods", SIGIR 2009. The fusion is ranx's.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def fuse_hits(rankings: Sequence[Hits], rrf_k: int, k: int, ranks: NDArray[np.in
         k: documents returned at most.
         ranks: `tie_ranks` of the collection.
     """
+    import numba
     from ranx import Run, fuse
 
     found = [hits for hits in rankings if len(hits)]
@@ -96,7 +98,9 @@ def fuse_hits(rankings: Sequence[Hits], rrf_k: int, k: int, ranks: NDArray[np.in
         Run({"q": {str(doc): float(len(hits) - i) for i, doc in enumerate(hits.docs)}})
         for hits in found
     ]
-    fused = fuse(runs, norm=None, method="rrf", params={"k": rrf_k})["q"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", numba.NumbaTypeSafetyWarning)
+        fused = fuse(runs, norm=None, method="rrf", params={"k": rrf_k})["q"]
     docs = np.fromiter((int(doc) for doc in fused), dtype=np.int64, count=len(fused))
     scores = np.fromiter(fused.values(), dtype=np.float64, count=len(fused))
     return top_k(docs, scores, k, ranks)
