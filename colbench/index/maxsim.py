@@ -55,8 +55,8 @@ def sum_of_maxima(similarities: NDArray[np.floating]) -> float:
     Args:
         similarities: shape (query tokens, document tokens).
 
-    >>> sum_of_maxima(np.array([[0.9, 0.1], [0.2, 0.8]]))
-    1.7
+    >>> sum_of_maxima(np.array([[0.75, 0.1], [0.2, 0.5]]))
+    1.25
     """
     return float(np.max(similarities, axis=1).sum())
 
