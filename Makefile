@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+STANFORD ?= .venv-stanford
 
-.PHONY: quickstart test check install clean
+.PHONY: quickstart test check fidelity install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
@@ -17,6 +18,10 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The codec against the authors' implementation, which has an environment of its own.
+fidelity: $(READY) $(STANFORD)/.ready
+	COLBENCH_STANFORD_PYTHON=$(abspath $(STANFORD))/bin/python $(BIN)/python -m pytest -q tests/fidelity
+
 install: $(READY)
 
 # ranx and our kernels compile with numba at first use; the compiled code is kept beside them.
@@ -26,5 +31,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m colbench.experiment.warm_up
 	touch $(READY)
 
+$(STANFORD)/.ready: tests/fidelity/requirements.txt
+	$(PYTHON) -m venv $(STANFORD)
+	$(STANFORD)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(STANFORD) build dist

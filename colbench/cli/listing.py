@@ -73,5 +73,7 @@ _LISTS: dict[str, Callable[[Sequence[Path]], Iterator[_Row]]] = {
     "encoders": _configured("encoder", "model"),
     "cross_encoders": _configured("cross_encoder", "model"),
     "experiments": _configured("experiment"),
+    "indexes": _configured("index"),
+    "searches": _configured("search", "name"),
     "measures": _measures,
 }

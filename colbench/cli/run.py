@@ -7,9 +7,14 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colbench.progress import QUIET_VARIABLE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from colbench.config.settings import RunSettings
 
 _ABOUT = """\
 Measure systems on a collection and write results.json, report.md, TREC runs and per-query values.
@@ -69,14 +74,30 @@ def run(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
+    command = ["colbench", "run", *map(shlex.quote, [*options.overrides, *folders])]
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if settings.task == "index_speed":
+        return _index_speed(settings, command, console)
+
     from colbench.experiment.runner import Runner
     from colbench.report.terminal import print_results
 
-    folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
-    command = ["colbench", "run", *map(shlex.quote, [*options.overrides, *folders])]
     results, folder = Runner(settings, command).run()
-    console = Console(width=None if sys.stdout.isatty() else 200)
     print_results(results, console)
     console.print(f"results: {folder / 'results.json'}", soft_wrap=True)
+    console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+    return 0
+
+
+def _index_speed(settings: RunSettings, command: list[str], console: Console) -> int:
+    from rich.markdown import Markdown
+
+    from colbench.experiment.index_speed.conductor import Conductor
+    from colbench.report.index_speed import render_index_speed
+
+    results, folder = Conductor(settings, command).run()
+    console.print(Markdown(render_index_speed(results, picture=None)))
+    console.print(f"results: {folder / 'index_speed.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
     return 0

@@ -20,13 +20,13 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from colbench.config.folder import conf_folder, options
-from colbench.config.models import MODEL_GROUPS, named_model
+from colbench.config.models import NAMED_GROUPS, named_settings
 from colbench.config.overrides import read_words
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
 from colbench.measures.catalogue import check_measures
 from colbench.retriever.base import SystemSettings
-from colbench.retriever.registry import system_settings
+from colbench.retriever.registry import system_class, system_settings
 from colbench.validation import explain
 
 _ROOT = "colbench_root"
@@ -49,9 +49,9 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
     values = _compose(words.hydra, extra)
     values["name"] = values["name"] or words.experiment
     for path, value in words.system:
-        _set_system_value(values["system"], path, value, extra)
+        _set_system_value(values, path, value, extra)
     for name in values["system"]:
-        _resolve_models(values["system"], name, extra)
+        _resolve_names(values, name, extra)
     if "baseline" not in words.keys and values["baseline"] not in values["systems"]:
         values["baseline"] = None  # an experiment's choice does not outlive a change of its systems
     try:
@@ -124,15 +124,16 @@ def _compose(words: Sequence[str], extra: Sequence[Path]) -> dict[str, Any]:
 
 
 def _set_system_value(
-    systems: dict[str, Any], path: list[str], value: Any, extra: Sequence[Path]
+    values: dict[str, Any], path: list[str], value: Any, extra: Sequence[Path]
 ) -> None:
     """Set `system.<name>.<key>…`; an unknown key is made here and refused by the system's class."""
     name, *keys = path
+    systems = values["system"]
     if name not in systems:
         raise ConfigError(f"unknown system '{name}': {_near(name, systems)}")
     if not keys:
         raise ConfigError(f"system.{name} is a group of keys: set one, as in system.{name}.KEY=…")
-    _resolve_models(systems, name, extra)
+    _resolve_names(values, name, extra)
     node = systems[name]
     for key in keys[:-1]:
         if not isinstance(node.get(key), dict):
@@ -141,11 +142,14 @@ def _set_system_value(
     node[keys[-1]] = value
 
 
-def _resolve_models(systems: dict[str, Any], name: str, extra: Sequence[Path]) -> None:
-    """Let a system name its model: `system.bi_encoder.encoder=bge_small`, a folder or hub name."""
-    for group in MODEL_GROUPS:
-        if isinstance(systems[name].get(group), str):
-            systems[name][group] = named_model(group, systems[name][group], extra)
+def _resolve_names(values: dict[str, Any], name: str, extra: Sequence[Path]) -> None:
+    """Let a system name its model, index or search: `system.colbert.search=k100`."""
+    system, scope = values["system"][name], {"seed": values["seed"]}
+    fields = system_class(system["kind"]).Settings.model_fields if "kind" in system else {}
+    for group, kind in NAMED_GROUPS.items():
+        takes_it = group in fields and fields[group].annotation is kind
+        if takes_it and isinstance(system.get(group), str):
+            system[group] = named_settings(group, system[group], extra, scope)
 
 
 def _check_systems(settings: RunSettings, changed: Sequence[str]) -> None:

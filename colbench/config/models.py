@@ -1,17 +1,27 @@
-"""From a model's name in a system's settings to the settings of that model."""
+"""From a name in a system's settings to the settings it stands for: a model, an index, a search."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from colbench.config.folder import options
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.errors import ConfigError, did_you_mean
+from colbench.index.colbert.settings import IndexSettings, SearchSettings
+from colbench.settings import Settings
 
 MODEL_GROUPS = ("encoder", "cross_encoder")
+NAMED_GROUPS: Mapping[str, type[Settings]] = {
+    "encoder": EncoderSettings,
+    "cross_encoder": CrossEncoderSettings,
+    "index": IndexSettings,
+    "search": SearchSettings,
+}
+"""Groups of `conf/` whose options a system can name, and what the named settings are."""
 
 
 def is_model_name(value: str) -> bool:
@@ -28,8 +38,16 @@ def model_name(value: str) -> str:
     return value.rstrip("/").rpartition("/")[2]
 
 
-def named_model(group: str, name: str, extra: Sequence[Path]) -> dict[str, Any]:
-    """Return the settings of a model named by an option of `conf/`, a hub name or a folder.
+def named_settings(
+    group: str, name: str, extra: Sequence[Path], scope: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings named by an option of `conf/`, or of a model's hub name or folder.
+
+    Args:
+        group: one of `NAMED_GROUPS`.
+        name: what stands in the system's settings.
+        extra: further configuration folders.
+        scope: top-level values that an option may refer to, such as `${seed}`.
 
     Raises:
         ConfigError: there is no such option, or it needs a model to be named.
@@ -40,8 +58,9 @@ def named_model(group: str, name: str, extra: Sequence[Path]) -> dict[str, Any]:
         if missing := OmegaConf.missing_keys(node):
             keys = ", ".join(sorted(missing))
             raise ConfigError(f"{group} '{name}' does not set {keys}: name a hub model or a folder")
-        values = OmegaConf.to_container(node)
+        whole = OmegaConf.create({**scope, "option": node})
+        values = OmegaConf.to_container(whole.option, resolve=True)
         return {str(key): value for key, value in dict(values).items()}  # type: ignore[arg-type]
-    if is_model_name(name):
+    if group in MODEL_GROUPS and is_model_name(name):
         return {"name": model_name(name), "model": name}
     raise ConfigError(f"unknown {group} '{name}': {did_you_mean(name, known)}")

@@ -8,7 +8,9 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from colbench.collection.settings import DatasetSettings
+from colbench.config.index_speed import IndexSpeedSettings
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
+from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.settings import Settings
 
 
@@ -36,9 +38,17 @@ class RunSettings(Settings):
     """Everything `colbench run` takes."""
 
     name: str | None = Field(None, description="name of the experiment; default: the collection's")
+    task: Literal["systems", "index_speed"] = Field(
+        "systems", description="compare systems, or measure the speed of the index beside peers"
+    )
+    index_speed: IndexSpeedSettings | None = Field(
+        None, description="what task=index_speed measures"
+    )
     dataset: DatasetSettings = Field(description="the collection")
     encoder: EncoderSettings = Field(description="encoder of systems that name none")
     cross_encoder: CrossEncoderSettings = Field(description="cross-encoder of rerankers")
+    index: IndexSettings = Field(description="build parameters of systems that name none")
+    search: SearchSettings = Field(description="search parameters of systems that name none")
     system: dict[str, dict[str, Any]] = Field(description="settings of the systems that can run")
     systems: list[str] = Field(min_length=1, description="names of the systems that do run")
     baseline: str | None = Field(
@@ -50,6 +60,11 @@ class RunSettings(Settings):
     )
     latency: LatencySettings = Field(default_factory=lambda: LatencySettings())
     significance: SignificanceSettings = Field(default_factory=lambda: SignificanceSettings())
+    attribution: bool = Field(
+        True,
+        description="also search each stage of a compressed index on its own, and say where "
+        "quality is lost",
+    )
     threads: PositiveInt | None = Field(None, description="threads; default: the usable cores")
     seed: int = Field(0, ge=0, description="seed of everything random")
     memory_gb: float = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +33,13 @@ class Encoder(Protocol):
 
     def encode_documents(self, texts: Sequence[str]) -> list[Vectors]:
         """Return one float32 matrix a text, in order; rows of the tokens form have length 1."""
+        ...
+
+    def document_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:
+        """Yield the tokens of each document, one for every row of its vectors; nothing is encoded.
+
+        Only for the tokens form.
+        """
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> list[Vectors]:

@@ -10,11 +10,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colbench.encoder.base import Encoder, Vectors
 from colbench.encoder.checkpoint import Kind, check_no_random_weights, detect_kind
@@ -28,6 +29,7 @@ from colbench.encoder.runtime import (
     pick_device,
 )
 from colbench.encoder.settings import EncoderSettings, Form
+from colbench.encoder.tokens import document_tokens
 from colbench.encoder.weights import resolve_weights
 from colbench.errors import ConfigError
 
@@ -103,6 +105,10 @@ class LoadedEncoder:
     def encode_queries(self, texts: Sequence[str]) -> list[Vectors]:
         """Return one float32 matrix a text, in order."""
         return self._encode(self._model.encode_query, texts)
+
+    def document_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:
+        """Yield the tokens of each document, one for every row of its vectors."""
+        return document_tokens(self._model, texts)
 
     def _encode(self, method: Callable[..., Any], texts: Sequence[str]) -> list[Vectors]:
         with arithmetic(self.settings.precision, self._device):

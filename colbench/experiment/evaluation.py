@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from colbench.collection.model import Collection
 from colbench.config.settings import SignificanceSettings
+from colbench.experiment.attribution import attribute_loss
 from colbench.experiment.job import Failure, SystemReply
 from colbench.experiment.output import OutputFolder
 from colbench.files import sha256_file, write_json
@@ -15,7 +16,7 @@ from colbench.measures.effectiveness import evaluate, mean_scores
 from colbench.measures.significance import Significance as Comparison
 from colbench.measures.significance import compare_to_baseline
 from colbench.progress import note
-from colbench.results.schema import Significance, SystemResult
+from colbench.results.schema import AttributionStep, Significance, SystemResult
 from colbench.retriever.base import SystemSettings
 from colbench.run.trec import read_trec
 
@@ -69,8 +70,22 @@ def evaluate_systems(
         tests = compare_to_baseline(
             chosen, scores, measures, test=significance.test, alpha=significance.alpha
         )
+    losses = {
+        outcome.name: attribute_loss(
+            outcome.name, outcome.reply.steps, collection, measures, output, depth=depth
+        )
+        for outcome in outcomes
+        if isinstance(outcome.reply, SystemReply)
+    }
     rows = [
-        _row(outcome, scores[outcome.name], tests.get(outcome.name), output, depth)
+        _row(
+            outcome,
+            scores[outcome.name],
+            tests.get(outcome.name),
+            losses[outcome.name],
+            output,
+            depth,
+        )
         if outcome.name in scores
         else _skipped(outcome)
         for outcome in outcomes
@@ -82,6 +97,7 @@ def _row(
     outcome: Outcome,
     scores: PerQuery,
     tests: dict[str, Comparison] | None,
+    attribution: list[AttributionStep] | None,
     output: OutputFolder,
     depth: int,
 ) -> SystemResult:
@@ -103,6 +119,7 @@ def _row(
         build_seconds=reply.build_seconds,
         encode_docs_per_second=reply.encode_docs_per_second,
         docs_encoded=outcome.docs_encoded if encodes else None,
+        attribution=attribution,
         index=reply.index,
         peak_rss_bytes=reply.peak_rss_bytes,
         significance={

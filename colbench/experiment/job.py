@@ -28,13 +28,17 @@ class EncodeTask(_Message):
 
 
 class SystemTask(_Message):
-    """Build one system, search all queries with it and time it."""
+    """Build one system, search all queries with it and time it.
+
+    With a `steps_folder`, also search each of its stages alone and leave their runs there.
+    """
 
     task: Literal["system"] = "system"
     name: str
     depth: int
     latency: LatencySettings
     run_file: Path
+    steps_folder: Path | None = None
 
 
 class Job(_Message):
@@ -71,6 +75,7 @@ class SystemReply(_Message):
     encode_docs_per_second: float | None
     index: IndexInfo
     peak_rss_bytes: int
+    steps: list[str] = []
 
 
 class Failure(_Message):

@@ -12,6 +12,7 @@ import psutil
 from colbench.collection.model import Collection
 from colbench.experiment.environment import usable_cores
 from colbench.experiment.job import SystemReply, SystemTask
+from colbench.experiment.output import step_path
 from colbench.index.size import IndexSize
 from colbench.measures.latency import measure_latency
 from colbench.measures.memory import peak_rss_bytes
@@ -25,10 +26,11 @@ from colbench.run.trec import write_trec
 
 
 def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
-    """Build one system, write its run, then time it.
+    """Build one system, write its run, time it, then search its stages.
 
-    Loading models and opening cached vectors is in no time. The peak memory is read last, so it
-    covers preparation, build, batch and single searches.
+    Loading models and opening cached vectors is in no time. The peak memory is read after the
+    timings, so it covers preparation, build, batch and single searches, and before the stages are
+    searched, one of which may be a scan of everything.
     """
     collection = bench.collection
     depth = fetch_depth(collection, task.depth)
@@ -43,9 +45,11 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         write_trec(Run.from_hits(task.name, collection, hits, task.depth), task.run_file)
         note(f"{task.name}: timing single queries")
         latency = _single_queries(task, system, texts, depth)
-    return SystemReply(
+    reply = SystemReply(
         facts=system.facts(),
-        build_seconds=build_seconds,
+        build_seconds=build_seconds
+        if system.reused_build_seconds is None
+        else system.reused_build_seconds,
         latency_ms=latency,
         throughput_qps=len(texts) / min(times),
         throughput_trials=len(times),
@@ -54,6 +58,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         index=_index_info(system.size(), collection),
         peak_rss_bytes=peak_rss_bytes(),
     )
+    return reply.model_copy(update={"steps": _search_steps(task, system, texts, depth)})
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -98,6 +103,21 @@ def _single_queries(
         queries=report.queries,
         trials=report.trials,
     )
+
+
+def _search_steps(
+    task: SystemTask, system: Retriever, texts: Sequence[str], depth: int
+) -> list[str]:
+    """Write the run of each stage where that is wanted, and return the stages."""
+    # A system that is not taken apart is spared the encoding of its queries.
+    if task.steps_folder is None or type(system).steps is Retriever.steps:
+        return []
+    note(f"{task.name}: searching each stage on its own")
+    steps = system.steps(system.encode(texts), depth)
+    for step, hits in steps.items():
+        run = Run.from_hits(f"{task.name}-{step}", system.bench.collection, hits, task.depth)
+        write_trec(run, step_path(task.steps_folder, step))
+    return list(steps)
 
 
 def _encoding_speed(bench: Workbench) -> float | None:

@@ -22,7 +22,7 @@ from colbench.errors import StorageError
 from colbench.files import ensure_writable
 from colbench.results.store import FILE_NAME, read_results
 
-_PUBLISHED = ("runs", "per_query", "indexes", "config.json", "report.md", FILE_NAME)
+_PUBLISHED = ("runs", "steps", "per_query", "indexes", "config.json", "report.md", FILE_NAME)
 _SCRATCH = ".colbench"
 
 
@@ -97,6 +97,14 @@ class OutputFolder:
         """The TREC run of a system, before it is published."""
         return self.staging / "runs" / f"{file_stem(system)}.trec"
 
+    def steps_folder(self, system: str) -> Path:
+        """Where the runs of a system's stages go, before they are published."""
+        return self.staging / "steps" / file_stem(system)
+
+    def step_file(self, system: str, step: str) -> Path:
+        """The TREC run of a system cut off after one stage, before it is published."""
+        return step_path(self.steps_folder(system), step)
+
     def per_query_file(self, system: str) -> Path:
         """The per-query values of a system, before they are published."""
         return self.staging / "per_query" / f"{file_stem(system)}.json"
@@ -118,6 +126,11 @@ class OutputFolder:
             with contextlib.suppress(OSError):  # a file system without links does without it
                 self.latest.unlink(missing_ok=True)
                 self.latest.symlink_to(self.root.name)
+
+
+def step_path(folder: Path, step: str) -> Path:
+    """Return the TREC run of one stage among those of its system."""
+    return folder / f"{file_stem(step)}.trec"
 
 
 def check_output(root: Path) -> None:

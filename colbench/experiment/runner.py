@@ -163,11 +163,12 @@ class Runner:
             depth=self.depth,
             latency=self.settings.latency,
             run_file=self.output.run_file(name),
+            steps_folder=self.output.steps_folder(name) if self.settings.attribution else None,
         )
         number = self.settings.systems.index(name)
         reply = run_job(self._job(f"system-{number}", task, self._with_parts(name)))
         if not self.settings.keep_indexes:
-            shutil.rmtree(self.output.indexes, ignore_errors=True)
+            shutil.rmtree(self.output.indexes / name, ignore_errors=True)
         outcome = reply.system or reply.failure
         if outcome is None:
             raise ColbenchError(f"{name}: the worker's reply is empty; please report it")

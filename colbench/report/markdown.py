@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from colbench.report.attribution import HEADING, LossTable, explain_losses, loss_tables
 from colbench.report.gfm import code, table, text
 from colbench.report.rows import COSTS, caption, legend, number, rows, size, skipped, three_digits
 from colbench.results.schema import Results
@@ -16,6 +17,7 @@ def render_markdown(results: Results) -> str:
         text(legend(results)),
         _remarks(results),
         _significance(results),
+        _losses(results),
         _building(results),
         _index_files(results),
         _latency(results),
@@ -59,6 +61,19 @@ def _significance(results: Results) -> str:
         return ""
     titles = ["system", "measure", "difference", "p", "p (Holm)", "wins / ties / losses"]
     return f"## Against {code(results.baseline)}\n\n{table(titles, lines)}"
+
+
+def _losses(results: Results) -> str:
+    parts = [_loss(loss) for loss in loss_tables(results)]
+    if not parts:
+        return ""
+    return "\n\n".join([f"## {HEADING}", *parts, text(explain_losses(results))])
+
+
+def _loss(loss: LossTable) -> str:
+    lines = [[code(line[0]), *line[1:]] for line in loss.lines]
+    told = [text(loss.told)] if loss.told else []
+    return "\n\n".join([f"### {code(loss.system)}", table([*map(text, loss.titles)], lines), *told])
 
 
 def _building(results: Results) -> str:

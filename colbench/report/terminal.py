@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from colbench.report.attribution import HEADING, LossTable, explain_losses, loss_tables
 from colbench.report.rows import COSTS, Cell, caption, legend, rows, skipped
 from colbench.results.schema import Results
 
@@ -24,7 +25,7 @@ class _Column:
 
 
 def print_results(results: Results, console: Console) -> None:
-    """Print the comparison, what was skipped and how to read it.
+    """Print the comparison, what was skipped, how to read it, and where quality is lost.
 
     One table where the console is wide enough for it; else effectiveness and costs apart, each in
     as many tables as it takes to show every value in full.
@@ -39,6 +40,32 @@ def print_results(results: Results, console: Console) -> None:
     for text in [*results.collection.notes, *results.notes]:
         console.print(Text(f"note: {text}", style="dim"), soft_wrap=True)
     console.print(Text(legend(results), style="dim"))
+    _print_losses(results, console)
+
+
+def _print_losses(results: Results, console: Console) -> None:
+    losses = loss_tables(results)
+    if not losses:
+        return
+    console.print()
+    console.print(Text(HEADING, style="bold"))
+    for loss in losses:
+        console.print()
+        console.print(Text(loss.system), soft_wrap=True)
+        console.print(_loss_table(loss))
+        if loss.told:
+            console.print(Text(loss.told), soft_wrap=True)
+    console.print()
+    console.print(Text(explain_losses(results), style="dim"))
+
+
+def _loss_table(loss: LossTable) -> Table:
+    table = Table(header_style="bold", show_edge=False)
+    for number, title in enumerate(loss.titles):
+        table.add_column(Text(title), justify="right" if number else "left", overflow="fold")
+    for line in loss.lines:
+        table.add_row(*map(Text, line))
+    return table
 
 
 def _tables(results: Results, console: Console) -> list[Table]:

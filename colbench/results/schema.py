@@ -100,6 +100,23 @@ class Significance(_Record):
     losses: int
 
 
+class AttributionStep(_Record):
+    """A system's search cut off after one stage; the first is the reference of the others."""
+
+    step: str = Field(description="stage; its TREC run is steps/<system>/<step>.trec")
+    effectiveness: dict[str, float] = Field(description="measure → mean over queries")
+    change: dict[str, float] | None = Field(
+        None, description="measure → difference to the step before; null for the first"
+    )
+    rbo: float = Field(
+        description="rank-biased overlap with the first step: p = 0.99, extrapolated, mean"
+    )
+    intersection: dict[str, float] = Field(
+        description="k → share of the first step's k best documents that are among this step's; "
+        "for 10, 100 and the depth, as far as the depth goes"
+    )
+
+
 class SystemResult(_Record):
     """One row of the comparison. Fields of a skipped system other than the first four are null."""
 
@@ -134,6 +151,11 @@ class SystemResult(_Record):
     )
     docs_encoded: int | None = Field(
         None, description="documents encoded in this run; 0 when all came from the cache"
+    )
+    attribution: list[AttributionStep] | None = Field(
+        None,
+        description="where quality is lost, stage by stage; null for a system that is not taken "
+        "apart, or where that was not wanted",
     )
     index: IndexInfo | None = None
     peak_rss_bytes: int | None = Field(

@@ -70,6 +70,11 @@ class Workbench:
     encodings: list[EncodeStats] = field(default_factory=list)
     _encoders: dict[tuple[str, Form], Encoder] = field(default_factory=dict)
 
+    @property
+    def shared(self) -> Path:
+        """Folder of indexes that several systems of a run search."""
+        return self.folder / ".shared"
+
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
         """`tie_ranks` of the collection."""
@@ -109,6 +114,8 @@ class Retriever(ABC):
     """One system over one collection. Prepared and built once, then searched many times."""
 
     Settings: ClassVar[type[SystemSettings]]
+    reused_build_seconds: float | None = None
+    """What building took, set by `build` where it found the index already built."""
 
     def __init__(self, name: str, settings: Any, bench: Workbench, folder: Path) -> None:
         self.name = name
@@ -131,6 +138,23 @@ class Retriever(ABC):
     @abstractmethod
     def search(self, queries: Sequence[Any], k: int) -> list[Hits]:
         """Return the k best documents of each encoded query; fewer where fewer match."""
+
+    def steps(self, queries: Sequence[Any], k: int) -> dict[str, list[Hits]]:
+        """Return searches cut off after each stage, for the loss attribution.
+
+        In order, the first being the reference the others are held against; the last is what
+        `search` returns. Called after everything else was measured: it may take long and may hold
+        as much as `search` does besides.
+
+        Args:
+            queries: what `encode` returned.
+            k: documents wanted for each query; fewer where a stage reaches fewer.
+
+        Returns:
+            Stage → one result a query, as of `search`; nothing for a system that is not taken
+            apart, as here.
+        """
+        return {}
 
     @abstractmethod
     def size(self) -> IndexSize:

@@ -79,6 +79,7 @@ def test_a_system_names_its_own_model():
         (["latency.trails=4"], "did you mean 'latency.trials'"),
         (["latency.trials=2"], "'latency.trials' is 2"),
         (["system.bm25.k1=abc"], "'system.bm25.k1' is 'abc'"),
+        (["atribution=false"], "did you mean 'attribution'"),
         (["k=-3"], "'k' is -3"),
         (["+foo=3"], "unknown key 'foo'"),
         (["dataset=irds"], "'dataset.id' is required"),
@@ -153,6 +154,11 @@ def test_an_experiment_combines_with_other_systems_and_collections():
         ["experiment=quickstart", "systems=[bi_encoder,colbert_exact]", "dataset=beir/scifact"]
     )
     assert settings.baseline is None and settings.dataset.id == "beir/scifact/test"
+
+
+def test_the_loss_attribution_can_be_left_out():
+    assert resolved(compose_run([]))["attribution"] is True
+    assert compose_run(["attribution=false"]).attribution is False
 
 
 def test_the_resolved_configuration_spells_out_every_default_of_what_runs():

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from colbench.errors import StorageError
-from colbench.results.schema import SCHEMA_VERSION, Results, SystemResult
+from colbench.results.schema import SCHEMA_VERSION, AttributionStep, Results, SystemResult
 from colbench.results.store import read_results, write_results
 
 
@@ -11,6 +11,33 @@ def test_results_survive_the_disk(example_results, tmp_path):
     path = write_results(example_results, tmp_path)
     assert read_results(path) == example_results
     assert read_results(tmp_path) == example_results
+
+
+def test_an_attribution_survives_the_disk(example_results, tmp_path):
+    means = {"ndcg@10": 0.7, "mrr@10": 0.6}
+    steps = [
+        AttributionStep(step="oracle", effectiveness=means, rbo=1.0, intersection={"10": 1.0}),
+        AttributionStep(
+            step="final",
+            effectiveness=means,
+            change=dict.fromkeys(means, 0.0),
+            rbo=0.9,
+            intersection={"10": 0.8},
+        ),
+    ]
+    system = example_results.systems[0].model_copy(update={"attribution": steps})
+    results = example_results.model_copy(update={"systems": [system]})
+    write_results(results, tmp_path)
+    assert read_results(tmp_path) == results
+
+
+def test_results_from_before_the_attribution_are_read(example_results, tmp_path):
+    path = write_results(example_results, tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for system in content["systems"]:
+        del system["attribution"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert read_results(path) == example_results
 
 
 def test_the_names_other_programs_read_are_there(example_results, tmp_path):
@@ -29,7 +56,7 @@ def test_the_names_other_programs_read_are_there(example_results, tmp_path):
     ].keys()
 
 
-@pytest.mark.parametrize("model", [Results, SystemResult])
+@pytest.mark.parametrize("model", [Results, SystemResult, AttributionStep])
 def test_every_key_of_the_schema_is_typed(model):
     schema = model.model_json_schema()
     assert schema["additionalProperties"] is False

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.encoder.base import Encoder, Vectors
@@ -16,10 +14,10 @@ from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings
-from colbench.retriever.hits import Hits, top_k
+from colbench.retriever.exhaustive import search_all
+from colbench.retriever.hits import Hits
 from colbench.retriever.token_vectors import build_token_index
 
-_SCORE_BYTES = 256 << 20
 _GEMM_TRIALS = 3
 
 
@@ -63,20 +61,7 @@ class ColbertExact(Retriever):
         """Return the k documents with the largest MaxSim."""
         if self.settings.measure_gemm and len(queries) > len(self._batch):
             self._batch = queries
-        group = max(_SCORE_BYTES // (4 * max(len(self.bench.all_docs), 1)), 1)
-        results: list[Hits] = []
-        for start in range(0, len(queries), group):
-            results += self._search_group(queries[start : start + group], k)
-        return results
-
-    def _search_group(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
-        scores = np.concatenate([block for _, block in self._scanner.scan(queries)], axis=1)
-        return list(self._best(scores, k))
-
-    def _best(self, scores: NDArray[np.float32], k: int) -> Iterator[Hits]:
-        for row in scores:
-            docs = np.flatnonzero(row > -np.inf)  # a document without tokens matches nothing
-            yield top_k(docs, row[docs], k, self.bench.ranks)
+        return search_all(self._scanner, queries, k, self.bench.ranks)
 
     def size(self) -> IndexSize:
         """Bytes of vectors and offsets."""

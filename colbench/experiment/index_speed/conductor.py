@@ -1,0 +1,204 @@
+"""The whole of `experiment=index_speed`, part after part.
+
+A finished part lies in `<output>/.parts` and is not measured again by the same command, so a run
+that was interrupted goes on where it stopped. Only one process works at a time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from colbench import __version__
+from colbench.collection.load import load_collection
+from colbench.config.compose import compose_run
+from colbench.config.index_speed import IndexSpeedSettings
+from colbench.config.settings import RunSettings
+from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.models import load_encoder
+from colbench.encoder.settings import Form
+from colbench.errors import ConfigError
+from colbench.experiment.environment import describe_environment, usable_cores
+from colbench.experiment.index_speed import own
+from colbench.experiment.index_speed.engines import own_result, peer_result
+from colbench.experiment.index_speed.floors import measure_machine
+from colbench.experiment.index_speed.growth import exponent, grow, mix
+from colbench.experiment.index_speed.judge import Judge
+from colbench.experiment.index_speed.vectors import VectorFiles, write_vectors
+from colbench.experiment.measurement import other_processes
+from colbench.experiment.runner import describe_collection
+from colbench.files import ensure_writable, write_json
+from colbench.progress import note
+from colbench.report.index_speed import write_index_speed_report
+from colbench.results.index_speed import FILE_NAME as RESULT_FILE
+from colbench.results.index_speed import EngineResult, GrowthPoint, IndexSpeed, Machine
+
+_GROWTH_SEARCH = "probe_8_ndocs_2048"
+
+
+class Conductor:
+    """One run from checked settings to written results."""
+
+    def __init__(self, settings: RunSettings, command: Sequence[str]) -> None:
+        if settings.index_speed is None:
+            raise ConfigError("task=index_speed needs index_speed: use experiment=index_speed")
+        self.settings = settings
+        self.speed: IndexSpeedSettings = settings.index_speed
+        self.command = " ".join(command)
+        self.threads = settings.threads or usable_cores()
+        self.root = settings.output_dir or Path("results/runs/index_speed/latest")
+        self.work = self.root / ".parts"
+        self.cache = EmbeddingCache(settings.cache_dir)
+
+    def run(self) -> tuple[IndexSpeed, Path]:
+        """Measure what is not measured yet, and write everything."""
+        ensure_writable(self.work)
+        self.collection = load_collection(self.settings.dataset)
+        self.files = self._vectors(self.settings, "vectors")
+        self.judge = Judge(
+            self.collection, self.files, self.speed.k, self.speed.timed, self.settings.memory_gb
+        )
+        machine = Machine.model_validate(self._part("machine", self._machine))
+        ours = self._part("ours", self._ours)
+        engines = [own_result(self.settings.index, ours, self.judge, machine)]
+        engines += [self._peer(name) for name in self.speed.peers]
+        growth = [GrowthPoint.model_validate(one) for one in self._part("growth", self._growth)]
+        results = self._results(machine, engines, growth, ours["other_cpu_share"])
+        write_json(self.root / RESULT_FILE, results.model_dump(mode="json"))
+        write_index_speed_report(results, self.root)
+        return results, self.root
+
+    def _part(self, name: str, measure: Callable[[], Any]) -> Any:
+        """Return a part, measured now or by an interrupted run of the same configuration."""
+        relevant = self.settings.model_dump(mode="json", exclude={"output_dir", "cache_dir"})
+        key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+        file = self.work / f"{name}.json"
+        if file.is_file():
+            held = json.loads(file.read_text(encoding="utf-8"))
+            if held["key"] == key:
+                note(f"{name}: measured before")
+                return held["value"]
+        note(f"{name}: measuring")
+        value = measure()
+        write_json(file, {"key": key, "value": value})
+        return value
+
+    def _vectors(self, settings: RunSettings, name: str) -> VectorFiles:
+        files = VectorFiles(self.work / name)
+        self.encoder = load_encoder(settings.encoder, Form.TOKENS)
+        if not files.lengths.is_file():
+            write_vectors(files, load_collection(settings.dataset), self.encoder, self.cache)
+        return files
+
+    def _machine(self) -> dict[str, Any]:
+        measured = measure_machine(self.files, self.speed.timed, self.speed.trials)
+        return measured.model_dump(mode="json")
+
+    def _ours(self) -> dict[str, Any]:
+        folder = self.work / "index"
+        shutil.rmtree(folder, ignore_errors=True)
+        with other_processes() as others:
+            built = own.build(
+                self.files,
+                self.settings.index,
+                folder=folder,
+                work=self.work,
+                threads=self.threads,
+                encoder=self.encoder.document_fingerprint,
+            )
+            found = own.search(
+                self.files,
+                self.speed.searches,
+                folder=folder,
+                work=self.work,
+                threads=self.threads,
+                **self._measured(),
+            )
+        searches = [setting.model_dump(mode="json") for setting in self.speed.searches]
+        return {"build": built, "search": found, "settings": searches, "other_cpu_share": others[0]}
+
+    def _measured(self) -> dict[str, int]:
+        speed = self.speed
+        return {"k": speed.k, "timed": speed.timed, "trials": speed.trials, "warmup": speed.warmup}
+
+    def _peer(self, name: str) -> EngineResult:
+        measured = self._part(f"peer_{name}", lambda: self._measure_peer(name))
+        return EngineResult.model_validate(measured)
+
+    def _measure_peer(self, name: str) -> dict[str, Any]:
+        result = peer_result(
+            name,
+            self.speed,
+            self.judge,
+            folder=self.work / f"peer_index_{name}",
+            work=self.work,
+            threads=self.threads,
+            seed=self.settings.seed,
+        )
+        return result.model_dump(mode="json")
+
+    def _growth(self) -> list[dict[str, Any]]:
+        parts = []
+        for dataset in self.speed.growth.datasets:
+            other = compose_run([f"dataset={dataset}"]).dataset
+            settings = self.settings.model_copy(update={"dataset": other})
+            parts.append(self._vectors(settings, f"vectors_{dataset.replace('/', '_')}"))
+        mixed = VectorFiles(self.work / "vectors_mixed")
+        if not mixed.lengths.is_file():
+            mix(parts, mixed, int(max(self.speed.growth.tokens) * 1.02), self.settings.seed)
+        points = grow(
+            mixed,
+            self.speed.growth.tokens,
+            self.settings.index,
+            self._growth_search(),
+            work=self.work,
+            threads=self.threads,
+            measured=self._measured(),
+        )
+        return [point.model_dump(mode="json") for point in points]
+
+    def _growth_search(self) -> Any:
+        named = {setting.name: setting for setting in self.speed.searches}
+        return named.get(_GROWTH_SEARCH, self.speed.searches[-1])
+
+    def _results(
+        self,
+        machine: Machine,
+        engines: list[EngineResult],
+        growth: list[GrowthPoint],
+        other_cpu_share: float,
+    ) -> IndexSpeed:
+        lengths = np.load(self.files.lengths, allow_pickle=False)
+        return IndexSpeed(
+            colbench_version=__version__,
+            command=self.command,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            collection=describe_collection(self.collection),
+            environment=describe_environment(self.threads, self.settings.seed),
+            config=self.settings.model_dump(
+                mode="json",
+                include={"dataset", "encoder", "index", "index_speed", "threads", "seed"},
+                exclude={"index_speed": {"peer_python"}},
+            ),
+            tokens=int(lengths.sum()),
+            dims=self.encoder.dims,
+            k=self.speed.k,
+            timed=self.judge.timed,
+            trials=self.speed.trials,
+            other_cpu_share=other_cpu_share,
+            oracle_ndcg=self.judge.oracle_ndcg(timed=True),
+            oracle_ndcg_all=self.judge.oracle_ndcg(timed=False),
+            machine=machine,
+            engines=engines,
+            growth=growth,
+            growth_search=self._growth_search().name,
+            build_exponent=exponent(growth, "build_seconds"),
+            search_exponent=exponent(growth, "p50_ms"),
+        )

@@ -1,0 +1,103 @@
+"""Centroids: k-means over a sample, in two levels where one would take hours.
+
+One level compares every vector with every centroid. Two levels split the sample into cells first
+and run k-means inside each cell, with as many centroids as its share of the sample: 16,384
+centroids of 524,288 vectors of 384 dimensions take 5 seconds on two cores, not 10 minutes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.progress import bar
+
+FLAT = 512
+"""Up to this many centroids one level is fast enough."""
+
+_CELL_SAMPLE = 256
+_TILE = 16
+
+
+def find_centroids(
+    sample: NDArray[np.floating], count: int, *, iterations: int, seed: int
+) -> NDArray[np.float16]:
+    """Cluster unit vectors.
+
+    Args:
+        sample: float (n, dims), unit rows, n >= 1.
+        count: centroids wanted; where the sample is smaller, its rows are the centroids.
+        iterations: of k-means.
+        seed: equal seeds give equal centroids.
+
+    Returns:
+        float16 (at most count, dims), unit rows before rounding.
+    """
+    if count >= len(sample):
+        centroids = sample.astype(np.float32)
+    elif count <= FLAT:
+        centroids = _kmeans(sample, count, iterations, seed)
+    else:
+        centroids = _two_levels(sample, count, iterations, seed)
+    lengths = np.linalg.norm(centroids, axis=1, keepdims=True)
+    unit: NDArray[np.float16] = (centroids / np.maximum(lengths, 1e-12)).astype(np.float16)
+    return unit
+
+
+def _kmeans(
+    sample: NDArray[np.floating], count: int, iterations: int, seed: int
+) -> NDArray[np.float32]:
+    import faiss
+
+    vectors = np.ascontiguousarray(sample, dtype=np.float32)
+    kmeans = faiss.Kmeans(
+        vectors.shape[1],
+        count,
+        niter=iterations,
+        seed=seed + 1,  # faiss takes 0 for "any"
+        spherical=True,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(vectors),
+    )
+    kmeans.train(vectors)
+    return np.asarray(kmeans.centroids, dtype=np.float32)
+
+
+def _two_levels(
+    sample: NDArray[np.floating], count: int, iterations: int, seed: int
+) -> NDArray[np.float32]:
+    cells = 1 << ((count.bit_length() + 1) // 2)
+    chosen = np.random.default_rng(seed).permutation(len(sample))[: cells * _CELL_SAMPLE]
+    centres = _kmeans(sample[np.sort(chosen)], cells, iterations, seed)
+    cell_of = nearest(sample, centres)
+    order = np.argsort(cell_of, kind="stable")
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(cell_of, minlength=len(centres)))])
+    share = np.diff(bounds * count // len(sample))
+    parts = []
+    for cell in bar(range(len(centres)), description="k-means", unit="cell"):
+        members = sample[order[bounds[cell] : bounds[cell + 1]]]
+        if share[cell] >= len(members):
+            parts.append(members.astype(np.float32))
+        elif share[cell] > 0:
+            parts.append(_kmeans(members, int(share[cell]), iterations, seed))
+    return np.concatenate(parts)
+
+
+def nearest(vectors: NDArray[np.floating], centroids: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the centroid with the largest dot product for each vector, int64 (n,).
+
+    A vector between two centroids gets the same one whatever vectors stand beside it.
+    """
+    import torch
+
+    table = torch.from_numpy(np.ascontiguousarray(centroids)).T
+    found = np.empty(len(vectors), dtype=np.int64)
+    step = max((1 << 26) // max(len(centroids), 1), 1)  # 256 MB of float32 products
+    for start in range(0, len(vectors), step):
+        part = vectors[start : start + step]
+        # A product of few rows, or of a number of rows that fills no tile, is rounded otherwise.
+        rows = np.zeros((-(-len(part) // _TILE) * _TILE, part.shape[1]), dtype=np.float32)
+        rows[: len(part)] = part
+        best = (torch.from_numpy(rows) @ table).argmax(dim=1).numpy()
+        found[start : start + step] = best[: len(part)]
+    return found

@@ -1,0 +1,85 @@
+"""Fewer tokens and fewer dimensions: what happens to vectors before they are quantised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.index.colbert.documents import Block
+
+_TILE = 64
+
+
+def pool_tokens(block: Block, factor: int) -> Block:
+    """Merge tokens of each document to 1/factor of them, clustered by Ward's method.
+
+    Clavié, Chaffin and Adams 2024, https://arxiv.org/abs/2409.14683; sentence-transformers' module.
+    """
+    if factor == 1 or not len(block.ids):
+        return block
+    import torch
+    from sentence_transformers.multi_vector_encoder.modules.token_pooling import (
+        HierarchicalTokenPooling,
+    )
+
+    pooling = HierarchicalTokenPooling(pool_factor=factor)
+    vectors = torch.from_numpy(block.vectors.astype(np.float32))
+    parts = torch.split(vectors, block.lengths.tolist())
+    pooled = [pooling.pool_one(part) if len(part) else part for part in parts]
+    lengths = np.array([len(part) for part in pooled], dtype=np.int64)
+    return Block(block.ids, lengths, torch.cat(pooled).numpy())
+
+
+def learn_projection(sample: NDArray[np.floating], dims: int) -> NDArray[np.float32]:
+    """Return the directions that keep most of the sample's squared length, float32 (from, dims).
+
+    Uncentred principal components: MaxSim is a sum of dot products, so it is the dot products and
+    not the variance that should survive.
+    """
+    wide = sample.astype(np.float32)
+    _, directions = np.linalg.eigh((wide.T @ wide).astype(np.float64))
+    chosen = directions[:, ::-1][:, :dims]
+    # An eigenvector's sign is arbitrary; its largest entry is made positive.
+    signs = np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(dims)])
+    projection: NDArray[np.float32] = (chosen * signs).astype(np.float32)
+    return projection
+
+
+def project(vectors: NDArray[np.floating], projection: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Project and make rows unit length again.
+
+    Without that, SciFact at 128 dimensions of all-MiniLM-L6-v2 falls from 0.694 to 0.687 nDCG@10.
+    """
+    # Always as many rows at a time: products of other shapes are rounded otherwise, and a document
+    # must get the same codes whatever documents it is added with.
+    tiles = np.zeros((-(-len(vectors) // _TILE), _TILE, vectors.shape[1]), dtype=np.float32)
+    tiles.reshape(-1, vectors.shape[1])[: len(vectors)] = vectors
+    rows = (tiles @ projection).reshape(-1, projection.shape[1])[: len(vectors)]
+    unit: NDArray[np.float32] = rows / np.maximum(
+        np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12)
+    )
+    return unit
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What an index does to document vectors before coding them.
+
+    Attributes:
+        pooling: factor of `pool_tokens`.
+        projection: float32 (from, dims), or None to keep all dimensions.
+    """
+
+    pooling: int
+    projection: NDArray[np.float32] | None
+
+    def documents(self, block: Block) -> Block:
+        """Reduce tokens and dimensions of documents."""
+        pooled = pool_tokens(block, self.pooling)
+        return Block(pooled.ids, pooled.lengths, self.vectors(pooled.vectors))
+
+    def vectors(self, vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Reduce the dimensions of vectors, of documents or queries."""
+        return vectors if self.projection is None else project(vectors, self.projection)

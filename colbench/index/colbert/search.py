@@ -1,0 +1,125 @@
+"""Searching an index: the stages one after the other, timed where that is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.index.colbert.index import ColbertIndex
+from colbench.index.colbert.settings import SearchSettings
+from colbench.index.colbert.stages import PreparedQuery, Stages
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Result of one query, best first; equal scores by document id, descending.
+
+    Attributes:
+        docs: int64, document numbers.
+        scores: float32.
+    """
+
+    docs: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+@dataclass
+class Trace:
+    """What one search did, stage by stage.
+
+    Attributes:
+        seconds: stage → wall time.
+        items: stage → centroids or documents that came out of it.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    items: dict[str, int] = field(default_factory=dict)
+
+    def timed(self, stage: str, work: Callable[[], _Result]) -> _Result:
+        """Run a stage and add its time."""
+        started = time.perf_counter()
+        result = work()
+        self.seconds[stage] = time.perf_counter() - started
+        return result
+
+
+class Searcher:
+    """Searches one index with one group of search settings.
+
+    Args:
+        index: an open index.
+        settings: search parameters.
+        portable: do not use instructions that only some processors have; same results.
+    """
+
+    def __init__(
+        self, index: ColbertIndex, settings: SearchSettings, *, portable: bool = False
+    ) -> None:
+        self.settings = settings
+        self.stages = Stages(index, portable=portable)
+
+    def search(self, query: NDArray[np.float32], k: int, trace: Trace | None = None) -> Found:
+        """Return the k best documents, fewer where fewer are candidates.
+
+        Args:
+            query: float32 (tokens, dims of the encoder), unit rows.
+            k: at least 1.
+            trace: filled with what each stage took.
+
+        Raises:
+            DataError: a query of another number of dimensions, NaN or infinity.
+        """
+        trace = trace if trace is not None else Trace()
+        stages, settings = self.stages, self.settings
+        prepared = trace.timed("centroid scores", lambda: stages.prepare(query))
+        trace.items["centroid scores"] = len(prepared.scores)
+        docs = stages.everything() if settings.exhaustive else self.survivors(prepared, k, trace)
+        scores = trace.timed("score", lambda: stages.score(prepared, docs, settings.arithmetic))
+        trace.items["score"] = len(docs)
+        return trace.timed("rank", lambda: self.rank(docs, scores, k))
+
+    def survivors(self, query: PreparedQuery, k: int, trace: Trace) -> NDArray[np.int64]:
+        """Return the documents whose residuals are read, ascending."""
+        stages, settings = self.stages, self.settings
+        keep = settings.kept(k)
+        probed = trace.timed("probe", lambda: stages.probe(query, settings.nprobe))
+        candidates = trace.timed("candidates", lambda: stages.candidates(probed))
+        threshold = settings.centroid_score_threshold
+        pruned = candidates
+        if threshold is not None:  # else the next stage would repeat these scores: one cut will do
+            pruned = trace.timed("prune", lambda: stages.prune(query, candidates, threshold, keep))
+        last = trace.timed("interact", lambda: stages.interact(query, pruned, keep // 4))
+        trace.items |= {
+            "probe": int(probed.sum()),
+            "candidates": len(candidates),
+            "prune": len(pruned),
+            "interact": len(last),
+        }
+        return last
+
+    def rank(self, docs: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Found:
+        """Return the k best of scored documents in order."""
+        if len(docs) > k:
+            cut = np.partition(scores, len(scores) - k)[len(scores) - k]
+            docs, scores = docs[scores >= cut], scores[scores >= cut]
+        order = np.argsort(-scores, kind="stable")
+        docs, scores = docs[order], scores[order]
+        docs = self._ties_by_id(docs, scores)
+        return Found(docs[:k], scores[:k])
+
+    def _ties_by_id(
+        self, docs: NDArray[np.int64], scores: NDArray[np.float32]
+    ) -> NDArray[np.int64]:
+        starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
+        for start, end in zip(starts, [*starts[1:], len(docs)], strict=True):
+            if end - start > 1:
+                tied = docs[start:end].tolist()
+                docs[start:end] = sorted(tied, key=self.stages.index.doc_id, reverse=True)
+        return docs

@@ -1,0 +1,142 @@
+"""What an index learns from a sample before it codes the first document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.index.colbert.arrays import read_array, write_array
+from colbench.index.colbert.assignment import Assigner
+from colbench.index.colbert.clustering import find_centroids
+from colbench.index.colbert.codec import Codec, learn_buckets
+from colbench.index.colbert.documents import Block, Documents
+from colbench.index.colbert.manifest import FileEntry, file_entry
+from colbench.index.colbert.reduction import Reduction, learn_projection, pool_tokens
+from colbench.index.colbert.segment import Coded
+from colbench.index.colbert.settings import IndexSettings, paper_centroids
+
+CODEC_FILES = ("centroids.npy", "buckets.npy", "projection.npy")
+"""What `Trained.save` writes; the last only where there is a projection."""
+
+_HELD_OUT_SHARE = 0.05
+_HELD_OUT_MOST = 50_000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Everything a document's vectors go through: reduction, centroids, buckets."""
+
+    settings: IndexSettings
+    reduction: Reduction
+    codec: Codec
+
+    @property
+    def width(self) -> int:
+        """Columns of a segment's residuals."""
+        return self.codec.dims if self.settings.nbits == 16 else self.codec.code_bytes
+
+    @property
+    def encoder_dims(self) -> int:
+        """Dimensions of the vectors that come in."""
+        projection = self.reduction.projection
+        return self.codec.dims if projection is None else len(projection)
+
+    def code(self, blocks: Iterator[Block]) -> Iterator[Coded]:
+        """Code documents, a block at a time."""
+        assigner = Assigner(
+            self.codec.wide_centroids,
+            exact=self.settings.assignment == "exact",
+            seed=self.settings.seed,
+        )
+        for block in blocks:
+            reduced = self.reduction.documents(block)
+            codes = assigner.assign(reduced.vectors)
+            yield Coded(list(block.ids), reduced.lengths, codes, self._stored(reduced, codes))
+
+    def _stored(self, block: Block, codes: NDArray[np.int64]) -> NDArray[Any]:
+        if self.settings.nbits == 16:
+            return block.vectors.astype(np.float16).view(np.uint16)
+        return self.codec.compress(block.vectors, codes)
+
+    def save(self, folder: Path) -> list[FileEntry]:
+        """Write centroids, buckets and projection; return their entries for the manifest."""
+        write_array(folder / "centroids.npy", self.codec.centroids)
+        write_array(
+            folder / "buckets.npy", np.concatenate([self.codec.cutoffs, self.codec.weights])
+        )
+        names = ["centroids.npy", "buckets.npy"]
+        if self.reduction.projection is not None:
+            write_array(folder / "projection.npy", self.reduction.projection)
+            names.append("projection.npy")
+        return [file_entry(folder, name) for name in names]
+
+    @classmethod
+    def load(cls, folder: Path, settings: IndexSettings) -> Trained:
+        """Read what `save` wrote."""
+        buckets = read_array(folder / "buckets.npy")
+        cut = len(buckets) // 2
+        projection = folder / "projection.npy"
+        return cls(
+            settings,
+            Reduction(
+                settings.pooling, read_array(projection) if settings.dims is not None else None
+            ),
+            Codec(
+                settings.nbits, read_array(folder / "centroids.npy"), buckets[:cut], buckets[cut:]
+            ),
+        )
+
+
+def train(documents: Documents, settings: IndexSettings) -> Trained:
+    """Learn projection, centroids and buckets from a seeded sample of whole documents.
+
+    Five per cent of the sample, at most 50,000 tokens, are kept from k-means: cut-offs learnt from
+    the vectors that made the centroids would be too narrow.
+
+    Args:
+        documents: at least one with a token.
+        settings: of the index; `centroids` beyond the tokens there are is lowered to them.
+    """
+    estimate = max(documents.tokens // settings.pooling, 1)
+    count = min(settings.centroids or paper_centroids(estimate), estimate)
+    sample = _sample(documents, settings, wanted=count * settings.sample_per_centroid)
+    projection = learn_projection(sample, settings.dims) if settings.dims is not None else None
+    reduction = Reduction(settings.pooling, projection)
+    sample = reduction.vectors(sample).astype(np.float16)
+    held = min(int(len(sample) * _HELD_OUT_SHARE), _HELD_OUT_MOST)
+    centroids = find_centroids(
+        sample[held:], count, iterations=settings.iterations, seed=settings.seed
+    )
+    probe = sample[:held] if held else sample
+    wide = centroids.astype(np.float32)
+    exact = settings.assignment == "exact"
+    codes = Assigner(wide, exact=exact, seed=settings.seed).assign(probe)
+    cutoffs, weights = learn_buckets(probe.astype(np.float32) - wide[codes], settings.nbits)
+    return Trained(settings, reduction, Codec(settings.nbits, centroids, cutoffs, weights))
+
+
+def _sample(documents: Documents, settings: IndexSettings, *, wanted: int) -> NDArray[np.float16]:
+    """Return pooled vectors of random documents, about `wanted` of them, in random order."""
+    order = np.random.default_rng(settings.seed).permutation(len(documents.ids))
+    filled = np.cumsum(documents.lengths[order] // settings.pooling)
+    most = int(np.searchsorted(filled, wanted * (1 + _HELD_OUT_SHARE))) + 1
+    place = np.full(len(order), -1, dtype=np.int64)
+    place[order[:most]] = np.arange(min(most, len(order)))
+    parts: list[tuple[int, NDArray[np.float16]]] = []
+    first = 0
+    for block in documents.blocks(settings.chunk_tokens):
+        end = first + len(block.ids)
+        chosen = np.flatnonzero(place[first:end] >= 0)
+        bounds = np.concatenate([[0], np.cumsum(block.lengths)])
+        for doc in chosen.tolist():
+            rows = block.vectors[bounds[doc] : bounds[doc + 1]]
+            one = Block([block.ids[doc]], block.lengths[doc : doc + 1], rows)
+            pooled = pool_tokens(one, settings.pooling).vectors.astype(np.float16)
+            parts.append((int(place[first + doc]), pooled))
+        first = end
+    return np.concatenate([rows for _, rows in sorted(parts, key=lambda part: part[0])])

@@ -1,0 +1,35 @@
+"""The k best of all documents by exact MaxSim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.encoder.base import Vectors
+from colbench.index.maxsim import MaxSimScanner
+from colbench.retriever.hits import Hits, top_k
+
+_SCORE_BYTES = 256 << 20
+
+
+def search_all(
+    scanner: MaxSimScanner, queries: Sequence[Vectors], k: int, ranks: NDArray[np.int64]
+) -> list[Hits]:
+    """Scan the documents for groups of queries whose scores fit in 256 MB.
+
+    Args:
+        scanner: over the token vectors.
+        queries: float32 (tokens, dims) each.
+        k: how many documents to return for each query.
+        ranks: `tie_ranks` of the collection.
+    """
+    group = max(_SCORE_BYTES // (4 * max(len(ranks), 1)), 1)
+    results: list[Hits] = []
+    for start in range(0, len(queries), group):
+        blocks = [block for _, block in scanner.scan(queries[start : start + group])]
+        for row in np.concatenate(blocks, axis=1):
+            docs = np.flatnonzero(row > -np.inf)  # a document without tokens matches nothing
+            results.append(top_k(docs, row[docs], k, ranks))
+    return results

@@ -1,0 +1,150 @@
+"""ColBERT: PLAID's search, or all documents, over a compressed index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.cache import Embeddings
+from colbench.encoder.settings import EncoderSettings, Form
+from colbench.files import write_json
+from colbench.index.colbert.build import build_index
+from colbench.index.colbert.index import ColbertIndex
+from colbench.index.colbert.search import Found, Searcher
+from colbench.index.colbert.settings import IndexSettings, SearchSettings
+from colbench.index.maxsim import MaxSimScanner
+from colbench.index.size import IndexSize
+from colbench.retriever.base import Retriever, SystemSettings
+from colbench.retriever.exhaustive import search_all
+from colbench.retriever.hits import Hits
+from colbench.retriever.index_documents import documents_for_index
+from colbench.retriever.token_vectors import build_token_index
+
+
+class ColbertSettings(SystemSettings):
+    """Parameters of a compressed index and of a search in it."""
+
+    encoder: EncoderSettings = Field(description="the late-interaction model")
+    index: IndexSettings = Field(description="build parameters")
+    search: SearchSettings = Field(description="search parameters")
+
+    def encodings(self) -> list[tuple[EncoderSettings, Form]]:
+        """Token vectors of all documents."""
+        return [(self.encoder, Form.TOKENS)]
+
+
+class Colbert(Retriever):
+    """A ColBERT index, shared by all systems of a run that build it alike."""
+
+    Settings = ColbertSettings
+    _embeddings: Embeddings
+    _encoder: Encoder
+    _searcher: Searcher
+
+    def prepare(self) -> None:
+        """Load the model and open the document vectors."""
+        self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
+        self._embeddings = self.bench.embed(self.settings.encoder, Form.TOKENS)
+
+    def build(self) -> None:
+        """Build the index, or open the one another system of this run has built."""
+        folder = self._index_folder()
+        note = folder.with_suffix(".json")
+        if note.is_file():
+            self.reused_build_seconds = float(json.loads(note.read_text())["build_seconds"])
+        else:
+            started = time.perf_counter()
+            self._build(folder)
+            write_json(note, {"build_seconds": time.perf_counter() - started})
+        index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
+        self._searcher = Searcher(index, self.settings.search)
+
+    def _index_folder(self) -> Path:
+        key = f"{self.settings.index.model_dump_json()} {self._encoder.document_fingerprint}"
+        return self.bench.shared / f"colbert-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+    def _build(self, folder: Path) -> None:
+        collection, settings = self.bench.collection, self.settings.index
+        documents = documents_for_index(
+            self._embeddings,
+            collection.doc_ids,
+            collection.texts,
+            self._encoder,
+            settings.skip_tokens,
+        )
+        build_index(folder, documents, settings, encoder=self._encoder.document_fingerprint)
+
+    def encode(self, queries: Sequence[str]) -> list[Vectors]:
+        """Return one float32 (tokens, dims) matrix a query."""
+        return list(self._encoder.encode_queries(queries))
+
+    def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
+        """Return the k best documents, of those whose residuals are read."""
+        return [_hits(self._searcher.search(query, k)) for query in queries]
+
+    def size(self) -> IndexSize:
+        """Bytes by file."""
+        return self._searcher.stages.index.size()
+
+    def facts(self) -> dict[str, Any]:
+        """What the index turned out to be."""
+        manifest = self._searcher.stages.index.manifest
+        return {
+            "centroids": manifest.centroids,
+            "tokens": sum(segment.tokens for segment in manifest.segments),
+            "index_shared": self.reused_build_seconds is not None,
+        }
+
+    def steps(self, queries: Sequence[Vectors], k: int) -> dict[str, list[Hits]]:
+        """Return what is found when a search is cut off after each stage, for the loss attribution.
+
+        `oracle`: uncompressed vectors, all documents. `compressed`: stored vectors, all documents.
+        `candidates` and `pruned`: stored vectors, documents left after these stages. `final`: what
+        `search` returns. An exhaustive search has no candidates and prunes nothing.
+        """
+        found = {"oracle": self._oracle(queries, k)}
+        cuts: dict[str, Callable[[Vectors], Found]] = {"compressed": lambda q: self._all(q, k)}
+        if not self.settings.search.exhaustive:
+            cuts["candidates"] = lambda q: self._cut(q, k, pruned=False)
+            cuts["pruned"] = lambda q: self._cut(q, k, pruned=True)
+        for step, cut in cuts.items():
+            found[step] = [_hits(cut(query)) for query in queries]
+        return found | {"final": self.search(queries, k)}
+
+    def _all(self, query: Vectors, k: int) -> Found:
+        stages = self._searcher.stages
+        prepared, docs = stages.prepare(query), stages.everything()
+        return self._searcher.rank(docs, stages.score(prepared, docs, "fp32"), k)
+
+    def _cut(self, query: Vectors, k: int, *, pruned: bool) -> Found:
+        stages, settings = self._searcher.stages, self._searcher.settings
+        prepared = stages.prepare(query)
+        docs = stages.candidates(stages.probe(prepared, settings.nprobe))
+        if pruned:
+            threshold = settings.centroid_score_threshold
+            docs = stages.prune(prepared, docs, threshold, settings.kept(k))
+        return self._searcher.rank(docs, stages.score(prepared, docs, "fp32"), k)
+
+    def _oracle(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
+        folder = self.folder / "oracle"
+        scanner = MaxSimScanner(
+            build_token_index(self._embeddings, folder), self.bench.memory_bytes
+        )
+        hits = search_all(scanner, queries, k, self.bench.ranks)
+        shutil.rmtree(folder)
+        return hits
+
+
+def _hits(found: Found) -> Hits:
+    return Hits(found.docs, found.scores)
+
+
+SYSTEM = Colbert
