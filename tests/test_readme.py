@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from colbench.cli.main import build_parser
@@ -70,3 +71,17 @@ def test_the_readmes_example_of_a_new_system_ranks(tmp_path, monkeypatch):
     (hits,) = system.search(system.encode(["a"]), 2)
     assert hits.docs.tolist() == [1, 0]
     sys.modules.pop("mypackage.shortest", None)
+
+
+def test_the_readmes_example_of_an_index_runs(tmp_path, monkeypatch):
+    (code,) = blocks("py")
+    monkeypatch.chdir(tmp_path)
+    vectors = np.random.default_rng(0).standard_normal((12, 5, 384)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    ids = ["old", *(f"d{number}" for number in range(10))]
+    given = {"ids": ids, "vectors": list(vectors[:11]), "query": vectors[3]}
+    names = {**given, "vectors_of_new": vectors[11]}
+    exec(code, names)
+    index = names["ColbertIndex"].open(names["folder"])
+    assert ids[names["found"].docs[0]] == ids[3]
+    assert set(index.numbers) == {*ids[1:], "new"}

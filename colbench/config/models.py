@@ -54,11 +54,11 @@ def named_settings(
     """
     known = options(group, extra)
     if name in known:
-        node = OmegaConf.load(known[name])
-        if missing := OmegaConf.missing_keys(node):
-            keys = ", ".join(sorted(missing))
+        option = OmegaConf.to_container(OmegaConf.load(known[name]))
+        whole = OmegaConf.create({**scope, "option": option})
+        if missing := OmegaConf.missing_keys(whole.option):
+            keys = ", ".join(sorted(key.removeprefix("option.") for key in missing))
             raise ConfigError(f"{group} '{name}' does not set {keys}: name a hub model or a folder")
-        whole = OmegaConf.create({**scope, "option": node})
         values = OmegaConf.to_container(whole.option, resolve=True)
         return {str(key): value for key, value in dict(values).items()}  # type: ignore[arg-type]
     if group in MODEL_GROUPS and is_model_name(name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -148,11 +149,17 @@ def other_processes() -> Iterator[list[float]]:
     """
     cores = usable_cores()
     share: list[float] = []
-    started, machine, own = time.perf_counter(), _busy_seconds(), time.process_time()
+    started, machine, own = time.perf_counter(), _busy_seconds(), _own_seconds()
     yield share
     wall = time.perf_counter() - started
-    others = (_busy_seconds() - machine) - (time.process_time() - own)
+    others = (_busy_seconds() - machine) - (_own_seconds() - own)
     share.append(min(max(others / (wall * cores), 0.0), 1.0))
+
+
+def _own_seconds() -> float:
+    """Return the processor time of this process and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _busy_seconds() -> float:

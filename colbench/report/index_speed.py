@@ -12,6 +12,7 @@ from colbench.report.rows import size, three_digits
 from colbench.results.index_speed import EngineResult, IndexSpeed, SearchResult
 
 _PICTURE = "tradeoff"
+_BUSY = 0.1
 
 
 def write_index_speed_report(results: IndexSpeed, folder: Path) -> None:
@@ -46,8 +47,7 @@ def _caption(results: IndexSpeed) -> str:
     return (
         f"{text(results.collection.name)}: {results.collection.docs:,} documents, "
         f"{results.tokens:,} token vectors of {results.dims} dimensions, "
-        f"{text(environment.cpu)}, {environment.threads} threads; other processes used "
-        f"{results.other_cpu_share:.0%} of the cores while our index was measured. Queries are "
+        f"{text(environment.cpu)}, {environment.threads} threads. Queries are "
         f"searched one at a time, k = {results.k}, encoding not included; p50 is over the first "
         f"{results.timed} queries, the fastest of {results.trials} passes each. Overlap is the "
         f"share of the exact MaxSim oracle's {results.k} best documents; the oracle has nDCG@10 "
@@ -97,12 +97,19 @@ def _engines(results: IndexSpeed) -> str:
             _shown(engine.bytes_per_vector, lambda value: f"{value:.1f}"),
             _shown(engine.open_seconds, three_digits),
             _shown(engine.search_peak_bytes, lambda value: size(int(value))),
+            _shown(engine.build_others, lambda value: f"{value:.0%}"),
+            _shown(engine.search_others, lambda value: f"{value:.0%}"),
         ]
         for engine in results.engines
         if engine.error is None
     ]
     titles = ["engine", "version", "build s", "build peak", "index", "B/vector", "open s"]
-    return table([*titles, "search peak"], lines)
+    others = ["others, build", "others, search"]
+    told = (
+        "Others: share of the cores that other processes used meanwhile. A build of an engine of "
+        "which others took a tenth or more is not to be trusted."
+    )
+    return f"{table([*titles, 'search peak', *others], lines)}\n\n{told}"
 
 
 def _told(results: IndexSpeed) -> str:
@@ -116,7 +123,7 @@ def _comparisons(results: IndexSpeed) -> list[str]:
     ours = results.engines[0]
     told = []
     for peer in results.engines[1:]:
-        if peer.build_seconds and ours.build_seconds:
+        if peer.build_seconds and ours.build_seconds and (peer.build_others or 0) < _BUSY:
             ratio = peer.build_seconds / ours.build_seconds
             told.append(f"build: {ratio:.1f} times as fast as {peer.engine}")
         for theirs in peer.searches:

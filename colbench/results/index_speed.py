@@ -54,6 +54,10 @@ class EngineResult(_Record):
     parameters: dict[str, Any] = Field(default_factory=dict, description="of the build")
     build_seconds: float | None = None
     build_peak_bytes: int | None = Field(None, description="peak resident memory of the build")
+    build_others: float | None = Field(
+        None, description="share of the cores that other processes used during the build"
+    )
+    search_others: float | None = Field(None, description="the same during the searches")
     index_bytes: int | None = Field(None, description="files that a search reads")
     bytes_per_vector: float | None = None
     open_seconds: float | None = None
@@ -101,9 +105,6 @@ class IndexSpeed(_Record):
     k: int
     timed: int
     trials: int
-    other_cpu_share: float = Field(
-        description="share of the cores that other processes used while our index was measured"
-    )
     oracle_ndcg: float
     oracle_ndcg_all: float
     machine: Machine

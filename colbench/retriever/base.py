@@ -73,7 +73,7 @@ class Workbench:
     @property
     def shared(self) -> Path:
         """Folder of indexes that several systems of a run search."""
-        return self.folder / ".shared"
+        return self.folder / "shared"
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:

@@ -1,13 +1,15 @@
-"""The k best of all documents by exact MaxSim."""
+"""The k best of all documents by exact MaxSim, and keeping them for the other systems of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.base import Vectors
+from colbench.files import atomic_write
 from colbench.index.maxsim import MaxSimScanner
 from colbench.retriever.hits import Hits, top_k
 
@@ -33,3 +35,20 @@ def search_all(
             docs = np.flatnonzero(row > -np.inf)  # a document without tokens matches nothing
             results.append(top_k(docs, row[docs], k, ranks))
     return results
+
+
+def write_hits(file: Path, results: Sequence[Hits]) -> None:
+    """Keep results for other systems of a run."""
+    lengths = np.array([len(hits) for hits in results], dtype=np.int64)
+    docs = np.concatenate([hits.docs for hits in results])
+    scores = np.concatenate([hits.scores for hits in results])
+    with atomic_write(file, "wb") as stream:
+        np.savez(stream, lengths=lengths, docs=docs, scores=scores)
+
+
+def read_hits(file: Path) -> list[Hits]:
+    """Read what `write_hits` wrote."""
+    with np.load(file, allow_pickle=False) as stored:
+        ends = np.cumsum(stored["lengths"])[:-1]
+        parts = zip(np.split(stored["docs"], ends), np.split(stored["scores"], ends), strict=True)
+        return [Hits(docs, scores) for docs, scores in parts]

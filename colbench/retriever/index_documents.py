@@ -46,8 +46,8 @@ def documents_for_index(
         return Documents(ids, embeddings.lengths, embeddings.dims, embeddings.blocks)
     kept = _kept_rows(texts, encoder, skipped_tokens(skip))
     starts = np.concatenate([[0], np.cumsum(embeddings.lengths)])
-    lengths = np.add.reduceat(kept.astype(np.int64), starts[:-1]) if len(kept) else starts[1:]
-    lengths = np.where(embeddings.lengths > 0, lengths, 0)
+    before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    lengths = before[starts[1:]] - before[starts[:-1]]
 
     def read(most: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
         for first, end, vectors in embeddings.blocks(most):

@@ -33,6 +33,7 @@ from colbench.experiment.index_speed.growth import exponent, grow, mix
 from colbench.experiment.index_speed.judge import Judge
 from colbench.experiment.index_speed.vectors import VectorFiles, write_vectors
 from colbench.experiment.measurement import other_processes
+from colbench.experiment.peers.settings import peer_settings
 from colbench.experiment.runner import describe_collection
 from colbench.files import ensure_writable, write_json
 from colbench.progress import note
@@ -66,19 +67,22 @@ class Conductor:
             self.collection, self.files, self.speed.k, self.speed.timed, self.settings.memory_gb
         )
         machine = Machine.model_validate(self._part("machine", self._machine))
-        ours = self._part("ours", self._ours)
+        ours = self._part("ours", self._ours, self.settings.index, self.speed.searches)
         engines = [own_result(self.settings.index, ours, self.judge, machine)]
+        growing = (self.settings.index, self.speed.growth, self._growth_search())
+        points = self._part("growth", self._growth, *growing)
+        growth = [GrowthPoint.model_validate(point) for point in points]
         engines += [self._peer(name) for name in self.speed.peers]
-        growth = [GrowthPoint.model_validate(one) for one in self._part("growth", self._growth)]
-        results = self._results(machine, engines, growth, ours["other_cpu_share"])
+        results = self._results(machine, engines, growth)
         write_json(self.root / RESULT_FILE, results.model_dump(mode="json"))
         write_index_speed_report(results, self.root)
         return results, self.root
 
-    def _part(self, name: str, measure: Callable[[], Any]) -> Any:
-        """Return a part, measured now or by an interrupted run of the same configuration."""
-        relevant = self.settings.model_dump(mode="json", exclude={"output_dir", "cache_dir"})
-        key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+    def _part(self, name: str, measure: Callable[[], Any], *relevant: Any) -> Any:
+        """Return a part, measured now or by an earlier run that was alike in what is relevant."""
+        common = [self.settings.dataset, self.settings.encoder, self._measured(), self.threads]
+        content = json.dumps([*common, *relevant], default=_plain, sort_keys=True)
+        key = hashlib.sha256(content.encode()).hexdigest()
         file = self.work / f"{name}.json"
         if file.is_file():
             held = json.loads(file.read_text(encoding="utf-8"))
@@ -104,7 +108,7 @@ class Conductor:
     def _ours(self) -> dict[str, Any]:
         folder = self.work / "index"
         shutil.rmtree(folder, ignore_errors=True)
-        with other_processes() as others:
+        with other_processes() as building:
             built = own.build(
                 self.files,
                 self.settings.index,
@@ -113,6 +117,7 @@ class Conductor:
                 threads=self.threads,
                 encoder=self.encoder.document_fingerprint,
             )
+        with other_processes() as searching:
             found = own.search(
                 self.files,
                 self.speed.searches,
@@ -122,15 +127,18 @@ class Conductor:
                 **self._measured(),
             )
         searches = [setting.model_dump(mode="json") for setting in self.speed.searches]
-        return {"build": built, "search": found, "settings": searches, "other_cpu_share": others[0]}
+        others = {"build_others": building[0], "search_others": searching[0]}
+        return {"build": built, "search": found, "settings": searches, **others}
 
     def _measured(self) -> dict[str, int]:
         speed = self.speed
         return {"k": speed.k, "timed": speed.timed, "trials": speed.trials, "warmup": speed.warmup}
 
     def _peer(self, name: str) -> EngineResult:
-        measured = self._part(f"peer_{name}", lambda: self._measure_peer(name))
-        return EngineResult.model_validate(measured)
+        peer = peer_settings(name)
+        relevant = (peer.requirement, peer.build, peer.search, self.speed.peer_python is None)
+        measured = self._part(f"peer_{name}", lambda: self._measure_peer(name), *relevant)
+        return EngineResult.model_validate({**measured, "about": peer.about})
 
     def _measure_peer(self, name: str) -> dict[str, Any]:
         result = peer_result(
@@ -173,7 +181,6 @@ class Conductor:
         machine: Machine,
         engines: list[EngineResult],
         growth: list[GrowthPoint],
-        other_cpu_share: float,
     ) -> IndexSpeed:
         lengths = np.load(self.files.lengths, allow_pickle=False)
         return IndexSpeed(
@@ -192,7 +199,6 @@ class Conductor:
             k=self.speed.k,
             timed=self.judge.timed,
             trials=self.speed.trials,
-            other_cpu_share=other_cpu_share,
             oracle_ndcg=self.judge.oracle_ndcg(timed=True),
             oracle_ndcg_all=self.judge.oracle_ndcg(timed=False),
             machine=machine,
@@ -202,3 +208,7 @@ class Conductor:
             build_exponent=exponent(growth, "build_seconds"),
             search_exponent=exponent(growth, "p50_ms"),
         )
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json")

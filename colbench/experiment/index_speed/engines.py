@@ -9,6 +9,7 @@ from colbench.config.index_speed import IndexSpeedSettings
 from colbench.errors import ColbenchError
 from colbench.experiment.index_speed.floors import IndexShape, stage_costs
 from colbench.experiment.index_speed.judge import Judge
+from colbench.experiment.measurement import other_processes
 from colbench.experiment.peers.reply import BuildReply, SearchReply
 from colbench.experiment.peers.run import peer_available, run_peer
 from colbench.experiment.peers.settings import PeerData, PeerSettings, peer_settings
@@ -40,6 +41,8 @@ def own_result(
         parameters=index.model_dump(mode="json"),
         build_seconds=built["seconds"],
         build_peak_bytes=built["peak_rss_bytes"],
+        build_others=measured["build_others"],
+        search_others=measured["search_others"],
         index_bytes=built["index_bytes"],
         bytes_per_vector=built["index_bytes"] / built["tokens"],
         open_seconds=found["open_seconds"],
@@ -82,21 +85,15 @@ def peer_result(
     }
     try:
         note(f"{name}: building")
-        built = run_peer(speed.peer_python, peer, "build", data, **common)
+        with other_processes() as building:
+            built = run_peer(speed.peer_python, peer, "build", data, **common)
         note(f"{name}: built in {built.seconds:.0f} s, searching")
-        found = run_peer(
-            speed.peer_python,
-            peer,
-            "search",
-            data,
-            **common,
-            k=speed.k,
-            trials=speed.trials,
-            warmup=speed.warmup,
-            timed=judge.timed,
-        )
+        common |= {"k": speed.k, "trials": speed.trials, "warmup": speed.warmup}
+        with other_processes() as searching:
+            found = run_peer(speed.peer_python, peer, "search", data, **common, timed=judge.timed)
     except ColbenchError as error:
         return EngineResult(**described, error=str(error))
+    described |= {"build_others": building[0], "search_others": searching[0]}
     return _peer_row(described, peer, built, found, judge)
 
 

@@ -39,10 +39,10 @@ def main(job_file: str) -> None:
     searches = [_search(Searcher(index, setting), queries, job) for setting in settings]
     from colbench.measures.memory import peak_rss_bytes
 
-    write_json(
-        Path(job["reply"]),
-        {"open_seconds": opened, "searches": searches, "peak_rss_bytes": peak_rss_bytes()},
-    )
+    reply = {"open_seconds": opened, "peak_rss_bytes": peak_rss_bytes()}
+    for search in searches:
+        search["docs"] = [docs.tolist() for docs in search["docs"]]
+    write_json(Path(job["reply"]), {**reply, "searches": searches})
 
 
 def _search(
@@ -53,7 +53,7 @@ def _search(
     for query in timed[: job["warmup"]]:
         searcher.search(query, job["k"])
     best = [float("inf")] * len(timed)
-    docs: list[list[int]] = []
+    docs: list[NDArray[np.int64]] = []
     traces: list[Trace] = [Trace() for _ in timed]
     gc.collect()
     gc.disable()  # not to pause in the middle of a query, as for the peers
@@ -64,7 +64,7 @@ def _search(
             found = searcher.search(query, job["k"], trace)
             ms = (time.perf_counter() - started) * 1e3
             if trial == 0:
-                docs.append(found.docs.tolist())
+                docs.append(found.docs)
             if number < len(timed) and ms < best[number]:
                 best[number], traces[number] = ms, trace
     gc.enable()

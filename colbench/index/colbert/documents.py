@@ -32,12 +32,17 @@ class Block:
         """Return self.
 
         Raises:
-            DataError: another number of dimensions, NaN, infinity, or rows that are not of length
-                1; names the document.
+            DataError: another number of dimensions or tokens, NaN, infinity, or rows that are not
+                of length 1; names the document.
         """
         if self.vectors.ndim != 2 or self.vectors.shape[1] != dims:
             got = self.vectors.shape[-1] if self.vectors.ndim else 0
             raise DataError(f"vectors have {got} dimensions, the index takes {dims}")
+        if len(self.vectors) != self.lengths.sum():
+            raise DataError(
+                f"{len(self.vectors)} vectors were given for documents of "
+                f"{self.lengths.sum()} tokens, the first of them {self.ids[0]!r}"
+            )
         wide = self.vectors.astype(np.float32)
         squares = np.einsum("ij,ij->i", wide, wide)
         wrong = np.flatnonzero(~(np.abs(squares - 1) <= 2 * _UNIT))

@@ -14,6 +14,7 @@ interrupted, and the next writer removes it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,7 @@ class Manifest(Settings):
     codec: list[FileEntry] = Field(description="centroids, buckets and projection")
     segments: list[SegmentEntry]
     deleted: FileEntry | None = None
+    checksum: str = Field("", description="sha256 of all the rest; set when it is written")
 
     def files(self) -> list[FileEntry]:
         """Return every file of the index but this one."""
@@ -79,7 +81,13 @@ def file_entry(folder: Path, path: str) -> FileEntry:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Commit."""
-    write_json(folder / FILE_NAME, manifest.model_dump(mode="json"))
+    signed = manifest.model_copy(update={"checksum": _checksum(manifest)})
+    write_json(folder / FILE_NAME, signed.model_dump(mode="json"))
+
+
+def _checksum(manifest: Manifest) -> str:
+    rest = manifest.model_dump(mode="json", exclude={"checksum"})
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -107,9 +115,12 @@ def read_manifest(folder: Path) -> Manifest:
             + ("use a newer colbench" if newer else "build it again")
         )
     try:
-        return Manifest.model_validate(content)
+        manifest = Manifest.model_validate(content)
     except ValidationError as error:
         raise StorageError(f"{file}: {explain(error, Manifest)}: build the index again") from None
+    if manifest.checksum != _checksum(manifest):
+        raise StorageError(f"{file} is damaged (its checksum differs): build the index again")
+    return manifest
 
 
 def verify_files(folder: Path, manifest: Manifest, *, checksums: bool) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from colbench.index.colbert.documents import Block
 
+_AT_ONCE = 65_536
 _TILE = 64
 
 
@@ -38,8 +39,11 @@ def learn_projection(sample: NDArray[np.floating], dims: int) -> NDArray[np.floa
     Uncentred principal components: MaxSim is a sum of dot products, so it is the dot products and
     not the variance that should survive.
     """
-    wide = sample.astype(np.float32)
-    _, directions = np.linalg.eigh((wide.T @ wide).astype(np.float64))
+    products = np.zeros((sample.shape[1],) * 2, dtype=np.float64)
+    for start in range(0, len(sample), _AT_ONCE):
+        wide = sample[start : start + _AT_ONCE].astype(np.float32)
+        products += wide.T @ wide
+    _, directions = np.linalg.eigh(products)
     chosen = directions[:, ::-1][:, :dims]
     # An eigenvector's sign is arbitrary; its largest entry is made positive.
     signs = np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(dims)])

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.errors import DataError
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.settings import SearchSettings
 from colbench.index.colbert.stages import PreparedQuery, Stages
@@ -74,8 +75,10 @@ class Searcher:
             trace: filled with what each stage took.
 
         Raises:
-            DataError: a query of another number of dimensions, NaN or infinity.
+            DataError: a query of another number of dimensions, NaN or infinity; k below 1.
         """
+        if k < 1:
+            raise DataError(f"k={k}: ask for at least one document")
         trace = trace if trace is not None else Trace()
         stages, settings = self.stages, self.settings
         prepared = trace.timed("centroid scores", lambda: stages.prepare(query))

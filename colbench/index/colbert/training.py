@@ -107,7 +107,7 @@ def train(documents: Documents, settings: IndexSettings) -> Trained:
     sample = _sample(documents, settings, wanted=count * settings.sample_per_centroid)
     projection = learn_projection(sample, settings.dims) if settings.dims is not None else None
     reduction = Reduction(settings.pooling, projection)
-    sample = reduction.vectors(sample).astype(np.float16)
+    sample = reduction.vectors(sample).astype(np.float16, copy=False)
     held = min(int(len(sample) * _HELD_OUT_SHARE), _HELD_OUT_MOST)
     centroids = find_centroids(
         sample[held:], count, iterations=settings.iterations, seed=settings.seed
@@ -139,4 +139,11 @@ def _sample(documents: Documents, settings: IndexSettings, *, wanted: int) -> ND
             pooled = pool_tokens(one, settings.pooling).vectors.astype(np.float16)
             parts.append((int(place[first + doc]), pooled))
         first = end
-    return np.concatenate([rows for _, rows in sorted(parts, key=lambda part: part[0])])
+    parts.sort(key=lambda part: part[0])
+    total = sum(len(rows) for _, rows in parts)
+    sample = np.empty((total, documents.dims), dtype=np.float16)
+    while parts:  # taken apart while it is put together: twice the sample would be the peak
+        _, rows = parts.pop()
+        total -= len(rows)
+        sample[total : total + len(rows)] = rows
+    return sample

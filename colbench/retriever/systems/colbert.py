@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.encoder.base import Encoder, Vectors
@@ -20,10 +22,11 @@ from colbench.index.colbert.build import build_index
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.search import Found, Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
+from colbench.index.colbert.stages import PreparedQuery
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings
-from colbench.retriever.exhaustive import search_all
+from colbench.retriever.exhaustive import read_hits, search_all, write_hits
 from colbench.retriever.hits import Hits
 from colbench.retriever.index_documents import documents_for_index
 from colbench.retriever.token_vectors import build_token_index
@@ -108,36 +111,54 @@ class Colbert(Retriever):
 
         `oracle`: uncompressed vectors, all documents. `compressed`: stored vectors, all documents.
         `candidates` and `pruned`: stored vectors, documents left after these stages. `final`: what
-        `search` returns. An exhaustive search has no candidates and prunes nothing.
+        `search` returns. An exhaustive search ends with `compressed`. Stored vectors are always
+        scored in the arithmetic of the search.
         """
         found = {"oracle": self._oracle(queries, k)}
-        cuts: dict[str, Callable[[Vectors], Found]] = {"compressed": lambda q: self._all(q, k)}
-        if not self.settings.search.exhaustive:
-            cuts["candidates"] = lambda q: self._cut(q, k, pruned=False)
-            cuts["pruned"] = lambda q: self._cut(q, k, pruned=True)
+        if self.settings.search.exhaustive:
+            return found | {"compressed": self.search(queries, k)}
+        cuts: dict[str, Callable[[PreparedQuery], NDArray[np.int64]]] = {
+            "compressed": lambda _: self._searcher.stages.everything(),
+            "candidates": self._candidates,
+            "pruned": lambda query: self._pruned(query, k),
+        }
         for step, cut in cuts.items():
-            found[step] = [_hits(cut(query)) for query in queries]
+            found[step] = [self._scored(query, cut, k) for query in queries]
         return found | {"final": self.search(queries, k)}
 
-    def _all(self, query: Vectors, k: int) -> Found:
+    def _scored(
+        self, query: Vectors, cut: Callable[[PreparedQuery], NDArray[np.int64]], k: int
+    ) -> Hits:
         stages = self._searcher.stages
-        prepared, docs = stages.prepare(query), stages.everything()
-        return self._searcher.rank(docs, stages.score(prepared, docs, "fp32"), k)
-
-    def _cut(self, query: Vectors, k: int, *, pruned: bool) -> Found:
-        stages, settings = self._searcher.stages, self._searcher.settings
         prepared = stages.prepare(query)
-        docs = stages.candidates(stages.probe(prepared, settings.nprobe))
-        if pruned:
-            threshold = settings.centroid_score_threshold
-            docs = stages.prune(prepared, docs, threshold, settings.kept(k))
-        return self._searcher.rank(docs, stages.score(prepared, docs, "fp32"), k)
+        docs = cut(prepared)
+        scores = stages.score(prepared, docs, self.settings.search.arithmetic)
+        return _hits(self._searcher.rank(docs, scores, k))
+
+    def _candidates(self, query: PreparedQuery) -> NDArray[np.int64]:
+        stages = self._searcher.stages
+        return stages.candidates(stages.probe(query, self.settings.search.nprobe))
+
+    def _pruned(self, query: PreparedQuery, k: int) -> NDArray[np.int64]:
+        search = self.settings.search
+        threshold = search.centroid_score_threshold
+        candidates = self._candidates(query)
+        return self._searcher.stages.prune(query, candidates, threshold, search.kept(k))
 
     def _oracle(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
+        """Search the uncompressed vectors, or recall what another system of this run found."""
+        digest = hashlib.sha256(f"{self._encoder.fingerprint} {k}".encode())
+        for query in queries:
+            digest.update(query.tobytes())
+        file = self.bench.shared / f"oracle-{digest.hexdigest()[:16]}.npz"
+        if not file.is_file():
+            write_hits(file, self._scan(queries, k))
+        return read_hits(file)
+
+    def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         folder = self.folder / "oracle"
-        scanner = MaxSimScanner(
-            build_token_index(self._embeddings, folder), self.bench.memory_bytes
-        )
+        index = build_token_index(self._embeddings, folder)
+        scanner = MaxSimScanner(index, self.bench.memory_bytes)
         hits = search_all(scanner, queries, k, self.bench.ranks)
         shutil.rmtree(folder)
         return hits

@@ -1,6 +1,5 @@
 """Add, delete, update, compact: the same results as a fresh build, whatever happened before."""
 
-import itertools
 import shutil
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from synthetic import (
 
 from colbench.errors import DataError, StorageError
 from colbench.index.colbert import writer as writer_module
+from colbench.index.colbert.documents import Block
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.manifest import FILE_NAME
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
@@ -193,26 +193,34 @@ def test_after_any_changes_the_answers_are_those_of_a_fresh_build_and_readers_ke
     )
 
 
-@pytest.mark.parametrize("dims", [None, 8, 20])
+@pytest.mark.parametrize("dims", [None, 20])
 def test_a_token_between_two_centroids_gets_the_same_code_alone_and_among_others(dims, tmp_path):
+    """Their products with it differ by rounding alone, and so must not depend on the company."""
     rng = np.random.default_rng(3)
     settings = IndexSettings(nbits=2, centroids=64, dims=dims)
-    grown = build(tmp_path / "grown", random_documents(rng, 40, 48), 48, settings)
-    centres = grown.trained.codec.wide_centroids
-    pairs = rng.integers(0, len(centres), (2, 300))
-    between = centres[pairs[0]] + centres[pairs[1]]
+    trained = build(tmp_path, random_documents(rng, 40, 48), 48, settings).trained
+    centres = trained.codec.centroids.astype(np.float64)
+    one, two = (centres[rng.integers(0, len(centres), 400)] for _ in range(2))
+    both = (one * two).sum(axis=1, keepdims=True)
+    weights = [(rows**2).sum(axis=1, keepdims=True) - both + 1e-9 for rows in (one, two)]
+    between = one / weights[0] + two / weights[1]
     if dims:
-        between = between @ grown.trained.reduction.projection.T
-    middle = {f"m{number:03d}": row[None] for number, row in enumerate(normalised(between))}
-    together = build(tmp_path / "together", middle, 48, settings, trained=grown.trained)
-    with IndexWriter.open(grown.folder) as writer:
-        writer.delete(list(grown.numbers))
-        for start, end in itertools.pairwise([0, 1, 3, 8, 19, 60, 300]):
-            writer.add(as_documents(dict(list(middle.items())[start:end]), 48))
-        writer.compact()
-        alone = writer.index.segments[0]
-    np.testing.assert_array_equal(alone.codes, together.segments[0].codes)
-    np.testing.assert_array_equal(alone.residuals, together.segments[0].residuals)
+        between = between @ trained.reduction.projection.T
+    vectors = normalised(between)
+
+    def coded(size):
+        starts = range(0, len(vectors), size)
+        parts = [vectors[start : start + size] for start in starts]
+        blocks = [Block(["d"] * len(part), np.ones(len(part), np.int64), part) for part in parts]
+        found = list(trained.code(iter(blocks)))
+        return [
+            np.concatenate([getattr(part, n) for part in found]) for n in ("codes", "residuals")
+        ]
+
+    codes, residuals = coded(400)
+    for size in (1, 2, 5, 11, 37):
+        np.testing.assert_array_equal(coded(size)[0], codes)
+        np.testing.assert_array_equal(coded(size)[1], residuals)
 
 
 @pytest.fixture

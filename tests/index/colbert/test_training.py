@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import (
     ENCODER,
@@ -23,6 +23,7 @@ from colbench.index.colbert.assignment import Assigner
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.clustering import find_centroids, nearest
 from colbench.index.colbert.index import ColbertIndex
+from colbench.index.colbert.reduction import project
 from colbench.index.colbert.settings import IndexSettings, SearchSettings, paper_centroids
 from colbench.index.colbert.training import train
 from colbench.index.colbert.writer import IndexWriter
@@ -171,6 +172,19 @@ def test_a_projection_onto_as_many_dimensions_loses_nothing(tmp_path, rng):
     query = unit(rng, 4, DIMS)
     for doc, score in hits(build(tmp_path, documents, DIMS, dims=DIMS, nbits=16), query, 40):
         assert score == pytest.approx(maxsim(query, documents[doc]), abs=0.01)
+
+
+@settings(max_examples=30, deadline=None)
+@given(dims=st.integers(1, 40), count=st.integers(1, 200), seed=st.integers(0, 2**32 - 1))
+def test_a_vector_is_projected_to_the_same_bits_whatever_vectors_stand_beside_it(dims, count, seed):
+    rng = np.random.default_rng(seed)
+    rows, projection = unit(rng, count, 40), unit(rng, 40, dims)
+    together = project(rows, projection)
+    assert together.shape == (count, dims) and together.dtype == np.float32
+    for start, end in ((0, 1), (count // 2, count), (count - 1, count)):
+        np.testing.assert_array_equal(project(rows[start:end], projection), together[start:end])
+    wide = rows.astype(np.float64) @ projection
+    np.testing.assert_allclose(together, normalised(wide), atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.index.colbert.kernels.llvm import LANES
+from colbench.index.colbert.kernels.row_maxima import (
+    row_maxima_16_1,
+    row_maxima_16_2,
+    row_maxima_32_1,
+    row_maxima_32_2,
+)
 
 
 @numba.njit(cache=True)
@@ -79,6 +85,33 @@ def listed_documents(
     return docs
 
 
+@numba.njit(inline="always")
+def _maxima(
+    codes: NDArray[np.integer],
+    first: int,
+    count: int,
+    scores: NDArray[np.float32],
+    best: NDArray[np.float32],
+) -> None:
+    """Raise `best` to the scores of `count` codes, two groups of lanes at a time."""
+    stride = 4 * scores.shape[1]
+    source = codes.ctypes.data + first * codes.itemsize
+    group, groups = 0, scores.shape[1] // LANES
+    while group < groups:
+        table = scores.ctypes.data + 4 * LANES * group
+        target = best.ctypes.data + 4 * LANES * group
+        if group + 2 <= groups:
+            if codes.itemsize == 2:
+                row_maxima_16_2(source, count, table, stride, target)
+            else:
+                row_maxima_32_2(source, count, table, stride, target)
+        elif codes.itemsize == 2:
+            row_maxima_16_1(source, count, table, stride, target)
+        else:
+            row_maxima_32_1(source, count, table, stride, target)
+        group += 2
+
+
 @numba.njit(parallel=True, cache=True)
 def interact(
     docs: NDArray[np.int64],
@@ -96,7 +129,7 @@ def interact(
     Args:
         docs: documents to score.
         offsets: document i owns tokens offsets[i] to offsets[i + 1].
-        codes: (tokens,), centroid of each token.
+        codes: uint16 or uint32 (tokens,), centroid of each token.
         scores: float32 (centroids, lanes).
         kept: bool (centroids,), those that count; empty: all.
         tokens: query tokens, the first lanes.
@@ -109,14 +142,15 @@ def interact(
     pruning = len(kept) > 0
     for number in numba.prange(len(docs)):
         best = np.full(groups * LANES, np.float32(-9999), dtype=np.float32)
-        for place in range(offsets[docs[number]], offsets[docs[number] + 1]):
+        first, end = offsets[docs[number]], offsets[docs[number] + 1]
+        if not pruning and end > first:
+            _maxima(codes, first, end - first, scores, best)
+            first = end
+        for place in range(first, end):
             code = np.int64(codes[place])
-            if pruning and not kept[code]:
-                continue
-            for group in range(groups):
-                lane = group * LANES
-                for token in range(LANES):
-                    best[lane + token] = max(best[lane + token], scores[code, lane + token])
+            if kept[code]:
+                for lane in range(groups * LANES):
+                    best[lane] = max(best[lane], scores[code, lane])
         total = np.float32(0)
         for token in range(tokens):
             total += best[token]

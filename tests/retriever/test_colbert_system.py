@@ -1,0 +1,174 @@
+"""The systems over a ColBERT index: what they find, share, report and are taken apart into."""
+
+import numpy as np
+import pytest
+
+from colbench.collection.model import Collection, Document, Query
+from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.settings import EncoderSettings, Form
+from colbench.errors import ConfigError
+from colbench.retriever.base import Workbench
+from colbench.retriever.index_documents import documents_for_index, skipped_tokens
+from colbench.retriever.registry import make_system, system_settings
+
+ENCODER = {"name": "words", "model": "words"}
+INDEX = {"nbits": 8, "centroids": 16, "seed": 0}
+EXHAUSTIVE = {"exhaustive": True, "arithmetic": "fp32"}
+DIMS = 32
+WORDS = [f"word{number}" for number in range(60)] + ["the", ",", "of"]
+
+
+class WordEncoder:
+    """Every word is a fixed random unit vector."""
+
+    dims = DIMS
+    form = Form.TOKENS
+    fingerprint = document_fingerprint = "words"
+    settings = EncoderSettings(**ENCODER)
+
+    def __init__(self):
+        vectors = np.random.default_rng(0).standard_normal((len(WORDS), DIMS))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        self.vectors = dict(zip(WORDS, vectors.astype(np.float32), strict=True))
+
+    def encode_documents(self, texts):
+        empty = np.empty((0, DIMS), dtype=np.float32)
+        return [np.array([self.vectors[w] for w in t.split()] or empty) for t in texts]
+
+    encode_queries = encode_documents
+
+    def document_tokens(self, texts):
+        for text in texts:
+            yield np.array(text.split(), dtype=str)
+
+
+class WordBench(Workbench):
+    def encoder(self, settings, form):
+        return WordEncoder()
+
+
+def texts(count=80, seed=1):
+    rng = np.random.default_rng(seed)
+    made = [" ".join(rng.choice(WORDS, size=rng.integers(3, 20))) for _ in range(count - 1)]
+    return [*made, ""]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    documents = [Document(f"d{n:03d}", "", text) for n, text in enumerate(texts())]
+    queries = [Query("q1", "word1 word2 word3"), Query("q2", "word7 the")]
+    systems = {
+        "exact": {"kind": "colbert_exact", "encoder": ENCODER},
+        "pruned": {
+            "kind": "colbert",
+            "encoder": ENCODER,
+            "index": INDEX,
+            "search": {"nprobe": 2, "centroid_score_threshold": 0.3, "ndocs": 16},
+        },
+        "all": {"kind": "colbert", "encoder": ENCODER, "index": INDEX, "search": EXHAUSTIVE},
+        "whole": {
+            "kind": "colbert",
+            "encoder": ENCODER,
+            "index": {**INDEX, "nbits": 16},
+            "search": EXHAUSTIVE,
+        },
+    }
+    return WordBench(
+        collection=Collection("words", documents, queries, {"q1": {"d001": 1}, "q2": {"d002": 1}}),
+        folder=tmp_path / "indexes",
+        cache=EmbeddingCache(tmp_path / "cache"),
+        systems={name: system_settings(name, values) for name, values in systems.items()},
+        memory_bytes=1 << 30,
+    )
+
+
+def built(bench, name):
+    system = make_system(name, bench)
+    system.prepare()
+    system.build()
+    return system
+
+
+def searched(bench, name, k=20):
+    system = built(bench, name)
+    return system.search(system.encode([q.text for q in bench.collection.queries]), k)
+
+
+def test_whole_vectors_searched_exhaustively_are_the_oracle(bench):
+    for oracle, found in zip(searched(bench, "exact"), searched(bench, "whole"), strict=True):
+        assert found.docs.tolist() == oracle.docs.tolist()
+        np.testing.assert_allclose(found.scores, oracle.scores, atol=1e-5)
+
+
+def test_systems_that_build_alike_share_one_index_and_report_what_it_took(bench):
+    first, second = built(bench, "pruned"), built(bench, "all")
+    other = built(bench, "whole")
+    assert first.reused_build_seconds is None and other.reused_build_seconds is None
+    assert second.reused_build_seconds > 0
+    assert second.facts()["index_shared"] and not first.facts()["index_shared"]
+    assert first.size() == second.size() != other.size()
+
+
+def test_the_steps_lead_from_the_oracle_to_what_the_search_returns(bench):
+    system = built(bench, "pruned")
+    queries = system.encode([query.text for query in bench.collection.queries])
+    steps = system.steps(queries, 10)
+    assert list(steps) == ["oracle", "compressed", "candidates", "pruned", "final"]
+    final = system.search(queries, 10)
+    for number in range(len(queries)):
+        assert steps["final"][number].docs.tolist() == final[number].docs.tolist()
+        oracle = searched(bench, "exact", 10)[number]
+        assert steps["oracle"][number].docs.tolist() == oracle.docs.tolist()
+        reached = {step: set(steps[step][number].docs.tolist()) for step in steps}
+        assert len(reached["final"]) <= 4  # a quarter of ndocs
+        assert len(reached["pruned"]) <= 16
+
+
+def test_an_exhaustive_search_has_no_candidates_to_lose(bench):
+    system = built(bench, "all")
+    queries = system.encode([query.text for query in bench.collection.queries])
+    assert list(system.steps(queries, 10)) == ["oracle", "compressed"]
+
+
+def test_the_oracle_of_the_steps_leaves_no_files(bench):
+    system = built(bench, "all")
+    system.steps(system.encode(["word1"]), 5)
+    assert not (system.folder / "oracle").exists()
+
+
+def test_index_bytes_are_told_by_file(bench):
+    size = built(bench, "all").size()
+    assert size.vectors == sum(len(text.split()) for text in texts())
+    assert size.dims == DIMS
+    assert {name.rpartition("/")[2] for name in size.files} >= {
+        "index.json",
+        "centroids.npy",
+        "codes.npy",
+        "residuals.npy",
+        "list_docs.npy",
+    }
+    assert 0 < size.vector_bytes < size.bytes
+
+
+@pytest.mark.parametrize(("skip", "left"), [("none", 63), ("punctuation", 62), ("stopwords", 60)])
+def test_skipped_tokens_are_left_out_of_the_documents(bench, skip, left):
+    encoder = WordEncoder()
+    text = [" ".join(WORDS), "", "the of ,"]
+    bench.collection = Collection(
+        "x", [Document(str(n), "", t) for n, t in enumerate(text)], [Query("q", "the")], {}
+    )
+    embeddings = bench.embed(EncoderSettings(**ENCODER), Form.TOKENS)
+    documents = documents_for_index(embeddings, ["a", "b", "c"], text, encoder, skip)
+    kept_of_last = 3 - len({"the", "of", ","} & skipped_tokens(skip))
+    assert documents.lengths.tolist() == [left, 0, kept_of_last]
+    vectors = np.concatenate([rows for _, _, rows in documents.read(1_000)])
+    assert len(vectors) == left + kept_of_last
+    kept = [word for word in WORDS if word not in skipped_tokens(skip)]
+    want = np.array([encoder.vectors[word] for word in kept])
+    np.testing.assert_allclose(vectors[:left], want, atol=1e-3)
+
+
+def test_an_unknown_key_of_the_search_is_refused_with_the_near_one():
+    values = {"kind": "colbert", "encoder": ENCODER, "index": INDEX, "search": {"nprob": 3}}
+    with pytest.raises(ConfigError, match="nprobe"):
+        system_settings("colbert", values)
