@@ -144,7 +144,7 @@ FAKE = textwrap.dedent(
 
 @pytest.mark.slow
 def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
-    from colbench.experiment.index_speed import engines
+    from colbench.experiment.index_speed import conductor, engines
     from colbench.experiment.peers.settings import PeerSettings
 
     script = tmp_path / "fake_peer.py"
@@ -158,7 +158,8 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
             "search": [{"name": "one"}, {"name": "two"}],
         }
     )
-    monkeypatch.setattr(engines, "peer_settings", lambda name: fake)
+    for module in (engines, conductor):
+        monkeypatch.setattr(module, "peer_settings", lambda name: fake)
     words = [
         "experiment=index_speed",
         "dataset=pydocs",
@@ -176,7 +177,6 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
         f"cache_dir={tmp_path / 'cache'}",
     ]
     # The growth's collection is composed by name: make that one small as well.
-    from colbench.experiment.index_speed import conductor
 
     small = compose_run(words).dataset
     monkeypatch.setattr(
