@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from colbench.errors import ConfigError
 from colbench.index.colbert.arrays import read_array
+from colbench.index.colbert.kernels.tables import ByteTables, byte_tables
 from colbench.index.colbert.manifest import (
     FILE_NAME,
     Manifest,
@@ -88,6 +89,11 @@ class ColbertIndex:
             segments.append(Segment.open(folder / entry.name, base, deleted))
             base += entry.documents
         return cls(folder, manifest, Trained.load(folder, manifest.settings), segments)
+
+    @functools.cached_property
+    def byte_tables(self) -> ByteTables:
+        """The codec as bytes, made at the first search that needs it and shared by all."""
+        return byte_tables(self.trained.codec)
 
     @property
     def documents(self) -> int:

@@ -13,7 +13,6 @@ made by document id, so that a result does not depend on the order in which docu
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +33,7 @@ from colbench.index.colbert.kernels.lists import (
     nearest_centroids,
     reached_centroids,
 )
-from colbench.index.colbert.kernels.tables import ByteTables, byte_query, byte_tables
+from colbench.index.colbert.kernels.tables import byte_query
 
 _ALL = np.empty(0, dtype=np.bool_)
 
@@ -72,10 +71,6 @@ class Stages:
         self.codec = index.trained.codec
         fast = byte_instructions.available() and not portable
         self._score_bytes = bytes_vnni.score_bytes if fast else bytes_reference.score_bytes
-
-    @functools.cached_property
-    def _tables(self) -> ByteTables:
-        return byte_tables(self.codec)
 
     def prepare(self, query: NDArray[np.float32]) -> PreparedQuery:
         """Score every centroid for every query token.
@@ -193,7 +188,7 @@ class Stages:
     def _score_with_bytes(
         self, query: PreparedQuery, docs: NDArray[np.int64]
     ) -> list[NDArray[np.float32]]:
-        tables = self._tables
+        tables = self.index.byte_tables
         rounded = byte_query(query.vectors, tables)
         return [
             self._score_bytes(
