@@ -11,6 +11,7 @@ from colbench.cli.main import build_parser
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run, selected_systems
 from colbench.encoder.cache import EmbeddingCache
+from colbench.results.index_speed import IndexSpeed
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system
@@ -85,3 +86,22 @@ def test_the_readmes_example_of_an_index_runs(tmp_path, monkeypatch):
     index = names["ColbertIndex"].open(names["folder"])
     assert ids[names["found"].docs[0]] == ids[3]
     assert set(index.numbers) == {*ids[1:], "new"}
+
+
+def test_the_readmes_figures_of_the_index_are_those_of_the_committed_results():
+    path = ROOT / "results" / "index_speed" / "index_speed.json"
+    results = IndexSpeed.model_validate_json(path.read_text(encoding="utf-8"))
+    rows = {
+        f"`{engine.engine}` `{search.name}`": [
+            f"{search.p50_ms:.1f}",
+            f"{search.overlap:.4f}",
+            f"{search.ndcg_all:.4f}",
+            f"{engine.build_seconds:,.0f}",
+        ]
+        for engine in results.engines
+        for search in engine.searches
+    }
+    lines = [line.split("|")[1:-1] for line in README.splitlines() if line.startswith("| `")]
+    shown = {cells[0].strip(): [c.strip() for c in cells[1:]] for cells in lines if len(cells) == 5}
+    assert len(shown) >= 5
+    assert shown == {name: rows[name] for name in shown}

@@ -30,8 +30,8 @@ def main(job_file: str) -> None:
     """
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     lengths = np.load(job["query_lengths"], allow_pickle=False)
-    matrix = np.load(job["queries"], allow_pickle=False)
-    queries = np.split(matrix, np.cumsum(lengths)[:-1])
+    matrix = np.load(job["queries"], mmap_mode="r", allow_pickle=False)
+    queries = np.split(np.asarray(matrix), np.cumsum(lengths)[:-1])
     started = time.perf_counter()
     index = ColbertIndex.open(Path(job["folder"]))
     opened = time.perf_counter() - started

@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.progress import bar
-
 FLAT = 512
 """Up to this many centroids one level is fast enough."""
 
@@ -66,6 +64,8 @@ def _kmeans(
 def _two_levels(
     sample: NDArray[np.floating], count: int, iterations: int, seed: int
 ) -> NDArray[np.float32]:
+    from colbench.progress import bar  # here, for a process that only searches stays small
+
     cells = 1 << ((count.bit_length() + 1) // 2)
     chosen = np.random.default_rng(seed).permutation(len(sample))[: cells * _CELL_SAMPLE]
     centres = _kmeans(sample[np.sort(chosen)], cells, iterations, seed)
