@@ -1,5 +1,5 @@
 """The inner loops of an index: numba, and a little machine code that numba inlines.
 
 `floats` and `bytes_reference` run on any processor; `bytes_vnni` gives the bits of the latter
-thirty times faster where the processor multiplies bytes. Nothing here knows of files or settings.
+faster where the processor multiplies bytes. Nothing here knows of files or settings.
 """
