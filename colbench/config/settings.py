@@ -34,6 +34,16 @@ class SignificanceSettings(Settings):
     alpha: float = Field(0.05, gt=0, lt=1, description="family-wise level after Holm's correction")
 
 
+class ExampleSettings(Settings):
+    """What of the collection goes into the results, for their report to show."""
+
+    queries: int = Field(
+        300, ge=0, description="queries whose documents are shown, those that differ most first"
+    )
+    documents: int = Field(5, ge=1, description="documents shown for each system")
+    characters: int = Field(300, ge=20, description="of a title, and of a text, that are shown")
+
+
 class RunSettings(Settings):
     """Everything `colbench run` takes."""
 
@@ -65,6 +75,7 @@ class RunSettings(Settings):
         description="also search each stage of a compressed index on its own, and say where "
         "quality is lost",
     )
+    examples: ExampleSettings = Field(default_factory=lambda: ExampleSettings())
     threads: PositiveInt | None = Field(None, description="threads; default: the usable cores")
     seed: int = Field(0, ge=0, description="seed of everything random")
     memory_gb: float = Field(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from colbench.collection.model import Collection
-from colbench.config.settings import SignificanceSettings
+from colbench.config.settings import RunSettings
 from colbench.experiment.attribution import attribute_loss
+from colbench.experiment.examples import Examples, choose_examples
 from colbench.experiment.job import Failure, SystemReply
 from colbench.experiment.output import OutputFolder
 from colbench.files import sha256_file, write_json
@@ -18,6 +19,7 @@ from colbench.measures.significance import compare_to_baseline
 from colbench.progress import note
 from colbench.results.schema import AttributionStep, Significance, SystemResult
 from colbench.retriever.base import SystemSettings
+from colbench.run.model import Ranking, Run
 from colbench.run.trec import read_trec
 
 PerQuery = dict[str, dict[str, float]]
@@ -41,6 +43,22 @@ class Outcome:
     docs_encoded: int
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """What the results say about the systems.
+
+    Attributes:
+        rows: one a system, in order.
+        baseline: the one asked for, or the first system that ran; None where fewer than two
+            systems ran or the baseline was skipped.
+        examples: queries and documents to look at.
+    """
+
+    rows: list[SystemResult]
+    baseline: str | None
+    examples: Examples
+
+
 def evaluate_systems(
     outcomes: Sequence[Outcome],
     collection: Collection,
@@ -48,22 +66,19 @@ def evaluate_systems(
     output: OutputFolder,
     *,
     depth: int,
-    baseline: str | None,
-    significance: SignificanceSettings,
-) -> tuple[list[SystemResult], str | None]:
-    """Score the run files and test them against the baseline.
-
-    Returns:
-        One row a system, in order, and the baseline used: the one asked for, or the first system
-        that ran; None where fewer than two systems ran or the baseline was skipped.
-    """
+    settings: RunSettings,
+) -> Evaluated:
+    """Score the run files and test them against the baseline."""
     note("evaluating")
+    baseline, significance = settings.baseline, settings.significance
     scores: dict[str, PerQuery] = {}
+    runs: dict[str, Run] = {}
     for outcome in outcomes:
         if isinstance(outcome.reply, SystemReply):
             run = read_trec(output.run_file(outcome.name))
             scores[outcome.name] = evaluate(collection.qrels, run, measures)
             write_json(output.per_query_file(outcome.name), scores[outcome.name])
+            runs[outcome.name] = _beginnings(run, settings.examples.documents)
     chosen = baseline or next(iter(scores), None)
     tests = {}
     if chosen in scores and len(scores) > 1:
@@ -77,12 +92,15 @@ def evaluate_systems(
         for outcome in outcomes
         if isinstance(outcome.reply, SystemReply)
     }
+    values = {name: per_query[measures[0]] for name, per_query in scores.items()}
+    examples = choose_examples(collection, runs, values, settings.examples)
     rows = [
         _row(
             outcome,
             scores[outcome.name],
             tests.get(outcome.name),
             losses[outcome.name],
+            examples,
             output,
             depth,
         )
@@ -90,7 +108,18 @@ def evaluate_systems(
         else _skipped(outcome)
         for outcome in outcomes
     ]
-    return rows, chosen if tests else None
+    return Evaluated(rows, chosen if tests else None, examples)
+
+
+def _beginnings(run: Run, most: int) -> Run:
+    """Return the first documents of each query: whole runs of many systems are large."""
+    return Run(
+        run.name,
+        {
+            query_id: Ranking(ranking.doc_ids[:most], ranking.scores[:most])
+            for query_id, ranking in run.rankings.items()
+        },
+    )
 
 
 def _row(
@@ -98,6 +127,7 @@ def _row(
     scores: PerQuery,
     tests: dict[str, Comparison] | None,
     attribution: list[AttributionStep] | None,
+    examples: Examples,
     output: OutputFolder,
     depth: int,
 ) -> SystemResult:
@@ -128,6 +158,11 @@ def _row(
         }
         if tests
         else None,
+        per_query={
+            measure: [values[query.id] for query in examples.queries]
+            for measure, values in scores.items()
+        },
+        top=examples.top[outcome.name],
         run_file=output.relative(run_file),
         run_sha256=sha256_file(run_file),
         per_query_file=output.relative(output.per_query_file(outcome.name)),

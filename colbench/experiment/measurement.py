@@ -103,6 +103,8 @@ def _single_queries(
         search=Distribution.model_validate(dataclasses.asdict(report.search)),
         queries=report.queries,
         trials=report.trials,
+        encode_ms=[round(ms, 3) for ms in report.encode_ms],
+        search_ms=[round(ms, 3) for ms in report.search_ms],
     )
 
 

@@ -187,17 +187,16 @@ class Runner:
         note(f"{name}: skipped, {failure.message}")
 
     def _results(self, outcomes: list[Outcome]) -> Results:
-        rows, baseline = evaluate_systems(
+        evaluated = evaluate_systems(
             outcomes,
             self.collection,
             self.measures,
             self.output,
             depth=self.depth,
-            baseline=self.settings.baseline,
-            significance=self.settings.significance,
+            settings=self.settings,
         )
         wanted = self.settings.baseline
-        if wanted is not None and baseline is None and len(rows) > 1:
+        if wanted is not None and evaluated.baseline is None and len(evaluated.rows) > 1:
             self._note(f"no significance tests: the baseline {wanted} was skipped")
         return Results(
             schema_version=SCHEMA_VERSION,
@@ -209,11 +208,13 @@ class Runner:
             environment=self.environment,
             config=resolved(self.settings),
             measures=self.measures,
-            baseline=baseline,
+            baseline=evaluated.baseline,
             alpha=self.settings.significance.alpha,
             test=self.settings.significance.test,
             notes=self.notes,
-            systems=rows,
+            queries=evaluated.examples.queries,
+            documents=evaluated.examples.documents,
+            systems=evaluated.rows,
         )
 
 

@@ -51,12 +51,16 @@ class LatencyReport:
         search: encoded query → ranked documents.
         queries: queries measured in each trial; fewer than given where the time was up.
         trials: trials run.
+        encode_ms: milliseconds of each query, in order.
+        search_ms: as `encode_ms`.
     """
 
     encode: Distribution
     search: Distribution
     queries: int
     trials: int
+    encode_ms: list[float]
+    search_ms: list[float]
 
 
 def measure_latency(
@@ -102,6 +106,8 @@ def measure_latency(
         search=Distribution.of([search_ns for _, search_ns in best]),
         queries=len(best),
         trials=trials,
+        encode_ms=[encode_ns / 1e6 for encode_ns, _ in best],
+        search_ms=[search_ns / 1e6 for _, search_ns in best],
     )
 
 

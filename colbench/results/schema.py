@@ -73,6 +73,10 @@ class Latency(_Record):
     search: Distribution = Field(description="encoded query → ranked documents")
     queries: int = Field(description="queries measured in each trial")
     trials: int = Field(description="trials run")
+    encode_ms: list[float] | None = Field(
+        None, description="the reported trial, query by query: the collection's first ones"
+    )
+    search_ms: list[float] | None = Field(None, description="as encode_ms, for the search")
 
 
 class IndexInfo(_Record):
@@ -115,6 +119,54 @@ class AttributionStep(_Record):
         description="k → share of the first step's k best documents that are among this step's; "
         "for 10, 100 and the depth, as far as the depth goes"
     )
+
+
+class Fidelity(_Record):
+    """How near a system's documents are to those of another one, whatever their relevance."""
+
+    reference: str = Field(description="the system they are held against, exact MaxSim as a rule")
+    rbo: float = Field(description="rank-biased overlap: p = 0.99, extrapolated, mean over queries")
+    intersection: dict[str, float] = Field(
+        description="k → share of the reference's k best documents that are among this system's"
+    )
+
+
+class QueryInfo(_Record):
+    """A query that was evaluated."""
+
+    id: str
+    text: str
+    relevant: int = Field(description="documents judged relevant: a grade above 0")
+    judged: dict[str, int] | None = Field(
+        None,
+        description="document id → grade, of those documents in `Results.documents` that are "
+        "judged for it; null for a query whose documents are not shown",
+    )
+
+
+class DocumentInfo(_Record):
+    """A document that the report shows."""
+
+    id: str
+    title: str
+    text: str = Field(description="the beginning of it")
+
+
+class SweepInfo(_Record):
+    """A sweep: each system of the results but its references is a point of a grid."""
+
+    system: str = Field(description="the system whose settings are varied")
+    axes: dict[str, list[Any]] = Field(description="setting → values")
+    points: dict[str, dict[str, Any]] = Field(description="system → setting → value")
+    references: list[str] = Field(description="systems measured beside the points")
+    measure: str = Field(description="the effectiveness that fronts and advice are about")
+    front_latency: list[str] = Field(
+        description="systems that no other one beats in both effectiveness and p50 of a search"
+    )
+    front_bytes: list[str] = Field(
+        description="systems that no other one beats in both effectiveness and bytes of the index"
+    )
+    advice: list[str] = Field(description="what to choose, in words")
 
 
 class SystemResult(_Record):
@@ -164,6 +216,15 @@ class SystemResult(_Record):
     significance: dict[str, Significance] | None = Field(
         None, description="measure → test against the baseline; null for the baseline itself"
     )
+    per_query: dict[str, list[float]] | None = Field(
+        None, description="measure → value of each query, in the order of `Results.queries`"
+    )
+    top: list[list[int]] | None = Field(
+        None,
+        description="the best documents of each query, as numbers into `Results.documents`, in the "
+        "order of `Results.queries`; none for a query whose documents are not shown",
+    )
+    fidelity: Fidelity | None = Field(None, description="overlap with the oracle")
     run_file: str | None = Field(None, description="TREC run, relative to this file")
     run_sha256: str | None = Field(None, description="checksum of the run file")
     per_query_file: str | None = Field(None, description="per-query values, relative to this file")
@@ -185,4 +246,11 @@ class Results(_Record):
     alpha: float = Field(description="level of the significance tests, family-wise")
     test: str = Field(description="paired test: student or fisher (randomisation)")
     notes: list[str] = Field(default_factory=list, description="what a reader must know")
+    queries: list[QueryInfo] = Field(
+        default_factory=list, description="the queries evaluated, in the collection's order"
+    )
+    documents: list[DocumentInfo] = Field(
+        default_factory=list, description="the documents that a report shows"
+    )
+    sweep: SweepInfo | None = Field(None, description="set where the systems are a grid's points")
     systems: list[SystemResult]

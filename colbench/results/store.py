@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,8 +20,37 @@ def write_results(results: Results, folder: Path) -> Path:
     """Write `results.json` into `folder`, atomically, and return its path."""
     path = folder / FILE_NAME
     with atomic_write(path) as stream:
-        stream.write(results.model_dump_json(indent=2) + "\n")
+        stream.write(_layout(results.model_dump(mode="json")) + "\n")
     return path
+
+
+def _layout(value: Any, margin: str = "") -> str:
+    """Return indented JSON in which a list of plain values stands on one line.
+
+    >>> print(_layout({"a": [1, 2], "b": [[1], []]}))
+    {
+      "a": [1, 2],
+      "b": [
+        [1],
+        []
+      ]
+    }
+    """
+    if not isinstance(value, dict | list) or not value:
+        return _plain(value)
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return _plain(value)
+    inner = margin + "  "
+    if isinstance(value, dict):
+        lines = [f"{_plain(str(key))}: {_layout(item, inner)}" for key, item in value.items()]
+    else:
+        lines = [_layout(item, inner) for item in value]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    return f"{start}\n{inner}" + f",\n{inner}".join(lines) + f"\n{margin}{end}"
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def read_results(path: Path) -> Results:

@@ -1,0 +1,126 @@
+"""Which queries and documents the results carry, for a reader to look at.
+
+Every query is there with its text. Documents are shown for as many queries as the settings say,
+those on which the systems differ most first: what a reader wants to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from colbench.collection.model import Collection
+from colbench.config.settings import ExampleSettings
+from colbench.results.schema import DocumentInfo, QueryInfo
+from colbench.run.model import Ranking, Run
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Queries and documents for the results.
+
+    Attributes:
+        queries: every query, in the collection's order.
+        documents: the documents shown.
+        top: system → one list a query of numbers into `documents`, best first.
+    """
+
+    queries: list[QueryInfo]
+    documents: list[DocumentInfo]
+    top: dict[str, list[list[int]]]
+
+
+def choose_examples(
+    collection: Collection,
+    runs: Mapping[str, Run],
+    values: Mapping[str, Mapping[str, float]],
+    settings: ExampleSettings,
+) -> Examples:
+    """Choose what is shown: the best documents of every system, and the best judged ones.
+
+    Args:
+        collection: what was searched.
+        runs: system → its run.
+        values: system → query id → effectiveness, of the measure the systems are compared by.
+        settings: how many queries and documents, and how much of them.
+    """
+    shown = _queries_shown(collection, values, settings.queries)
+    book = _Book(collection, settings.characters)
+    top = {
+        system: [
+            [book.number(doc) for doc in _best(run, query.id, settings.documents)]
+            if query.id in shown
+            else []
+            for query in collection.queries
+        ]
+        for system, run in runs.items()
+    }
+    for query_id in shown:
+        for doc in _best_judged(collection.qrels[query_id])[: settings.documents]:
+            book.number(doc)
+    queries = [
+        QueryInfo(
+            id=query.id,
+            text=query.text,
+            relevant=sum(grade > 0 for grade in collection.qrels[query.id].values()),
+            judged=book.judged(collection.qrels[query.id]) if query.id in shown else None,
+        )
+        for query in collection.queries
+    ]
+    return Examples(queries, book.documents, top)
+
+
+class _Book:
+    """Numbers documents in the order in which they are first asked for."""
+
+    def __init__(self, collection: Collection, characters: int) -> None:
+        self.documents: list[DocumentInfo] = []
+        self._collection = collection
+        self._characters = characters
+        self._places = {doc_id: place for place, doc_id in enumerate(collection.doc_ids)}
+        self._numbers: dict[str, int] = {}
+
+    def number(self, doc_id: str) -> int:
+        if doc_id not in self._numbers:
+            self._numbers[doc_id] = len(self.documents)
+            document = self._collection.documents[self._places[doc_id]]
+            self.documents.append(
+                DocumentInfo(
+                    id=doc_id,
+                    title=_beginning(document.title, self._characters),
+                    text=_beginning(document.body, self._characters),
+                )
+            )
+        return self._numbers[doc_id]
+
+    def judged(self, grades: Mapping[str, int]) -> dict[str, int]:
+        return {doc_id: grade for doc_id, grade in grades.items() if doc_id in self._numbers}
+
+
+def _queries_shown(
+    collection: Collection, values: Mapping[str, Mapping[str, float]], most: int
+) -> list[str]:
+    """Return the queries on which systems lie furthest apart; of equals the first ones."""
+
+    def apart(query_id: str) -> float:
+        found = [scores[query_id] for scores in values.values()]
+        return max(found) - min(found) if found else 0.0
+
+    ids = [query.id for query in collection.queries]
+    chosen = set(sorted(ids, key=lambda query_id: -apart(query_id))[:most])
+    return [query_id for query_id in ids if query_id in chosen]
+
+
+def _best(run: Run, query_id: str, most: int) -> Sequence[str]:
+    ranking = run.rankings.get(query_id, Ranking.sort([], []))
+    return ranking.doc_ids[:most]
+
+
+def _best_judged(grades: Mapping[str, int]) -> list[str]:
+    relevant = [(grade, doc_id) for doc_id, grade in grades.items() if grade > 0]
+    return [doc_id for _, doc_id in sorted(relevant, reverse=True)]
+
+
+def _beginning(value: str, most: int) -> str:
+    line = " ".join(value.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
