@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import cache, listing, report, run
+from colbench.cli import cache, compare, explain, listing, report, run
 from colbench.errors import ColbenchError
 
 _ABOUT = """\
@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"colbench {colbench.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (run, listing, report, cache):
+    for module in (run, listing, report, explain, compare, cache):
         module.add_parser(commands)
     return parser
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 on success, 2 for a mistake the user can correct, 130 when interrupted.
     """
     parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = _parse(parser, arguments)
     if options.command is None:
         parser.print_help()
         return 0
@@ -57,6 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse; words of a configuration may stand before and after options such as -m."""
+    options, rest = parser.parse_known_args(arguments)
+    if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
 
 
 if __name__ == "__main__":

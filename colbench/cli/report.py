@@ -1,31 +1,116 @@
-"""`colbench report`: make the report of a finished run again."""
+"""`colbench report`: make the report of finished runs again, or a table for a paper or a plot."""
 
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from colbench.cli.output import draw, put
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from colbench.results.schema import Results
+
+_ABOUT = """\
+Make the report of finished runs again. Without --format: print the table and write the report
+files beside the results.
+
+examples:
+  colbench report results/quickstart
+  colbench report results/scifact results/vaswani --format html --output report.html
+  colbench report results/scifact --format latex --output table.tex
+  colbench report results/*/ --format csv --output all.csv
+"""
+
+_Runs = Sequence[tuple[Path, "Results"]]
 
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser("report", help="make the report of a finished run again")
-    parser.add_argument("results", type=Path, help="a results.json or the folder that holds it")
+    parser = commands.add_parser(
+        "report",
+        help="make the report of a finished run again, also as HTML, LaTeX or CSV",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "results", type=Path, nargs="+", help="a results.json or the folder that holds it"
+    )
+    parser.add_argument("--format", choices=("terminal", *_FORMATS), help="one format, no files")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="with --format; default: standard output"
+    )
     parser.set_defaults(action=report)
 
 
 def report(options: argparse.Namespace) -> int:
-    """Read results, print the table, write `report.md` beside them."""
-    from rich.console import Console
-
-    from colbench.report.terminal import print_results
-    from colbench.report.write import write_report
+    """Read results, show them in the format asked for."""
+    from colbench.errors import ConfigError
     from colbench.results.store import read_results
 
-    results = read_results(options.results)
-    folder = options.results if options.results.is_dir() else options.results.parent
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    print_results(results, console)
-    console.print(f"report: {write_report(results, folder)}", soft_wrap=True)
+    if options.output is not None and options.format is None:
+        raise ConfigError("--output says nothing without --format: add --format markdown, say")
+    runs = [(path, read_results(path)) for path in options.results]
+    if options.format is None:
+        draw(partial(_print_and_write, runs), None)
+    elif options.format == "terminal":
+        draw(partial(_print, runs), options.output)
+    else:
+        put(_FORMATS[options.format](runs), options.output)
     return 0
+
+
+def _print(runs: _Runs, console: Console) -> None:
+    from colbench.report.terminal import print_results
+
+    for number, (_, results) in enumerate(runs):
+        if number:
+            console.print()
+        print_results(results, console)
+
+
+def _print_and_write(runs: _Runs, console: Console) -> None:
+    from colbench.report.write import write_report
+
+    for path, results in runs:
+        folder = path if path.is_dir() else path.parent
+        _print([(path, results)], console)
+        console.print(f"report: {write_report(results, folder)}", soft_wrap=True)
+
+
+def _markdown(runs: _Runs) -> str:
+    from colbench.report.markdown import render_markdown
+
+    return "\n".join(render_markdown(results) for _, results in runs)
+
+
+def _html(runs: _Runs) -> str:
+    from colbench.report.html.page import render_html
+
+    return render_html([results for _, results in runs])
+
+
+def _latex(runs: _Runs) -> str:
+    from colbench.report.latex import render_latex
+
+    return render_latex([results for _, results in runs])
+
+
+def _csv(runs: _Runs) -> str:
+    from colbench.report.tidy import csv_text, tidy_rows, tidy_runs
+
+    if len(runs) == 1:
+        return csv_text(tidy_rows(runs[0][1]))
+    return csv_text(tidy_runs({str(path): results for path, results in runs}))
+
+
+_FORMATS: dict[str, Callable[[_Runs], str]] = {
+    "markdown": _markdown,
+    "html": _html,
+    "latex": _latex,
+    "csv": _csv,
+}

@@ -27,6 +27,8 @@ examples:
   colbench run dataset=beir/fiqa dataset.sample.docs=10000 dataset.sample.queries=100
   colbench run encoder=colbertv2 system.bi_encoder.encoder=bge_small
   colbench run encoder=custom encoder.model=path/to/checkpoint output_dir=out
+  colbench run experiment=sweep_compression dataset=beir/scifact
+  colbench run -m index.nbits=1,2,4 search=k10,k100 systems=[colbert]
   colbench run system.bm25.k1=1.2 +system@system.bm25_b=bm25 systems=[bm25,bm25_b]
 
 frequent keys (all of them: colbench run --show-config):
@@ -44,6 +46,12 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration (Hydra)")
+    parser.add_argument(
+        "-m",
+        "--multirun",
+        action="store_true",
+        help="run all combinations of words with several values, such as index.nbits=1,2,4",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress output (for CI)")
     parser.add_argument("--show-config", action="store_true", help="print the configuration, stop")
     parser.add_argument(
@@ -63,6 +71,11 @@ def run(options: argparse.Namespace) -> int:
 
     if options.quiet:
         os.environ[QUIET_VARIABLE] = "1"
+    folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
+    words = [*(["-m"] if options.multirun else []), *options.overrides, *folders]
+    command = ["colbench", "run", *map(shlex.quote, words)]
+    if options.multirun:
+        return _multirun(options, command)
     settings = compose_run(options.overrides, options.config_dir)
     if options.show_config:
         import yaml
@@ -74,16 +87,18 @@ def run(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
-    command = ["colbench", "run", *map(shlex.quote, [*options.overrides, *folders])]
     console = Console(width=None if sys.stdout.isatty() else 200)
     if settings.task == "index_speed":
         return _index_speed(settings, command, console)
 
     from colbench.experiment.runner import Runner
+    from colbench.experiment.sweep.runner import SweepRunner
     from colbench.report.terminal import print_results
 
-    results, folder = Runner(settings, command).run()
+    if settings.task == "sweep":
+        results, folder = SweepRunner(settings, command, options.config_dir).run()
+    else:
+        results, folder = Runner(settings, command).run()
     print_results(results, console)
     console.print(f"results: {folder / 'results.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
@@ -100,4 +115,28 @@ def _index_speed(settings: RunSettings, command: list[str], console: Console) ->
     console.print(Markdown(render_index_speed(results, picture=None)))
     console.print(f"results: {folder / 'index_speed.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+    return 0
+
+
+def _multirun(options: argparse.Namespace, command: list[str]) -> int:
+    from rich.console import Console
+
+    from colbench.experiment.multirun import Multirun
+    from colbench.experiment.sweep.combine import combine
+    from colbench.report.terminal import print_results
+    from colbench.report.write import write_report
+    from colbench.results.store import write_results
+
+    jobs = Multirun(options.overrides, options.config_dir)
+    runs = jobs.run()
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if len({results.collection.fingerprint for _, results in runs}) == 1:
+        results = combine(runs, command=" ".join(command))
+        print_results(results, console)
+        console.print(f"results: {write_results(results, jobs.root)}", soft_wrap=True)
+        console.print(f"report:  {write_report(results, jobs.root)}", soft_wrap=True)
+        return 0
+    for _, results in runs:
+        print_results(results, console)
+    console.print(f"results: one folder a job in {jobs.root}", soft_wrap=True)
     return 0

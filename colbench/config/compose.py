@@ -29,7 +29,8 @@ from colbench.retriever.base import SystemSettings
 from colbench.retriever.registry import system_class, system_settings
 from colbench.validation import explain
 
-_ROOT = "colbench_root"
+ROOT = "colbench_root"
+"""Name under which `store_root` puts `config.yaml` where Hydra finds it."""
 
 
 def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSettings:
@@ -106,21 +107,29 @@ def _root(extra: Sequence[Path]) -> dict[str, Any]:
 
 
 def _compose(words: Sequence[str], extra: Sequence[Path]) -> dict[str, Any]:
-    ConfigStore.instance().store(name=_ROOT, node=_root(extra))
+    store_root(extra)
     search = ",".join(f"file://{folder.resolve()}" for folder in extra)
     paths = [f"hydra.searchpath=[{search}]"] if extra else []
+    outside = GlobalHydra.instance().hydra  # set inside a job of Hydra's multirun
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
-            composed = compose(config_name=_ROOT, overrides=[*words, *paths])
+            composed = compose(config_name=ROOT, overrides=[*words, *paths])
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         key = getattr(error, "full_key", None)
         if key and "issing" in str(error):
             raise ConfigError(f"'{key}' is required: set it with {key}=…") from None
         raise ConfigError(str(error).splitlines()[0]) from None
+    finally:
+        GlobalHydra.instance().hydra = outside
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
+
+
+def store_root(extra: Sequence[Path]) -> None:
+    """Make the root configuration known to Hydra under `ROOT`."""
+    ConfigStore.instance().store(name=ROOT, node=_root(extra))
 
 
 def _set_system_value(

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt
 
 from colbench.collection.settings import DatasetSettings
 from colbench.config.index_speed import IndexSpeedSettings
+from colbench.config.sweep import SweepSettings
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.settings import Settings
@@ -48,9 +49,12 @@ class RunSettings(Settings):
     """Everything `colbench run` takes."""
 
     name: str | None = Field(None, description="name of the experiment; default: the collection's")
-    task: Literal["systems", "index_speed"] = Field(
-        "systems", description="compare systems, or measure the speed of the index beside peers"
+    task: Literal["systems", "sweep", "index_speed"] = Field(
+        "systems",
+        description="compare systems, measure one system at every point of a grid, or measure the "
+        "speed of the index beside peers",
     )
+    sweep: SweepSettings | None = Field(None, description="what task=sweep varies")
     index_speed: IndexSpeedSettings | None = Field(
         None, description="what task=index_speed measures"
     )
@@ -83,5 +87,13 @@ class RunSettings(Settings):
     )
     strict: bool = Field(False, description="fail when a system has to be skipped")
     keep_indexes: bool = Field(False, description="leave the built indexes in the output folder")
-    output_dir: Path | None = Field(None, description="default: results/runs/<experiment>/<time>")
+    index_dir: Path | None = Field(
+        None,
+        description="folder where ColBERT indexes are kept for other runs, and found again; "
+        "default: each run builds its own",
+    )
+    output_dir: Path | None = Field(
+        None,
+        description="default: results/runs/<experiment>/<time>, of a sweep /<collection>",
+    )
     cache_dir: Path | None = Field(None, description="embedding cache; default: the user's cache")

@@ -45,3 +45,10 @@ class Encoder(Protocol):
     def encode_queries(self, texts: Sequence[str]) -> list[Vectors]:
         """Return one float32 matrix a text, in order."""
         ...
+
+    def query_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:
+        """Yield the tokens of each query, one for every row of its vectors; nothing is encoded.
+
+        Markers and [MASK] expansion are among them. Only for the tokens form.
+        """
+        ...

@@ -132,6 +132,26 @@ def embed_documents(
     return _embeddings(encoder, keys, [*shards, *new], _stats(len(distinct), shards, new))
 
 
+def cached_documents(
+    encoder: Encoder, texts: Sequence[str], cache: EmbeddingCache
+) -> Embeddings | None:
+    """Return the vectors of documents where the cache holds all of them, else None.
+
+    Encodes nothing and adds nothing: rounding depends on which texts share a batch, so texts put
+    into the cache by themselves would change the bytes of a later run over the whole collection.
+
+    Raises:
+        StorageError: the cache cannot be read.
+    """
+    keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+    space = cache.space(encoder)
+    shards = space.find(frozenset(keys))
+    if _missing(dict(zip(keys, texts, strict=True)), shards):
+        return None
+    space.touch()
+    return _embeddings(encoder, keys, shards, _stats(len(set(keys)), shards, []))
+
+
 def _missing(distinct: Mapping[bytes, str], shards: Sequence[Shard]) -> dict[bytes, str]:
     held = {key for shard in shards for key in shard.keys}
     return {key: text for key, text in distinct.items() if key not in held}

@@ -29,7 +29,7 @@ from colbench.encoder.runtime import (
     pick_device,
 )
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.encoder.tokens import document_tokens
+from colbench.encoder.tokens import document_tokens, query_tokens
 from colbench.encoder.weights import resolve_weights
 from colbench.errors import ConfigError
 
@@ -109,6 +109,10 @@ class LoadedEncoder:
     def document_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:
         """Yield the tokens of each document, one for every row of its vectors."""
         return document_tokens(self._model, texts)
+
+    def query_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:
+        """Yield the tokens of each query, one for every row of its vectors."""
+        return query_tokens(self._model, texts)
 
     def _encode(self, method: Callable[..., Any], texts: Sequence[str]) -> list[Vectors]:
         with arithmetic(self.settings.precision, self._device):

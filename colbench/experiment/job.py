@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from colbench.config.settings import LatencySettings
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.results.schema import IndexInfo, Latency
+from colbench.results.schema import Fidelity, IndexInfo, Latency
 
 
 class _Message(BaseModel):
@@ -41,6 +41,31 @@ class SystemTask(_Message):
     steps_folder: Path | None = None
 
 
+class PointTask(_Message):
+    """One point of a sweep; its settings are those of the job's system of this name."""
+
+    name: str
+    depth: int
+    record: Path
+
+
+class SweepTask(_Message):
+    """Measure the points of a sweep and leave a `PointRecord` of each.
+
+    With a `reference_run`, also compare each with that run of the system `reference`.
+    """
+
+    task: Literal["sweep"] = "sweep"
+    points: list[PointTask]
+    measures: list[str]
+    measure: str
+    latency: LatencySettings
+    reference: str | None
+    reference_run: Path | None
+    keep_indexes: bool
+    git_commit: str | None
+
+
 class Job(_Message):
     """Everything a worker needs."""
 
@@ -52,7 +77,8 @@ class Job(_Message):
     seed: int
     memory_bytes: int
     systems: dict[str, dict[str, Any]]
-    todo: EncodeTask | SystemTask
+    todo: EncodeTask | SystemTask | SweepTask
+    shared: Path | None = None
 
 
 class EncodeReply(_Message):
@@ -78,6 +104,27 @@ class SystemReply(_Message):
     steps: list[str] = []
 
 
+class PointRecord(_Message):
+    """What was measured at one point of a sweep; kept, so that it is not measured again."""
+
+    facts: dict[str, Any]
+    effectiveness: dict[str, float]
+    per_query: dict[str, list[float]]
+    latency_ms: Latency
+    fidelity: Fidelity | None
+    index: IndexInfo
+    build_seconds: float
+    other_cpu_share: float
+    run_sha256: str
+    git_commit: str | None
+
+
+class SweepReply(_Message):
+    """Outcome of a `SweepTask`."""
+
+    points: int
+
+
 class Failure(_Message):
     """A worker's error that the user can act on; `skipped` where only weights are missing."""
 
@@ -90,4 +137,5 @@ class Reply(_Message):
 
     encode: EncodeReply | None = None
     system: SystemReply | None = None
+    sweep: SweepReply | None = None
     failure: Failure | None = None

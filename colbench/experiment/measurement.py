@@ -15,7 +15,7 @@ from colbench.experiment.environment import usable_cores
 from colbench.experiment.job import SystemReply, SystemTask
 from colbench.experiment.output import step_path
 from colbench.index.size import IndexSize
-from colbench.measures.latency import measure_latency
+from colbench.measures.latency import LatencyReport, measure_latency
 from colbench.measures.memory import peak_rss_bytes
 from colbench.progress import note
 from colbench.results.schema import Distribution, IndexInfo, Latency
@@ -56,7 +56,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         throughput_trials=len(times),
         other_cpu_share=others[0],
         encode_docs_per_second=_encoding_speed(bench),
-        index=_index_info(system.size(), collection),
+        index=index_info(system.size(), collection),
         peak_rss_bytes=peak_rss_bytes(),
     )
     return reply.model_copy(update={"steps": _search_steps(task, system, texts, depth)})
@@ -98,6 +98,11 @@ def _single_queries(
         warmup=task.latency.warmup,
         max_seconds=task.latency.max_seconds,
     )
+    return latency_of(report)
+
+
+def latency_of(report: LatencyReport) -> Latency:
+    """Return a latency as the results hold it."""
     return Latency(
         encode=Distribution.model_validate(dataclasses.asdict(report.encode)),
         search=Distribution.model_validate(dataclasses.asdict(report.search)),
@@ -131,7 +136,8 @@ def _encoding_speed(bench: Workbench) -> float | None:
     return 1 / sum(1 / speed for speed in speeds if speed)
 
 
-def _index_info(size: IndexSize, collection: Collection) -> IndexInfo:
+def index_info(size: IndexSize, collection: Collection) -> IndexInfo:
+    """Return the size of an index as the results hold it."""
     return IndexInfo(
         vectors=size.vectors,
         dims=size.dims,

@@ -22,7 +22,10 @@ from colbench.errors import StorageError
 from colbench.files import ensure_writable
 from colbench.results.store import FILE_NAME, read_results
 
-_PUBLISHED = ("runs", "steps", "per_query", "indexes", "config.json", "report.md", FILE_NAME)
+_PUBLISHED = (
+    *("runs", "steps", "per_query", "indexes", "pictures"),
+    *("config.json", "report.md", "report.html", "sweep.csv", "sweep.json", FILE_NAME),
+)
 _SCRATCH = ".colbench"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from colbench import __version__
@@ -24,7 +24,14 @@ from colbench.encoder.weights import resolve_weights
 from colbench.errors import ColbenchError, WeightsUnavailable
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
-from colbench.experiment.job import EncodeTask, Failure, Job, SystemReply, SystemTask
+from colbench.experiment.job import (
+    EncodeTask,
+    Failure,
+    Job,
+    SweepTask,
+    SystemReply,
+    SystemTask,
+)
 from colbench.experiment.output import OutputFolder, check_output
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.spawn import run_job
@@ -56,6 +63,17 @@ class Runner:
         Raises:
             ColbenchError: anything the user can act on, before results are written.
         """
+        self._load()
+        now = datetime.datetime.now(datetime.UTC)
+        self.output = OutputFolder.choose(self.settings.output_dir, self.experiment, now)
+        with self.output.claimed():
+            write_snapshot(self.collection, self.output.work / "collection")
+            results = self._results(self._measure())
+            self._publish(results)
+        return results, self.output.root
+
+    def _load(self) -> None:
+        """Check everything that can be wrong, and load the collection."""
         ensure_writable(self.cache)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
@@ -68,18 +86,15 @@ class Runner:
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
         if left_out:
             self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
-        now = datetime.datetime.now(datetime.UTC)
         self.experiment = self.settings.name or self.collection.name
-        self.output = OutputFolder.choose(self.settings.output_dir, self.experiment, now)
-        with self.output.claimed():
-            write_snapshot(self.collection, self.output.work / "collection")
-            results = self._results(self._measure())
-            staging = self.output.staging
-            write_json(staging / "config.json", resolved(self.settings))
-            write_results(results, staging)
-            write_report(results, staging)
-            self.output.publish(keep_indexes=self.settings.keep_indexes)
-        return results, self.output.root
+
+    def _publish(self, results: Results) -> None:
+        """Write results and report, and put everything in its place."""
+        staging = self.output.staging
+        write_json(staging / "config.json", resolved(self.settings))
+        write_results(results, staging)
+        write_report(results, staging)
+        self.output.publish(keep_indexes=self.settings.keep_indexes)
 
     def _require_weights(self) -> None:
         """Fail before any work where `strict` would make the run fail after it."""
@@ -90,7 +105,12 @@ class Runner:
                 except WeightsUnavailable as error:
                     raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
 
-    def _job(self, name: str, todo: EncodeTask | SystemTask, systems: Sequence[str] = ()) -> Job:
+    def _job(
+        self,
+        name: str,
+        todo: EncodeTask | SystemTask | SweepTask,
+        systems: Mapping[str, SystemSettings] | None = None,
+    ) -> Job:
         work = self.output.work
         return Job(
             collection=work / "collection",
@@ -100,8 +120,9 @@ class Runner:
             threads=self.threads,
             seed=self.settings.seed,
             memory_bytes=int(self.settings.memory_gb * 1e9),
-            systems={name: self.systems[name].model_dump(mode="json") for name in systems},
+            systems={n: s.model_dump(mode="json") for n, s in (systems or {}).items()},
             todo=todo,
+            shared=self.settings.index_dir,
         )
 
     def _measure(self) -> list[Outcome]:
@@ -132,10 +153,12 @@ class Runner:
             tasks.update(self._encodings(self.systems[part]))
         return tasks
 
-    def _with_parts(self, name: str) -> list[str]:
-        """Return a system and every system it is made of."""
-        parts = [inner for part in self.systems[name].parts() for inner in self._with_parts(part)]
-        return [name, *dict.fromkeys(parts)]
+    def _with_parts(self, name: str) -> dict[str, SystemSettings]:
+        """Return the settings of a system and of every system it is made of."""
+        found = {name: self.systems[name]}
+        for part in self.systems[name].parts():
+            found.update(self._with_parts(part))
+        return found
 
     def _encode_documents(self) -> tuple[dict[str, Failure], dict[str, int]]:
         tasks: dict[str, EncodeTask] = {}

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from colbench.errors import ColbenchError
-from colbench.experiment.job import Job, Reply
+from colbench.experiment.job import EncodeTask, Job, Reply, SweepTask, SystemTask
 from colbench.files import atomic_write
 
 _THREAD_VARIABLES = (
@@ -66,10 +66,16 @@ def run_job(job: Job) -> Reply:
 
 
 def _death(job: Job, code: int) -> str:
-    what = job.todo.name if job.todo.task == "system" else f"encoding with {job.todo.encoder.name}"
+    what = _called(job.todo)
     if code == -signal.SIGKILL:
         return (
             f"{what}: the process was killed, most likely for want of memory; lower memory_gb or "
             "encoder.batch_size and run the same command again, it resumes"
         )
     return f"{what}: the process ended with status {code}; its traceback is above, please report it"
+
+
+def _called(todo: EncodeTask | SystemTask | SweepTask) -> str:
+    if todo.task == "encode":
+        return f"encoding with {todo.encoder.name}"
+    return todo.name if todo.task == "system" else "sweep"

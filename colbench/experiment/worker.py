@@ -1,6 +1,7 @@
 """A worker process: `python -m colbench.experiment.worker JOB.json`.
 
-Encodes documents into the cache, or builds, searches and times one system, and leaves a `Reply`.
+Encodes documents into the cache, or builds, searches and times one system or the points of a sweep,
+and leaves a `Reply`.
 Lives no longer than its standard input, which the conductor holds open.
 """
 
@@ -19,6 +20,7 @@ from colbench.encoder.cache import EmbeddingCache
 from colbench.errors import ColbenchError, WeightsUnavailable
 from colbench.experiment.job import EncodeReply, EncodeTask, Failure, Job, Reply
 from colbench.experiment.measurement import measure_system
+from colbench.experiment.sweep.measure import measure_points
 from colbench.files import atomic_write
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import system_settings
@@ -43,9 +45,12 @@ def perform(job: Job) -> Reply:
             cache=EmbeddingCache(job.cache),
             systems={name: system_settings(name, values) for name, values in job.systems.items()},
             memory_bytes=job.memory_bytes,
+            shared_folder=job.shared,
         )
         if job.todo.task == "encode":
             return Reply(encode=encode(job.todo, bench))
+        if job.todo.task == "sweep":
+            return Reply(sweep=measure_points(job.todo, bench))
         return Reply(system=measure_system(job.todo, bench))
     except ColbenchError as error:
         skipped = isinstance(error, WeightsUnavailable)

@@ -19,6 +19,8 @@ from typing import TypeVar
 import numpy as np
 
 Encoded = TypeVar("Encoded")
+Timings = list[tuple[int, int]]
+"""(encode, search) nanoseconds of each query."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,21 @@ def measure_latency(
         with _without_collector():
             passes.append(_trial(encode, search, measured, budget, clock))
         measured = queries[: len(passes[0])]
+    return fastest(passes)
+
+
+def fastest(passes: Sequence[Timings]) -> LatencyReport:
+    """Report the trial with the lowest mean search time.
+
+    Args:
+        passes: the times of every trial, over the same queries.
+    """
     best = min(passes, key=lambda times: sum(search_ns for _, search_ns in times))
     return LatencyReport(
         encode=Distribution.of([encode_ns for encode_ns, _ in best]),
         search=Distribution.of([search_ns for _, search_ns in best]),
         queries=len(best),
-        trials=trials,
+        trials=len(passes),
         encode_ms=[encode_ns / 1e6 for encode_ns, _ in best],
         search_ms=[search_ns / 1e6 for _, search_ns in best],
     )
@@ -117,9 +128,9 @@ def _trial(
     queries: Sequence[str],
     max_seconds: float | None,
     clock: Callable[[], int],
-) -> list[tuple[int, int]]:
-    """Return (encode, search) nanoseconds of each query that was started within the budget."""
-    times: list[tuple[int, int]] = []
+) -> Timings:
+    """Return the times of each query that was started within the budget."""
+    times: Timings = []
     spent = 0
     for query in queries:
         if times and max_seconds is not None and spent >= max_seconds * 1e9:

@@ -41,7 +41,7 @@ def loss_tables(results: Results) -> list[LossTable]:
     """One table a system whose stages were searched; none without measures."""
     if not results.measures:
         return []
-    measure = _measure(results)
+    measure = main_measure(results)
     return [
         _table(system.name, system.attribution, measure)
         for system in results.systems
@@ -53,12 +53,13 @@ def explain_losses(results: Results) -> str:
     """How to read the tables, in a few sentences."""
     return (
         "Each row is the search cut off after that stage. change: points (× 100) of "
-        f"{_measure(results)} against the row above. RBO (extrapolated, p = {PERSISTENCE:g}) and "
-        "intersection, the share of the k best documents, are with the first row."
+        f"{main_measure(results)} against the row above. RBO (extrapolated, p = {PERSISTENCE:g}) "
+        "and intersection, the share of the k best documents, are with the first row."
     )
 
 
-def _measure(results: Results) -> str:
+def main_measure(results: Results) -> str:
+    """Return the measure that losses are told in: nDCG@10, or the first one without it."""
     return _PREFERRED if _PREFERRED in results.measures else results.measures[0]
 
 

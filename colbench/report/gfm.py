@@ -41,15 +41,16 @@ def code(value: str) -> str:
     return f"{fence}{pad}{value}{pad}{fence}"
 
 
-def table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Return a table, its first column left-aligned and the others right-aligned.
+def table(titles: Sequence[str], lines: Iterable[Sequence[str]], *, left: int = 1) -> str:
+    """Return a table, its first columns left-aligned and the others right-aligned.
 
     Args:
         titles: the header, Markdown already.
         lines: the cells, Markdown already. Pipes are escaped here and nowhere else: a table needs
             that even inside a code span, and a code span outside a table must not have it.
+        left: number of left-aligned columns.
     """
-    rule = ["---", *["---:"] * (len(titles) - 1)]
+    rule = [*["---"] * left, *["---:"] * (len(titles) - left)]
     return "\n".join([_row(titles), "| " + " | ".join(rule) + " |", *map(_row, lines)])
 
 

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from colbench.report.attribution import HEADING, LossTable, explain_losses, loss_tables
 from colbench.report.gfm import code, table, text
+from colbench.report.pictures import Picture
 from colbench.report.rows import COSTS, caption, legend, number, rows, size, skipped, three_digits
+from colbench.report.sweep_markdown import sweep_sections
 from colbench.results.schema import Results
 
 
-def render_markdown(results: Results) -> str:
-    """Return the report as GitHub-flavoured Markdown."""
+def render_markdown(results: Results, pictures: Sequence[Picture] = ()) -> str:
+    """Return the report as GitHub-flavoured Markdown.
+
+    Args:
+        results: what is reported.
+        pictures: charts written beside the report, which it shows.
+    """
+    if results.sweep is not None:
+        sections = [
+            f"# {text(results.experiment)}",
+            *sweep_sections(results, results.sweep, _pictures(pictures)),
+            _remarks(results),
+            _environment(results),
+        ]
+        return "\n\n".join(section for section in sections if section) + "\n"
     sections = [
         f"# {text(results.experiment)}",
         text(caption(results)),
         _comparison(results),
         text(legend(results)),
         _remarks(results),
+        _pictures(pictures),
         _significance(results),
         _losses(results),
         _building(results),
@@ -42,6 +60,13 @@ def _remarks(results: Results) -> str:
     lines = [f"- {code(name)} skipped: {text(reason)}" for name, reason in skipped(results)]
     lines += [f"- {text(note)}" for note in [*results.collection.notes, *results.notes]]
     return "\n".join(lines)
+
+
+def _pictures(pictures: Sequence[Picture]) -> str:
+    if not pictures:
+        return ""
+    shown = [f"![{p.title}]({p.path})\n\n{p.told}" for p in pictures]
+    return "\n\n".join(["## Plots", *shown])
 
 
 def _significance(results: Results) -> str:

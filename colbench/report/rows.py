@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from colbench.results.comparison import Comparison
 from colbench.results.schema import Results, SystemResult
+
+T = TypeVar("T", bound=float)
 
 COSTS = (
     "encode ms",
@@ -27,10 +32,12 @@ class Cell:
     Attributes:
         text: what is shown.
         best: whether it is the best effectiveness of its column.
+        value: what the text was made of, to sort by; None where there is nothing.
     """
 
     text: str
     best: bool = False
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,27 +78,34 @@ def rows(results: Results) -> list[Row]:
 def _measures(system: SystemResult, best: dict[str, float]) -> list[Cell]:
     cells = []
     for measure, highest in best.items():
-        value = (system.effectiveness or {})[measure]
+        value = (system.effectiveness or {}).get(measure)
+        if value is None:  # deeper than the documents retrieved at this point of a sweep
+            cells.append(Cell(""))
+            continue
         test = (system.significance or {}).get(measure)
         mark = "†" if test and test.significant else ""
-        cells.append(Cell(f"{value:.4f}{mark}", best=round(value, 4) == round(highest, 4)))
+        best_of_all = round(value, 4) == round(highest, 4)
+        cells.append(Cell(f"{value:.4f}{mark}", best=best_of_all, value=value))
     return cells
 
 
 def _costs(system: SystemResult) -> list[Cell]:
     latency, index = system.latency_ms, system.index
-    texts = [
-        three_digits(latency.encode.p50) if latency else "",
-        three_digits(latency.search.p50) if latency else "",
-        three_digits(latency.search.p95) if latency else "",
-        number(system.throughput_qps),
-        number(system.encode_docs_per_second),
-        three_digits(system.build_seconds),
-        size(index.bytes) if index else "",
-        number(index.bytes_per_doc) if index else "",
-        size(system.peak_rss_bytes) if system.peak_rss_bytes else "",
+    return [
+        _cost(latency.encode.p50 if latency else None, three_digits),
+        _cost(latency.search.p50 if latency else None, three_digits),
+        _cost(latency.search.p95 if latency else None, three_digits),
+        _cost(system.throughput_qps, number),
+        _cost(system.encode_docs_per_second, number),
+        _cost(system.build_seconds, three_digits),
+        _cost(index.bytes if index else None, size),
+        _cost(index.bytes_per_doc if index else None, number),
+        _cost(system.peak_rss_bytes or None, size),
     ]
-    return [Cell(text) for text in texts]
+
+
+def _cost(value: T | None, shown: Callable[[T], str]) -> Cell:
+    return Cell("") if value is None else Cell(shown(value), value=value)
 
 
 def skipped(results: Results) -> list[tuple[str, str]]:
@@ -99,7 +113,7 @@ def skipped(results: Results) -> list[tuple[str, str]]:
     return [(s.name, s.reason or "") for s in results.systems if s.status == "skipped"]
 
 
-def caption(results: Results) -> str:
+def caption(results: Results | Comparison) -> str:
     """What was searched, in one line."""
     c = results.collection
     subset = " (a subset: not comparable with published numbers)" if c.sampled else ""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from colbench.report.attribution import HEADING, LossTable, explain_losses, loss_tables
+from colbench.report.attribution import HEADING, explain_losses, loss_tables
 from colbench.report.rows import COSTS, Cell, caption, legend, rows, skipped
-from colbench.results.schema import Results
+from colbench.report.sweep import EXPLANATION, sweep_table
+from colbench.results.schema import Results, SweepInfo
 
 _UNBOUNDED = 10_000
 """Columns of a terminal in which every table fits."""
@@ -31,6 +33,9 @@ def print_results(results: Results, console: Console) -> None:
     as many tables as it takes to show every value in full.
     """
     console.print(Text(caption(results), style="bold"), soft_wrap=True)
+    if results.sweep is not None:
+        _print_sweep(results, results.sweep, console)
+        return
     for table in _tables(results, console):
         console.print()
         console.print(table)
@@ -43,6 +48,20 @@ def print_results(results: Results, console: Console) -> None:
     _print_losses(results, console)
 
 
+def _print_sweep(results: Results, sweep: SweepInfo, console: Console) -> None:
+    """Print what lies on a front, and what to choose."""
+    found = sweep_table(results, sweep, front_only=True)
+    console.print(Text(f"{len(sweep.points)} points; those on a front:"), soft_wrap=True)
+    console.print()
+    console.print(_plain_table(found.titles, found.lines, left=1 + len(sweep.axes)))
+    console.print()
+    for advice in sweep.advice:
+        console.print(Text(advice), soft_wrap=True)
+    for text in [*results.collection.notes, *results.notes]:
+        console.print(Text(f"note: {text}", style="dim"), soft_wrap=True)
+    console.print(Text(f"{EXPLANATION} The others are in the report.", style="dim"))
+
+
 def _print_losses(results: Results, console: Console) -> None:
     losses = loss_tables(results)
     if not losses:
@@ -52,18 +71,20 @@ def _print_losses(results: Results, console: Console) -> None:
     for loss in losses:
         console.print()
         console.print(Text(loss.system), soft_wrap=True)
-        console.print(_loss_table(loss))
+        console.print(_plain_table(loss.titles, loss.lines, left=1))
         if loss.told:
             console.print(Text(loss.told), soft_wrap=True)
     console.print()
     console.print(Text(explain_losses(results), style="dim"))
 
 
-def _loss_table(loss: LossTable) -> Table:
+def _plain_table(titles: Sequence[str], lines: Iterable[Sequence[str]], *, left: int) -> Table:
+    """Return a table whose first columns are left-aligned, the others right-aligned."""
     table = Table(header_style="bold", show_edge=False)
-    for number, title in enumerate(loss.titles):
-        table.add_column(Text(title), justify="right" if number else "left", overflow="fold")
-    for line in loss.lines:
+    for number, title in enumerate(titles):
+        justify: Literal["left", "right"] = "left" if number < left else "right"
+        table.add_column(Text(title), justify=justify, overflow="fold")
+    for line in lines:
         table.add_row(*map(Text, line))
     return table
 

@@ -30,8 +30,15 @@ from colbench.settings import Settings
 class SystemSettings(Settings):
     """What all systems have in common."""
 
+    search_keys: ClassVar[frozenset[str]] = frozenset()
+    """Keys that only a search looks at: systems that differ in nothing else share an index."""
+
     kind: str = Field(description="module of colbench.retriever.systems that implements it")
     about: str = Field("", description="one line for lists and reports")
+
+    def build_key(self) -> str:
+        """Return what the index depends on; equal for settings that can share one."""
+        return self.model_dump_json(exclude={"about", *self.search_keys})
 
     def encodings(self) -> list[tuple[EncoderSettings, Form]]:
         """Document vectors this system itself needs; they are encoded before it is measured."""
@@ -58,6 +65,7 @@ class Workbench:
         memory_bytes: bound on what a system may hold in memory beyond its model.
         spare_hits: documents that are dropped from a result afterwards at most (the query's own
             document under the self-hit rule); a first stage proposes as many more.
+        shared_folder: where indexes are kept that other runs search too; None for this run's own.
         encodings: filled while systems are built: what encoding their documents took.
     """
 
@@ -67,13 +75,14 @@ class Workbench:
     systems: Mapping[str, SystemSettings]
     memory_bytes: int
     spare_hits: int = 0
+    shared_folder: Path | None = None
     encodings: list[EncodeStats] = field(default_factory=list)
     _encoders: dict[tuple[str, Form], Encoder] = field(default_factory=dict)
 
     @property
     def shared(self) -> Path:
-        """Folder of indexes that several systems of a run search."""
-        return self.folder / "shared"
+        """Folder of indexes that several systems, or several runs, search."""
+        return self.shared_folder or self.folder / "shared"
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
@@ -122,6 +131,10 @@ class Retriever(ABC):
         self.settings = settings
         self.bench = bench
         self.folder = folder
+
+    def use(self, settings: Any) -> None:
+        """Search with these settings from now on; they differ in `search_keys` alone."""
+        self.settings = settings
 
     def prepare(self) -> None:
         """Load models and open the cached document vectors, before the build is timed."""

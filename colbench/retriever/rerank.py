@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from colbench.retriever.registry import make_system
 
 class RerankSettings(SystemSettings):
     """What every reranking system has."""
+
+    search_keys: ClassVar[frozenset[str]] = frozenset({"depth"})
 
     first_stage: str = Field(description="name of the system that proposes documents")
     depth: int = Field(100, ge=1, description="documents reranked a query")

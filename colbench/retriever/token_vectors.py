@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from colbench.encoder.cache import Embeddings
-from colbench.index.tokens import TokenIndex
+from colbench.index.tokens import Precision, TokenIndex
 
 _BLOCK = 65_536
 
 
-def build_token_index(embeddings: Embeddings, folder: Path) -> TokenIndex:
-    """Write token vectors as fp16 under `folder` and map them."""
+def build_token_index(
+    embeddings: Embeddings, folder: Path, precision: Precision = "fp16"
+) -> TokenIndex:
+    """Write token vectors under `folder` and map them."""
     blocks = (vectors for _, _, vectors in embeddings.blocks(_BLOCK))
-    return TokenIndex.write(folder, embeddings.lengths, embeddings.dims, blocks)
+    return TokenIndex.write(folder, embeddings.lengths, embeddings.dims, blocks, precision)

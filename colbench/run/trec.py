@@ -7,6 +7,7 @@ are separated by ASCII white space, as in trec_eval; ids may hold any other char
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -30,17 +31,32 @@ def write_trec(run: Run, path: Path) -> None:
         DataError: an id is empty or holds white space, which the format cannot carry.
         StorageError: the file cannot be written.
     """
-    tag = "_".join(run.name.split()) or "run"
     with atomic_write(path, "wb") as stream:
         for query_id, ranking in run.rankings.items():
             _check_ids(query_id, ranking, path)
-            lines = [
-                f"{query_id} Q0 {doc_id} {rank} {score} {tag}\n"
-                for rank, (doc_id, score) in enumerate(
-                    zip(ranking.doc_ids, map(str, ranking.scores), strict=True), start=1
-                )
-            ]
-            stream.write("".join(lines).encode("utf-8"))
+            stream.write(_lines(query_id, ranking, _tag(run)))
+
+
+def run_digest(run: Run) -> str:
+    """Return the sha256 of the file that `write_trec` would write."""
+    digest = hashlib.sha256()
+    for query_id, ranking in run.rankings.items():
+        digest.update(_lines(query_id, ranking, _tag(run)))
+    return digest.hexdigest()
+
+
+def _tag(run: Run) -> str:
+    return "_".join(run.name.split()) or "run"
+
+
+def _lines(query_id: str, ranking: Ranking, tag: str) -> bytes:
+    lines = [
+        f"{query_id} Q0 {doc_id} {rank} {score} {tag}\n"
+        for rank, (doc_id, score) in enumerate(
+            zip(ranking.doc_ids, map(str, ranking.scores), strict=True), start=1
+        )
+    ]
+    return "".join(lines).encode("utf-8")
 
 
 def read_trec(path: Path) -> Run:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import beir_folder
 import psutil
 import pytest
 from filelock import FileLock
@@ -29,14 +30,7 @@ QRELS = [("q1", "paris/1", 1), ("q1", "berlin", 0), ("q2", "tides", 2)]
 
 
 def write_folder(folder, documents=DOCUMENTS, queries=QUERIES, qrels=QRELS):
-    (folder / "qrels").mkdir(parents=True)
-    lines = [json.dumps({"_id": i, "title": "", "text": t}) for i, t in documents.items()]
-    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    lines = [json.dumps({"_id": i, "text": t}) for i, t in queries.items()]
-    (folder / "queries.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    lines = ["query-id\tcorpus-id\tscore", *("\t".join(map(str, row)) for row in qrels)]
-    (folder / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
+    return beir_folder.write_folder(folder, documents, queries, qrels)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +78,8 @@ def test_a_run_leaves_valid_results_reports_and_runs(first_run):
     ]
     assert results.collection.docs == 6 and results.collection.queries == 2
     assert sorted(p.name for p in output.iterdir()) == [
-        *("config.json", "per_query", "report.md", "results.json", "runs"),
+        *("config.json", "per_query", "pictures", "report.html", "report.md"),
+        *("results.json", "runs"),
     ]
     for system in results.systems[:3]:
         run = read_trec(output / system.run_file)

@@ -6,6 +6,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from colbench.report.markdown import render_markdown
+from colbench.report.pictures import write_pictures
 from colbench.report.rows import COSTS, rows
 from colbench.report.terminal import print_results
 from colbench.report.write import write_report
@@ -208,7 +209,9 @@ def test_the_tables_show_and_explain_the_build_time(example_results):
 
 def test_the_report_is_written_beside_the_results(example_results, tmp_path):
     path = write_report(example_results, tmp_path)
-    assert path.read_text(encoding="utf-8") == render_markdown(example_results)
+    pictures = write_pictures(example_results, tmp_path)
+    assert path.read_text(encoding="utf-8") == render_markdown(example_results, pictures)
+    assert (tmp_path / "report.html").is_file()
 
 
 def test_everything_skipped_still_makes_a_report(example_results):

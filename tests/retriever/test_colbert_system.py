@@ -1,5 +1,8 @@
 """The systems over a ColBERT index: what they find, share, report and are taken apart into."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
@@ -172,3 +175,51 @@ def test_an_unknown_key_of_the_search_is_refused_with_the_near_one():
     values = {"kind": "colbert", "encoder": ENCODER, "index": INDEX, "search": {"nprob": 3}}
     with pytest.raises(ConfigError, match="nprobe"):
         system_settings("colbert", values)
+
+
+def test_merged_tokens_are_made_once_and_counted_for_every_index_made_of_them(bench):
+    for name, nbits in (("two", 2), ("four", 4)):
+        bench.systems[name] = system_settings(
+            name,
+            {
+                "kind": "colbert",
+                "encoder": ENCODER,
+                "index": {**INDEX, "nbits": nbits, "pooling": 2},
+                "search": EXHAUSTIVE,
+            },
+        )
+    first = built(bench, "two")
+    (kept,) = [p for p in bench.shared.glob("pooled-*") if p.is_dir()]
+    stamp = kept.stat().st_mtime_ns
+    second = built(bench, "four")
+    assert kept.stat().st_mtime_ns == stamp
+    assert first.facts()["tokens"] == second.facts()["tokens"] < 80 * 12
+    merging = json.loads(kept.with_name(f"{kept.name}.json").read_text())["build_seconds"]
+    for system in (first, second):
+        (note,) = [
+            json.loads(p.read_text())["build_seconds"]
+            for p in bench.shared.glob("colbert-*.json")
+            if system._searcher.stages.index.folder.name == p.stem
+        ]
+        assert note > merging > 0
+
+
+def test_indexes_kept_for_other_runs_are_found_again_and_told_apart_by_collection(bench, tmp_path):
+    bench.shared_folder = tmp_path / "kept"
+    assert built(bench, "pruned").reused_build_seconds is None
+    again = dataclasses.replace(bench, folder=tmp_path / "another_run")
+    assert built(again, "pruned").reused_build_seconds > 0
+    fewer = dataclasses.replace(bench.collection, documents=bench.collection.documents[:50])
+    other = dataclasses.replace(bench, collection=fewer)
+    assert built(other, "pruned").reused_build_seconds is None
+
+
+def test_one_index_is_searched_in_several_ways(bench):
+    system = built(bench, "pruned")
+    queries = system.encode([query.text for query in bench.collection.queries])
+    few = [len(hits) for hits in system.search(queries, 20)]
+    system.use(bench.systems["all"])
+    whole = system.search(queries, 20)
+    assert [len(hits) for hits in whole] > few
+    for one, other in zip(whole, searched(bench, "all"), strict=True):
+        assert one.docs.tolist() == other.docs.tolist()

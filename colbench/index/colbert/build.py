@@ -12,6 +12,7 @@ from colbench.files import ensure_writable
 from colbench.index.colbert.documents import Block, Documents, repeated_ids
 from colbench.index.colbert.lock import LOCK, writing
 from colbench.index.colbert.manifest import FILE_NAME, LEFTOVER, Manifest, write_manifest
+from colbench.index.colbert.pooled import pool_documents
 from colbench.index.colbert.segment import write_segment
 from colbench.index.colbert.settings import IndexSettings
 from colbench.index.colbert.training import CODEC_FILES, Trained, train
@@ -19,7 +20,8 @@ from colbench.progress import bar
 
 FIRST_SEGMENT = "segment-000001"
 
-_OWN = (FIRST_SEGMENT, *CODEC_FILES, LOCK, LEFTOVER, ".*colbench-write-test*")
+_POOLED = "pooled"
+_OWN = (FIRST_SEGMENT, *CODEC_FILES, f"{_POOLED}*", LOCK, LEFTOVER, ".*colbench-write-test*")
 
 
 def build_index(
@@ -57,13 +59,15 @@ def build_index(
     with writing(folder):
         _refuse_foreign(folder)  # another process may have finished an index in the meantime
         _clear(folder)
+        if settings.pooling != documents.pooling:
+            documents = pool_documents(documents, settings.pooling, folder / _POOLED)
         trained = trained or train(documents, settings)
         codec = trained.save(folder)
         centroids = len(trained.codec.centroids)
         segment = write_segment(
             folder,
             FIRST_SEGMENT,
-            trained.code(_with_progress(documents, settings.chunk_tokens)),
+            trained.code(_with_progress(documents, settings.chunk_tokens), pooled_already=True),
             centroids=centroids,
             width=trained.width,
             halves=settings.nbits == 16,
@@ -77,6 +81,7 @@ def build_index(
             codec=codec,
             segments=[segment],
         )
+        shutil.rmtree(folder / _POOLED, ignore_errors=True)
         write_manifest(folder, manifest)
 
 
@@ -92,6 +97,10 @@ def _check(documents: Documents, settings: IndexSettings) -> None:
         raise DataError("no document has a token: there is nothing to index")
     if repeated := repeated_ids(documents.ids):
         raise DataError(f"document id {repeated[0]!r} occurs more than once")
+    if documents.pooling not in (1, settings.pooling):
+        raise ConfigError(
+            f"pooling={settings.pooling}: tokens were merged by {documents.pooling} already"
+        )
     dims = settings.dims or documents.dims
     if dims > documents.dims:
         raise ConfigError(f"dims={dims}: the encoder's vectors have {documents.dims} dimensions")

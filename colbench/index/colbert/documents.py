@@ -68,12 +68,14 @@ class Documents:
         dims: dimensions of a vector.
         read: takes the most tokens wanted at a time, yields the vectors of consecutive documents
             (first document, end document, float (tokens, dims)), all documents in order.
+        pooling: factor by which tokens were merged already (`pool_documents`).
     """
 
     ids: Sequence[str]
     lengths: NDArray[np.int64]
     dims: int
     read: Callable[[int], Iterator[tuple[int, int, NDArray[Any]]]]
+    pooling: int = 1
 
     @classmethod
     def of(cls, ids: Sequence[str], vectors: Sequence[NDArray[Any]], dims: int) -> Documents:

@@ -14,7 +14,7 @@ _TILE = 64
 
 
 def pool_tokens(block: Block, factor: int) -> Block:
-    """Merge tokens of each document to 1/factor of them, clustered by Ward's method.
+    """Merge tokens of each document to 1/factor of them, clustered by Ward's method, as float16.
 
     Clavié, Chaffin and Adams 2024, https://arxiv.org/abs/2409.14683; sentence-transformers' module.
     """
@@ -28,9 +28,14 @@ def pool_tokens(block: Block, factor: int) -> Block:
     pooling = HierarchicalTokenPooling(pool_factor=factor)
     vectors = torch.from_numpy(block.vectors.astype(np.float32))
     parts = torch.split(vectors, block.lengths.tolist())
-    pooled = [pooling.pool_one(part) if len(part) else part for part in parts]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a document is so small that several threads take ten times as long
+    try:
+        pooled = [pooling.pool_one(part) if len(part) else part for part in parts]
+    finally:
+        torch.set_num_threads(threads)
     lengths = np.array([len(part) for part in pooled], dtype=np.int64)
-    return Block(block.ids, lengths, torch.cat(pooled).numpy())
+    return Block(block.ids, lengths, torch.cat(pooled).numpy().astype(np.float16))
 
 
 def learn_projection(sample: NDArray[np.floating], dims: int) -> NDArray[np.float32]:
@@ -79,9 +84,9 @@ class Reduction:
     pooling: int
     projection: NDArray[np.float32] | None
 
-    def documents(self, block: Block) -> Block:
-        """Reduce tokens and dimensions of documents."""
-        pooled = pool_tokens(block, self.pooling)
+    def documents(self, block: Block, *, pooled_already: bool = False) -> Block:
+        """Reduce tokens, unless that is done, and dimensions of documents."""
+        pooled = block if pooled_already else pool_tokens(block, self.pooling)
         return Block(pooled.ids, pooled.lengths, self.vectors(pooled.vectors))
 
     def vectors(self, vectors: NDArray[np.floating]) -> NDArray[np.floating]:

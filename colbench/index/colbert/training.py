@@ -16,7 +16,7 @@ from colbench.index.colbert.clustering import find_centroids
 from colbench.index.colbert.codec import Codec, learn_buckets
 from colbench.index.colbert.documents import Block, Documents
 from colbench.index.colbert.manifest import FileEntry, file_entry
-from colbench.index.colbert.reduction import Reduction, learn_projection, pool_tokens
+from colbench.index.colbert.reduction import Reduction, learn_projection
 from colbench.index.colbert.segment import Coded
 from colbench.index.colbert.settings import IndexSettings, paper_centroids
 
@@ -46,7 +46,7 @@ class Trained:
         projection = self.reduction.projection
         return self.codec.dims if projection is None else len(projection)
 
-    def code(self, blocks: Iterator[Block]) -> Iterator[Coded]:
+    def code(self, blocks: Iterator[Block], *, pooled_already: bool = False) -> Iterator[Coded]:
         """Code documents, a block at a time."""
         assigner = Assigner(
             self.codec.wide_centroids,
@@ -54,7 +54,7 @@ class Trained:
             seed=self.settings.seed,
         )
         for block in blocks:
-            reduced = self.reduction.documents(block)
+            reduced = self.reduction.documents(block, pooled_already=pooled_already)
             codes = assigner.assign(reduced.vectors)
             yield Coded(list(block.ids), reduced.lengths, codes, self._stored(reduced, codes))
 
@@ -99,11 +99,10 @@ def train(documents: Documents, settings: IndexSettings) -> Trained:
     the vectors that made the centroids would be too narrow.
 
     Args:
-        documents: at least one with a token.
+        documents: at least one with a token; tokens merged as the settings say.
         settings: of the index; `centroids` beyond the tokens there are is lowered to them.
     """
-    estimate = max(documents.tokens // settings.pooling, 1)
-    count = min(settings.centroids or paper_centroids(estimate), estimate)
+    count = min(settings.centroids or paper_centroids(documents.tokens), documents.tokens)
     sample = _sample(documents, settings, wanted=count * settings.sample_per_centroid)
     projection = learn_projection(sample, settings.dims) if settings.dims is not None else None
     reduction = Reduction(settings.pooling, projection)
@@ -121,9 +120,9 @@ def train(documents: Documents, settings: IndexSettings) -> Trained:
 
 
 def _sample(documents: Documents, settings: IndexSettings, *, wanted: int) -> NDArray[np.float16]:
-    """Return pooled vectors of random documents, about `wanted` of them, in random order."""
+    """Return vectors of random documents, about `wanted` of them, in random order."""
     order = np.random.default_rng(settings.seed).permutation(len(documents.ids))
-    filled = np.cumsum(documents.lengths[order] // settings.pooling)
+    filled = np.cumsum(documents.lengths[order])
     most = int(np.searchsorted(filled, wanted * (1 + _HELD_OUT_SHARE))) + 1
     place = np.full(len(order), -1, dtype=np.int64)
     place[order[:most]] = np.arange(min(most, len(order)))
@@ -134,10 +133,8 @@ def _sample(documents: Documents, settings: IndexSettings, *, wanted: int) -> ND
         chosen = np.flatnonzero(place[first:end] >= 0)
         bounds = np.concatenate([[0], np.cumsum(block.lengths)])
         for doc in chosen.tolist():
-            rows = block.vectors[bounds[doc] : bounds[doc + 1]]
-            one = Block([block.ids[doc]], block.lengths[doc : doc + 1], rows)
-            pooled = pool_tokens(one, settings.pooling).vectors.astype(np.float16)
-            parts.append((int(place[first + doc]), pooled))
+            rows = block.vectors[bounds[doc] : bounds[doc + 1]].astype(np.float16)
+            parts.append((int(place[first + doc]), rows))
         first = end
     parts.sort(key=lambda part: part[0])
     total = sum(len(rows) for _, rows in parts)

@@ -8,9 +8,10 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -19,7 +20,9 @@ from colbench.encoder.cache import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.files import write_json
 from colbench.index.colbert.build import build_index
+from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
+from colbench.index.colbert.pooled import pool_documents
 from colbench.index.colbert.search import Found, Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.index.colbert.stages import PreparedQuery
@@ -35,6 +38,8 @@ from colbench.retriever.token_vectors import build_token_index
 class ColbertSettings(SystemSettings):
     """Parameters of a compressed index and of a search in it."""
 
+    search_keys: ClassVar[frozenset[str]] = frozenset({"search"})
+
     encoder: EncoderSettings = Field(description="the late-interaction model")
     index: IndexSettings = Field(description="build parameters")
     search: SearchSettings = Field(description="search parameters")
@@ -45,7 +50,7 @@ class ColbertSettings(SystemSettings):
 
 
 class Colbert(Retriever):
-    """A ColBERT index, shared by all systems of a run that build it alike."""
+    """A ColBERT index, shared by all systems that build it alike, of a run or of several."""
 
     Settings = ColbertSettings
     _embeddings: Embeddings
@@ -58,24 +63,36 @@ class Colbert(Retriever):
         self._embeddings = self.bench.embed(self.settings.encoder, Form.TOKENS)
 
     def build(self) -> None:
-        """Build the index, or open the one another system of this run has built."""
-        folder = self._index_folder()
-        note = folder.with_suffix(".json")
-        if note.is_file():
-            self.reused_build_seconds = float(json.loads(note.read_text())["build_seconds"])
-        else:
-            started = time.perf_counter()
-            self._build(folder)
-            write_json(note, {"build_seconds": time.perf_counter() - started})
-        index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
+        """Build the index, or open the one that another system has built."""
+        name = self._name("colbert", self.settings.index.model_dump_json())
+        folder, note = self.bench.shared / name, self.bench.shared / f"{name}.json"
+        with self._alone(name):
+            if note.is_file():
+                self.reused_build_seconds = _seconds(note)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)  # of a build that was interrupted
+                write_json(note, {"build_seconds": self._build(folder)})
+            index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
         self._searcher = Searcher(index, self.settings.search)
 
-    def _index_folder(self) -> Path:
-        key = f"{self.settings.index.model_dump_json()} {self._encoder.document_fingerprint}"
-        return self.bench.shared / f"colbert-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    def use(self, settings: ColbertSettings) -> None:
+        """Search the same index in another way."""
+        super().use(settings)
+        self._searcher = Searcher(self._searcher.stages.index, settings.search)
 
-    def _build(self, folder: Path) -> None:
+    def _name(self, what: str, *relevant: str) -> str:
+        """Return a file name that stands for the documents and what else matters."""
+        parts = [self._encoder.document_fingerprint, self.bench.collection.fingerprint, *relevant]
+        return f"{what}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}"
+
+    def _alone(self, name: str) -> FileLock:
+        self.bench.shared.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.bench.shared / f"{name}.lock")
+
+    def _build(self, folder: Path) -> float:
+        """Build the index and return what it took, merging tokens counted for each index."""
         collection, settings = self.bench.collection, self.settings.index
+        started = time.perf_counter()
         documents = documents_for_index(
             self._embeddings,
             collection.doc_ids,
@@ -83,7 +100,24 @@ class Colbert(Retriever):
             self._encoder,
             settings.skip_tokens,
         )
+        merged_before = 0.0
+        if settings.pooling > 1:
+            documents, merged_before = self._merged(documents)
         build_index(folder, documents, settings, encoder=self._encoder.document_fingerprint)
+        return time.perf_counter() - started + merged_before
+
+    def _merged(self, documents: Documents) -> tuple[Documents, float]:
+        """Return documents with merged tokens, and what that took for another index before."""
+        settings = self.settings.index
+        name = self._name("pooled", settings.skip_tokens, str(settings.pooling))
+        folder, note = self.bench.shared / name, self.bench.shared / f"{name}.json"
+        with self._alone(name):
+            before = _seconds(note) if note.is_file() else 0.0
+            started = time.perf_counter()
+            documents = pool_documents(documents, settings.pooling, folder)
+            if not before:
+                write_json(note, {"build_seconds": time.perf_counter() - started})
+        return documents, before
 
     def encode(self, queries: Sequence[str]) -> list[Vectors]:
         """Return one float32 (tokens, dims) matrix a query."""
@@ -147,7 +181,8 @@ class Colbert(Retriever):
 
     def _oracle(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Search the uncompressed vectors, or recall what another system of this run found."""
-        digest = hashlib.sha256(f"{self._encoder.fingerprint} {k}".encode())
+        name = self._name("oracle", self._encoder.fingerprint, str(k))
+        digest = hashlib.sha256(name.encode())
         for query in queries:
             digest.update(query.tobytes())
         file = self.bench.shared / f"oracle-{digest.hexdigest()[:16]}.npz"
@@ -162,6 +197,10 @@ class Colbert(Retriever):
         hits = search_all(scanner, queries, k, self.bench.ranks)
         shutil.rmtree(folder)
         return hits
+
+
+def _seconds(note: Path) -> float:
+    return float(json.loads(note.read_text(encoding="utf-8"))["build_seconds"])
 
 
 def _hits(found: Found) -> Hits:

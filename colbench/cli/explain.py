@@ -1,0 +1,104 @@
+"""`colbench explain`: which document token each query token found, and why A outranks B."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from colbench.progress import QUIET_VARIABLE
+
+_ABOUT = """\
+Show what the MaxSim score of a document is made of: the document token that each query token finds,
+as a heat map and as a table. Of two documents: why one outranks the other.
+
+examples:
+  colbench explain dataset=beir/scifact --query-id 3 --doc 14717500
+  colbench explain dataset=beir/scifact --query "sunlight makes vitamin D" --doc 275294 --doc 520579
+  colbench explain dataset=beir/scifact --query-id 3        the two best documents, from the cache
+  colbench explain encoder=colbertv2 --query "what do cats eat" --text "Cats eat fish."
+"""
+
+_SUFFIXES = (".svg", ".png")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "explain",
+        help="show which document tokens a score comes from",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="configuration (Hydra), before the options: dataset and encoder count",
+    )
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--query", metavar="TEXT", help="a query of your own")
+    asked.add_argument("--query-id", metavar="ID", help="a query of the collection")
+    parser.add_argument(
+        "--doc",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="a document of the collection; twice to compare two; left out, the best two are "
+        "taken if all document vectors are cached",
+    )
+    parser.add_argument(
+        "--text", action="append", default=[], help="a document of your own, in place of a --doc"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="show every document token, and the heat maps of two documents too",
+    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw it: .svg or .png")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every number")
+    parser.add_argument("--quiet", action="store_true", help="no progress output")
+    parser.add_argument(
+        "--config-dir",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="a folder like conf/ with encoders or datasets of your own",
+    )
+    parser.set_defaults(action=explain)
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Compose the configuration, align, print and write what was asked for."""
+    from rich.console import Console
+
+    from colbench.config.compose import compose_run
+    from colbench.errors import ConfigError
+    from colbench.experiment.explain import Question
+    from colbench.experiment.explain import explain as explained
+    from colbench.files import write_json
+    from colbench.report.alignment.as_json import as_json
+    from colbench.report.alignment.terminal import print_explanation
+
+    picture: Path | None = options.picture
+    if picture is not None and picture.suffix.lower() not in _SUFFIXES:
+        raise ConfigError(f"--picture {picture}: end the name in {' or '.join(_SUFFIXES)}")
+    if options.quiet:
+        os.environ[QUIET_VARIABLE] = "1"
+    settings = compose_run(options.overrides, options.config_dir)
+    question = Question(options.query, options.query_id, tuple(options.doc), tuple(options.text))
+    explanation = explained(settings, question)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    print_explanation(explanation, console, everything=options.all)
+    if picture is not None:
+        from colbench.report.alignment.picture import write_picture
+
+        write_picture(explanation, picture, everything=options.all)
+        console.print(f"picture: {picture}", soft_wrap=True, markup=False)
+    if options.json is not None:
+        write_json(options.json, as_json(explanation))
+        console.print(f"json:    {options.json}", soft_wrap=True, markup=False)
+    return 0

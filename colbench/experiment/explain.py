@@ -1,0 +1,193 @@
+"""From settings and a question to an `Explanation`: collection, model, vectors, alignment."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colbench.collection.load import load_collection
+from colbench.collection.model import Collection, SelfHits
+from colbench.config.settings import RunSettings
+from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.cache import EmbeddingCache, cached_documents, storage_dtype
+from colbench.encoder.models import load_encoder
+from colbench.encoder.settings import Form
+from colbench.errors import ConfigError
+from colbench.index.maxsim import score_matrix
+from colbench.measures.alignment import align
+from colbench.progress import note
+from colbench.report.alignment.explanation import ExplainedDocument, Explanation
+from colbench.retriever.hits import tie_ranks, top_k
+
+_MOST_DOCUMENTS = 2
+_BLOCK = 65_536
+_MOST_NAMES = 200_000
+"""Ids among which a near one is looked for: comparing more takes longer than it helps."""
+
+_TITLE = 60
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be explained.
+
+    Attributes:
+        query: free text; None where `query_id` names a query of the collection.
+        query_id: id of a query; None where `query` is given.
+        docs: ids of documents.
+        texts: documents given by hand.
+    """
+
+    query: str | None
+    query_id: str | None
+    docs: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Given:
+    id: str | None
+    title: str
+    text: str
+
+
+def explain(settings: RunSettings, question: Question) -> Explanation:
+    """Align a query with one or two documents, exactly as `colbert_exact` scores them.
+
+    Document vectors are rounded to fp16, as the oracle stores them, and taken from the cache where
+    they are there; nothing is added to it. Without a document the two with the highest scores are
+    taken, which needs the vectors of all of them in the cache.
+
+    Args:
+        settings: `dataset`, `encoder` and `cache_dir` count. The collection is read only if the
+            query or a document is one of its.
+        question: what is to be explained.
+
+    Raises:
+        ConfigError: an unknown id, more than two documents, no text, vectors that are not there to
+            choose documents by, or an encoder whose vectors stand for no single token.
+        DataError: the collection cannot be had.
+        WeightsUnavailable: the weights cannot be had.
+    """
+    _check(question)
+    collection = None
+    if question.query_id is not None or question.docs or not question.texts:
+        collection = load_collection(settings.dataset)
+    query = _query_text(question, collection)
+    given = [_Given(None, _beginning(text), text) for text in question.texts]
+    if collection is not None:
+        given += [_document(collection, doc) for doc in question.docs]
+    encoder = load_encoder(settings.encoder, Form.TOKENS, settings.dataset.query_length)
+    (tokens,) = encoder.query_tokens([query])
+    (vectors,) = encoder.encode_queries([query])
+    cache = EmbeddingCache(settings.cache_dir)
+    if collection is not None and not given:
+        best = _best_two(collection, encoder, vectors, cache, question.query_id)
+        given = [_document(collection, doc) for doc in best]
+    grades: Mapping[str, int] | None = None
+    if collection is not None and question.query_id is not None:
+        grades = collection.qrels.get(question.query_id, {})
+    documents = []
+    for item in given:
+        labels = _document_tokens(encoder, item)
+        alignment = align(vectors, _vectors(encoder, item.text, cache), tokens.tolist(), labels)
+        judged = grades is not None and item.id is not None
+        grade = grades.get(item.id) if grades is not None and item.id is not None else None
+        documents.append(ExplainedDocument(item.id, item.title, alignment, judged, grade))
+    return Explanation(
+        query=query,
+        query_id=question.query_id,
+        collection=collection.name if collection else None,
+        encoder=settings.encoder.name,
+        documents=tuple(sorted(documents, key=lambda document: -document.alignment.score)),
+    )
+
+
+def _check(question: Question) -> None:
+    if question.query is not None and not question.query.strip():
+        raise ConfigError("the query has no text")
+    if any(not text.strip() for text in question.texts):
+        raise ConfigError("the text to explain is empty")
+    if len(question.docs) + len(question.texts) > _MOST_DOCUMENTS:
+        raise ConfigError("at most two documents can be compared: give one or two of --doc, --text")
+    if len(set(question.docs)) < len(question.docs):
+        raise ConfigError(f"document '{question.docs[0]}' is named twice: name two, or one")
+
+
+def _query_text(question: Question, collection: Collection | None) -> str:
+    if question.query is not None or collection is None:
+        return question.query or ""
+    texts = {query.id: query.text for query in collection.queries}
+    if question.query_id not in texts:
+        raise _unknown("query", str(question.query_id), list(texts), collection)
+    return texts[question.query_id]
+
+
+def _document(collection: Collection, doc: str) -> _Given:
+    found = next((item for item in collection.documents if item.id == doc), None)
+    if found is None:
+        raise _unknown("document", doc, collection.doc_ids, collection)
+    return _Given(found.id, found.title or _beginning(found.body), found.text)
+
+
+def _unknown(kind: str, name: str, known: Sequence[str], collection: Collection) -> ConfigError:
+    near = difflib.get_close_matches(name, known, n=1) if len(known) <= _MOST_NAMES else []
+    plural = "queries with judgments" if kind == "query" else "documents"
+    some = ", ".join(known[:3])
+    hint = f"did you mean '{near[0]}'?" if near else f"it has {len(known):,} {plural}: {some}, …"
+    return ConfigError(f"{collection.name} has no {kind} '{name}': {hint}")
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _TITLE else text[: _TITLE - 1].rstrip() + "…"
+
+
+def _vectors(encoder: Encoder, text: str, cache: EmbeddingCache) -> NDArray[np.floating]:
+    """Return the vectors of one document as the oracle stores them."""
+    cached = cached_documents(encoder, [text], cache)
+    if cached is not None:
+        ((_, _, rows),) = cached.blocks(_BLOCK)
+        return rows
+    (matrix,) = encoder.encode_documents([text])
+    return matrix.astype(storage_dtype(encoder.form))
+
+
+def _document_tokens(encoder: Encoder, item: _Given) -> list[str]:
+    (tokens,) = encoder.document_tokens([item.text])
+    if not len(tokens):
+        what = "the given text" if item.id is None else f"document '{item.id}'"
+        raise ConfigError(f"{what} has no tokens with this encoder, so nothing aligns with it")
+    return [str(token) for token in tokens]
+
+
+def _best_two(
+    collection: Collection,
+    encoder: Encoder,
+    query: Vectors,
+    cache: EmbeddingCache,
+    query_id: str | None,
+) -> list[str]:
+    """Return the ids of the two documents with the largest MaxSim, without the query's own where
+    the collection drops it."""
+    embeddings = cached_documents(encoder, collection.texts, cache)
+    if embeddings is None:
+        raise ConfigError(
+            "name a document with --doc ID: to choose the best two, the vectors of all documents "
+            "must be cached, as `colbench run` with systems=[colbert_exact] leaves them"
+        )
+    scores = []
+    for first, end, rows in embeddings.blocks(_BLOCK):
+        starts = np.concatenate([[0], np.cumsum(embeddings.lengths[first:end])])
+        scores.append(score_matrix([query], torch.from_numpy(rows.astype(np.float32)), starts)[0])
+    everything = np.concatenate(scores)
+    ids = collection.doc_ids
+    drop = query_id if collection.self_hits is SelfHits.DROP_IDENTICAL_IDS else None
+    docs = np.array([n for n, doc in enumerate(ids) if doc != drop], dtype=np.int64)
+    hits = top_k(docs, everything[docs], _MOST_DOCUMENTS, tie_ranks(ids))
+    note("no document is named: the two with the highest scores are taken")
+    return [ids[doc] for doc in hits.docs.tolist()]

@@ -1,0 +1,189 @@
+"""The conductor of a sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from colbench.collection.snapshot import write_snapshot
+from colbench.config.settings import RunSettings
+from colbench.config.sweep import Point, SweepSettings, sweep_points
+from colbench.errors import ColbenchError, ConfigError, did_you_mean
+from colbench.experiment.job import (
+    EncodeTask,
+    Failure,
+    PointRecord,
+    PointTask,
+    SweepTask,
+    SystemReply,
+)
+from colbench.experiment.output import OutputFolder, file_stem
+from colbench.experiment.plan import choose_depth, choose_measures
+from colbench.experiment.runner import Runner
+from colbench.experiment.spawn import run_job
+from colbench.experiment.sweep.rows import add_points
+from colbench.files import write_json
+from colbench.progress import note
+from colbench.results.schema import Results
+from colbench.retriever.base import SystemSettings
+
+POINTS = ".points"
+
+
+class SweepRunner(Runner):
+    """A run whose systems are references, with the points of a grid beside them."""
+
+    def __init__(
+        self, settings: RunSettings, command: Sequence[str], extra: Sequence[Path] = ()
+    ) -> None:
+        if settings.sweep is None:
+            raise ConfigError("task=sweep needs sweep: use experiment=sweep_search, or set sweep")
+        super().__init__(settings, command)
+        self.sweep: SweepSettings = settings.sweep
+        self.points = sweep_points(self.sweep, settings.system, {"seed": settings.seed}, extra)
+
+    def run(self) -> tuple[Results, Path]:
+        """Measure what is not measured yet; return the results and their folder.
+
+        Raises:
+            ColbenchError: anything the user can act on, before results are written.
+        """
+        self._load()
+        self.measure = self._chosen_measure()
+        root = self.settings.output_dir or self._default_folder()
+        self.output = OutputFolder(root)
+        self.kept = root / POINTS
+        with self.output.claimed():
+            write_snapshot(self.collection, self.output.work / "collection")
+            results = self._results(self._measure())
+            results = add_points(
+                results,
+                self.sweep,
+                self.measure,
+                self._measured_points(),
+                depth=self.depth,
+            )
+            self._publish(results)
+        return results, root
+
+    def _default_folder(self) -> Path:
+        return Path("results/runs") / file_stem(self.experiment) / file_stem(self.collection.name)
+
+    def _chosen_measure(self) -> str:
+        measure = self.sweep.measure or self.measures[0]
+        if measure not in self.measures:
+            hint = did_you_mean(measure, self.measures)
+            raise ConfigError(f"sweep.measure: '{measure}' is not among the measures: {hint}")
+        docs = len(self.collection.documents)
+        for point in self.points:
+            kept, _ = choose_measures(self.measures, self._depth(point), docs)
+            if measure not in kept:
+                raise ConfigError(
+                    f"sweep point {point.name}: {measure} looks deeper than k={point.k}; "
+                    "choose another sweep.measure"
+                )
+        return measure
+
+    def _depth(self, point: Point) -> int:
+        return (
+            self.depth if point.k is None else choose_depth(point.k, len(self.collection.documents))
+        )
+
+    def _oracle(self) -> str | None:
+        """Return the reference that searches all documents exactly, if there is one."""
+        exact = [n for n in self.settings.systems if self.systems[n].kind == "colbert_exact"]
+        return exact[0] if exact else None
+
+    def _measure_system(self, name: str) -> SystemReply | Failure:
+        """Measure a reference, or take it from where an earlier run left it."""
+        settings = {n: s.model_dump(mode="json") for n, s in self._with_parts(name).items()}
+        kept = self.kept / f"reference-{self._key(settings, self.depth)}"
+        run_file = self.output.run_file(name)
+        if (kept / "reply.json").is_file():
+            note(f"{name}: measured before")
+            run_file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kept / "run.trec", run_file)
+            return SystemReply.model_validate_json((kept / "reply.json").read_text("utf-8"))
+        outcome = super()._measure_system(name)
+        if isinstance(outcome, SystemReply):
+            kept.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(run_file, kept / "run.trec")
+            # Stages of a reference are not kept: a sweep shows no attribution.
+            write_json(kept / "reply.json", outcome.model_dump(mode="json") | {"steps": []})
+        return outcome
+
+    def _measured_points(self) -> list[tuple[Point, PointRecord]]:
+        records = {point.name: self._record(point) for point in self.points}
+        missing = [point for point in self.points if not records[point.name].is_file()]
+        if len(missing) < len(self.points):
+            note(f"{len(self.points) - len(missing)} points were measured before")
+        if missing:
+            self._measure_points(missing, records)
+        return [
+            (point, PointRecord.model_validate_json(records[point.name].read_text("utf-8")))
+            for point in self.points
+        ]
+
+    def _record(self, point: Point) -> Path:
+        settings = point.settings.model_dump(mode="json", exclude={"about"})
+        return self.kept / f"{self._key(settings, self._depth(point))}.json"
+
+    def _measure_points(self, points: Sequence[Point], records: Mapping[str, Path]) -> None:
+        self._encode_for(points)
+        oracle = self._oracle()
+        run_file = self.output.run_file(oracle) if oracle else None
+        task = SweepTask(
+            points=[
+                PointTask(name=point.name, depth=self._depth(point), record=records[point.name])
+                for point in points
+            ],
+            measures=self.measures,
+            measure=self.measure,
+            latency=self.settings.latency,
+            reference=oracle if run_file and run_file.is_file() else None,
+            reference_run=run_file if run_file and run_file.is_file() else None,
+            keep_indexes=self.settings.index_dir is not None,
+            git_commit=self.environment.git_commit,
+        )
+        systems: dict[str, SystemSettings] = {}
+        for point in points:
+            for part in point.settings.parts():
+                systems.update(self._with_parts(part))
+            systems[point.name] = point.settings
+        job = self._job("sweep", task, systems)
+        kept = self.settings.index_dir or self.kept / "indexes"
+        reply = run_job(job.model_copy(update={"shared": kept}))
+        if reply.failure is not None:
+            raise ColbenchError(f"sweep: {reply.failure.message}")
+        shutil.rmtree(self.kept / "indexes", ignore_errors=True)
+
+    def _encode_for(self, points: Sequence[Point]) -> None:
+        """Encode the documents with every encoder that a point needs."""
+        tasks: dict[str, EncodeTask] = {}
+        for point in points:
+            tasks.update(self._encodings(point.settings))
+        for number, task in enumerate(tasks.values()):
+            reply = run_job(self._job(f"encode-point-{number}", task))
+            if reply.failure is not None:
+                raise ColbenchError(f"sweep: {reply.failure.message}")
+
+    def _key(self, settings: Mapping[str, Any], depth: int) -> str:
+        """Return what a measurement is kept under: all that its numbers depend on."""
+        e = self.environment
+        machine = [e.platform, e.cpu, e.cores, self.threads, e.accelerator, e.packages, e.python]
+        relevant = [
+            settings,
+            depth,
+            self.collection.fingerprint,
+            self.measures,
+            self.sweep.measure,
+            self.settings.latency.model_dump(mode="json"),
+            self.settings.memory_gb,
+            self.settings.seed,
+            machine,
+        ]
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:24]

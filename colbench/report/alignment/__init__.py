@@ -1,0 +1,1 @@
+"""An explained score: in the terminal, as a picture and as JSON."""

@@ -1,0 +1,62 @@
+"""The charts that a report can have, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from colbench.report.charts.frame import Layout
+from colbench.report.charts.latency import latency
+from colbench.report.charts.pareto import pareto
+from colbench.report.charts.points import LATENCY, SIZE
+from colbench.report.charts.waterfall import waterfall
+from colbench.results.schema import Results
+
+
+@dataclass(frozen=True)
+class ChartKind:
+    """A chart.
+
+    Attributes:
+        name: of its files.
+        title: its heading.
+        told: how to read it, in a sentence or two.
+        draw: makes the Altair chart in a layout; None where the results have nothing for it.
+    """
+
+    name: str
+    title: str
+    told: str
+    draw: Callable[[Results, Layout], Any | None]
+
+
+_FRONT = "Up and to the left is better. The line joins the systems that no other one beats in both."
+
+CHARTS = (
+    ChartKind(
+        LATENCY.name,
+        "Effectiveness and search time",
+        _FRONT,
+        lambda results, layout: pareto(results, LATENCY, layout),
+    ),
+    ChartKind(
+        SIZE.name,
+        "Effectiveness and index size",
+        _FRONT,
+        lambda results, layout: pareto(results, SIZE, layout),
+    ),
+    ChartKind(
+        "latency",
+        "Search time, query by query",
+        "A tick is one query, where the results hold them; the marks are p50, p95 and p99.",
+        latency,
+    ),
+    ChartKind(
+        "losses",
+        "Where quality is lost, stage by stage",
+        "From the first stage through the change of each further one, in points (× 100), to the "
+        "final ranking. The axis need not begin at 0.",
+        waterfall,
+    ),
+)

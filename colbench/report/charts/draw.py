@@ -1,0 +1,45 @@
+"""Turning a chart into SVG, PNG, or what the page draws it from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from colbench.report.charts.theme import LIGHT, configuration
+
+
+def specification(chart: Any) -> dict[str, Any]:
+    """Return the Vega-Lite specification of an Altair chart, without a configuration.
+
+    It is not checked against the schema of Vega-Lite, which takes longer than making it.
+    """
+    found: dict[str, Any] = chart.to_dict(validate=False)
+    found.pop("config", None)  # Altair's own theme
+    return found
+
+
+def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
+    """Return (SVG, PNG at twice the size) of an Altair chart, dark on white, with a title."""
+    import vl_convert
+
+    drawn = specification(chart)
+    below = drawn.get("title")
+    lines = [subtitle, below["text"]] if isinstance(below, dict) else [subtitle]
+    drawn["title"] = {
+        "text": title,
+        "subtitle": lines,
+        "subtitleColor": LIGHT.muted,
+        "subtitlePadding": 4,
+        "offset": 12,
+    }
+    drawn["config"] = configuration(LIGHT, background=LIGHT.paper)
+    drawn["padding"] = 12
+    version = vega_lite_version()
+    svg: str = vl_convert.vegalite_to_svg(drawn, vl_version=version)
+    return svg, vl_convert.svg_to_png(svg, scale=2)
+
+
+def vega_lite_version() -> str:
+    """Return the version of Vega-Lite that Altair writes for, as vl-convert names it: `6.4`."""
+    import altair
+
+    return ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])

@@ -1,0 +1,182 @@
+"""Effectiveness against a cost, with the front of what nothing beats in both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from colbench.report.charts.frame import Axis, Layout
+from colbench.report.charts.grid import grid
+from colbench.report.charts.labels import place
+from colbench.report.charts.points import Cost, Point, plotted_measure, points, short, varied
+from colbench.report.charts.theme import colour
+from colbench.results.schema import Results
+
+_SHOWN = ("search ms", "p95", "encode ms", "QPS", "index")
+"""Costs that a hover tells, besides the measures."""
+_SIZE = 85
+"""Area of a point, in square pixels."""
+_FEW = 12
+_FRONT, _BEATEN = "on the front", "beaten in both by another"
+
+
+def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
+    """Return the Altair chart, or None where fewer than two systems have both values.
+
+    Without a sweep every point bears its name. In a sweep the front and the references do; colour
+    and shape tell the first two parameters, and a click on the legend picks one value out.
+    """
+    import altair
+
+    found = points(results, cost)
+    if len(found) < 2:
+        return None
+    x = Axis.around((point.cost for point in found), layout.width, log=True)
+    y = Axis.around((point.effect for point in found), layout.height, log=False)
+    axes = {
+        "x": altair.X("cost:Q", title=f"{cost.title} (log scale)")
+        .scale(x.scale())
+        .axis(values=x.ticks(), labelExpr=cost.tick, grid=True),
+        "y": altair.Y("effect:Q", title=plotted_measure(results))
+        .scale(y.scale())
+        .axis(format=y.format(layout.height // 50), tickCount=layout.height // 50),
+    }
+    hover = [
+        altair.Tooltip(f"{field}:N", title=title) for field, title in _hover(results, found).items()
+    ]
+    rows = [_record(results, point) for point in found]
+    labels = _labels(found, x, y, layout)
+    layers = [
+        _front_line(rows, axes),
+        _leaders(labels, axes),
+        *(
+            grid(results, rows, axes, hover, layout)
+            if results.sweep
+            else [_systems(rows, axes, hover)]
+        ),
+        *_names(labels, axes),
+    ]
+    chart = altair.layer(*layers).properties(width=layout.width, height=layout.height)
+    settings = ", ".join(map(short, varied(results)))
+    if not settings:
+        return chart
+    told = altair.Title(f"beside points: {settings}", fontWeight="normal", color=colour("muted"))
+    return chart.properties(title=told)
+
+
+def _hover(results: Results, found: Sequence[Point]) -> dict[str, str]:
+    """Return field → title of what a hover tells. Numbered, as a title may hold anything."""
+    titles = ["system", *_axes(results), *results.measures, *_SHOWN]
+    return {f"t{number}": title for number, title in enumerate(titles)}
+
+
+def _axes(results: Results) -> list[str]:
+    return list(results.sweep.axes) if results.sweep else []
+
+
+def _record(results: Results, point: Point) -> dict[str, Any]:
+    told = {"system": point.name, **point.parameters, **point.cells}
+    hover = {field: told.get(title, "") for field, title in _hover(results, []).items()}
+    return {
+        "name": point.name,
+        "cost": point.cost,
+        "effect": point.effect,
+        "front": point.front,
+        "standing": _FRONT if point.front else _BEATEN,
+        "reference": point.reference,
+        **{f"p{n}": point.parameters.get(axis, "") for n, axis in enumerate(_axes(results))},
+        **hover,
+    }
+
+
+def _labels(found: Sequence[Point], x: Axis, y: Axis, layout: Layout) -> list[dict[str, Any]]:
+    """Return the names with their places turned back into values of the two axes."""
+
+    def pixels(point: Point) -> tuple[float, float]:
+        return x.place(point.cost), layout.height - y.place(point.effect)
+
+    # Many names are shown where they are free; a few, whatever they cover. A hover tells the rest.
+    few = len(found) <= _FEW
+    reach = math.inf if few or not layout.narrow else 34
+    # References, then the front: they have the first choice of place.
+    named = sorted(
+        (p for p in found if p.labelled), key=lambda p: (not p.reference, not p.front, p.cost)
+    )
+    placed = place(
+        [point.label for point in named],
+        [pixels(point) for point in named],
+        layout.width,
+        layout.height,
+        others=[pixels(point) for point in found if not point.labelled],
+        line=_corners([pixels(point) for point in found if point.front]),
+    )
+    return [
+        {
+            "label": point.label,
+            "cost": x.value(label.x),
+            "effect": y.value(layout.height - label.y),
+            "align": label.align,
+            "far": label.far,
+            "cost2": point.cost,
+            "effect2": point.effect,
+            "front": point.front,
+        }
+        for point, label in zip(named, placed, strict=True)
+        if (label.free and label.distance <= reach) or (few and not point.parameters)
+    ]
+
+
+def _corners(front: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the corners of the line that `_front_line` draws."""
+    corners: list[tuple[float, float]] = []
+    for x, y in sorted(front):
+        corners += [(x, corners[-1][1]), (x, y)] if corners else [(x, y)]
+    return corners
+
+
+def _front_line(rows: Sequence[dict[str, Any]], axes: dict[str, Any]) -> Any:
+    import altair
+
+    line = [{"cost": row["cost"], "effect": row["effect"]} for row in rows if row["front"]]
+    return (
+        altair.Chart(altair.InlineData(values=line))
+        .mark_line(interpolate="step-after", color=colour("accent"), opacity=0.45, strokeWidth=1.5)
+        .encode(**axes)
+    )
+
+
+def _leaders(labels: Sequence[dict[str, Any]], axes: dict[str, Any]) -> Any:
+    import altair
+
+    far = [label for label in labels if label["far"]]
+    return (
+        altair.Chart(altair.InlineData(values=far))
+        .mark_rule(color=colour("other"), strokeWidth=0.8)
+        .encode(**axes, x2="cost2:Q", y2="effect2:Q")
+    )
+
+
+def _systems(rows: Sequence[dict[str, Any]], axes: dict[str, Any], hover: list[Any]) -> Any:
+    import altair
+
+    scale = altair.Scale(domain=[_FRONT, _BEATEN], range=[colour("accent"), colour("other")])
+    legend = altair.Legend(orient="top", title=None)
+    return (
+        altair.Chart(altair.InlineData(values=list(rows)))
+        .mark_point(filled=True, size=_SIZE, opacity=1)
+        .encode(**axes, color=altair.Color("standing:N", scale=scale, legend=legend), tooltip=hover)
+    )
+
+
+def _names(labels: Sequence[dict[str, Any]], axes: dict[str, Any]) -> list[Any]:
+    import altair
+
+    base = altair.Chart(altair.InlineData(values=list(labels))).encode(**axes, text="label:N")
+    align: Any = altair.expr("datum.align")
+    written = {"align": align, "baseline": "middle"}
+    return [
+        # Paper around the letters, so that a line behind them does not cross them out.
+        base.mark_text(**written, color=colour("paper"), stroke=colour("paper"), strokeWidth=4),
+        base.mark_text(**written, color=altair.expr("datum.front ? ink : muted")),
+    ]

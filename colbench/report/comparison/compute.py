@@ -1,0 +1,150 @@
+"""Comparing two results: everything but the showing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import colbench
+from colbench.measures.bootstrap import LEVEL, RESAMPLES
+from colbench.measures.significance import Test
+from colbench.report.comparison.changes import (
+    config_changes,
+    environment_changes,
+    setting_changes,
+)
+from colbench.report.comparison.costs import busy_notes, cost_changes, machine_note, sampling_note
+from colbench.report.comparison.effectiveness import Pair, measure_changes
+from colbench.report.comparison.moved import moved_queries
+from colbench.report.comparison.pairing import Opened, check_comparable, pair_systems
+from colbench.results.comparison import Comparison, MeasureChange, PairComparison, Side
+
+
+def compare(
+    a: Opened,
+    b: Opened,
+    systems: Sequence[str] = (),
+    *,
+    test: Test = "student",
+    alpha: float = 0.05,
+    queries: int = 5,
+) -> Comparison:
+    """Put two results side by side.
+
+    Args:
+        a: the reference; every difference is B minus A.
+        b: the other; may be the same.
+        systems: pairs `name in A=name in B`; all systems of one name where empty.
+        test: paired test of the means.
+        alpha: its level, family-wise over all pairs and measures.
+        queries: drops and rises to keep of each pair.
+
+    Raises:
+        ConfigError: a system is unknown or was not measured, or none is in both.
+        DataError: the collections, or the queries, are not the same.
+        StorageError: a file of per-query values is damaged.
+    """
+    check_comparable(a, b)
+    found, unpaired = pair_systems(a.results, b.results, systems)
+    pairs = [Pair(first, second, a.values(first), b.values(second)) for first, second in found]
+    measures = [name for name in a.results.measures if name in b.results.measures]
+    changes = measure_changes(pairs, measures, test, alpha)
+    machines = machine_note(a.results, b.results)
+    return Comparison(
+        colbench_version=colbench.__version__,
+        a=_side(a),
+        b=_side(b),
+        collection=a.results.collection,
+        measures=measures,
+        test=test,
+        alpha=alpha,
+        level=LEVEL,
+        resamples=RESAMPLES,
+        notes=[*([machines] if machines else []), *_notes(a, b, measures)],
+        config=config_changes(a.results, b.results),
+        environment=environment_changes(a.results, b.results),
+        pairs=[
+            _pair(pair, found, a, b, queries, machines is None)
+            for pair, found in zip(pairs, changes, strict=True)
+        ],
+        unpaired=unpaired,
+    )
+
+
+def _side(opened: Opened) -> Side:
+    results = opened.results
+    return Side(
+        path=str(opened.path),
+        experiment=results.experiment,
+        command=results.command,
+        created=results.created,
+    )
+
+
+def _notes(a: Opened, b: Opened, both: Sequence[str]) -> list[str]:
+    notes = []
+    for side, opened in (("A", a), ("B", b)):
+        alone = [name for name in opened.results.measures if name not in both]
+        if alone:
+            notes.append(f"measures of {side} alone, not compared: {', '.join(alone)}")
+        if not opened.results.queries:
+            notes.append(
+                f"{side} was written before results held queries and documents: run it again to "
+                "see them beside the queries that moved"
+            )
+    return notes
+
+
+def _pair(
+    pair: Pair,
+    effectiveness: list[MeasureChange],
+    a: Opened,
+    b: Opened,
+    queries: int,
+    alike: bool,
+) -> PairComparison:
+    busy = busy_notes(pair.a, pair.b)
+    tested = [change.measure for change in effectiveness if change.wins is not None]
+    moved_by = tested[0] if tested else None
+    drops, rises = (
+        moved_queries(pair, moved_by, a.results, b.results, queries) if moved_by else ([], [])
+    )
+    sampling = sampling_note(pair.a, pair.b)
+    return PairComparison(
+        a=pair.a.name,
+        b=pair.b.name,
+        identical=_identical(pair),
+        settings=setting_changes(pair.a, pair.b),
+        effectiveness=effectiveness,
+        costs=cost_changes(pair.a, pair.b),
+        times_comparable=alike and not busy,
+        moved_by=moved_by,
+        drops=drops,
+        rises=rises,
+        notes=_pair_notes(pair),
+        cost_notes=[*busy, *([sampling] if sampling else [])],
+    )
+
+
+def _identical(pair: Pair) -> bool | None:
+    first, second = pair.a.run_sha256, pair.b.run_sha256
+    if first is None or second is None:
+        return None
+    # The name of the system is part of every line of its run.
+    return first == second if first == second or pair.a.name == pair.b.name else None
+
+
+def _pair_notes(pair: Pair) -> list[str]:
+    notes = []
+    for side, system, values in (("A", pair.a, pair.values_a), ("B", pair.b, pair.values_b)):
+        if values is None:
+            notes.append(
+                f"no test, interval or query that moved: {side} has no per-query values, neither "
+                f"in its results.json nor in {system.per_query_file or 'a file'} beside it; run it "
+                "again"
+            )
+    if pair.a.depth != pair.b.depth:
+        notes.append(
+            f"{pair.a.depth} documents a query were retrieved in A, {pair.b.depth} in B: measures "
+            "that look deeper than the fewer of them are not comparable"
+        )
+    return notes

@@ -1,0 +1,106 @@
+"""The table of a sweep: one row a point, a column a parameter, the Pareto fronts marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from colbench.report.rows import number, size, three_digits
+from colbench.results.axes import short_names, shown
+from colbench.results.schema import Results, SweepInfo, SystemResult
+
+EXPLANATION = (
+    "front: no other system is both better and faster (t), or both better and smaller (b). Times "
+    "are medians over single queries; encoding the query is the same for all points. build s: from "
+    "cached vectors to a searchable index. † differs from the baseline."
+)
+"""How to read the table."""
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """Cells as plain text.
+
+    Attributes:
+        titles: of the columns.
+        lines: a row each; references have their name in the first column of parameters.
+    """
+
+    titles: list[str]
+    lines: list[list[str]]
+
+
+def sweep_table(results: Results, sweep: SweepInfo, *, front_only: bool = False) -> SweepTable:
+    """Return references first, then the points, or those on a front."""
+    front = {*sweep.front_latency, *sweep.front_bytes}
+    shown = [
+        system
+        for system in results.systems
+        if system.status == "ok"
+        and (system.name in sweep.references or system.name in front or not front_only)
+    ]
+    overlap = _overlap_titles(shown)
+    titles = [
+        "front",
+        *short_names(sweep.axes).values(),
+        *results.measures,
+        *overlap,
+        "search ms",
+        "p95",
+        "build s",
+        "index",
+        "B/vector",
+    ]
+    return SweepTable(titles, [_line(system, results, sweep, overlap) for system in shown])
+
+
+def _line(
+    system: SystemResult, results: Results, sweep: SweepInfo, overlap: Sequence[str]
+) -> list[str]:
+    marks = ("t" if system.name in sweep.front_latency else "") + (
+        "b" if system.name in sweep.front_bytes else ""
+    )
+    search = system.latency_ms.search if system.latency_ms else None
+    return [
+        marks,
+        *_parameters(system, sweep),
+        *(_measure(system, measure) for measure in results.measures),
+        *_fidelity(system, overlap),
+        three_digits(search.p50 if search else None),
+        three_digits(search.p95 if search else None),
+        three_digits(system.build_seconds),
+        size(system.index.bytes) if system.index else "",
+        number(system.index.bytes_per_vector) if system.index else "",
+    ]
+
+
+def _parameters(system: SystemResult, sweep: SweepInfo) -> list[str]:
+    values = sweep.points.get(system.name)
+    if values is None:
+        return [system.name, *[""] * (len(sweep.axes) - 1)]
+    return [shown(values.get(axis)) for axis in sweep.axes]
+
+
+def _measure(system: SystemResult, measure: str) -> str:
+    found = (system.effectiveness or {}).get(measure)
+    test = (system.significance or {}).get(measure)
+    return "" if found is None else f"{found:.4f}{'†' if test and test.significant else ''}"
+
+
+def _overlap_titles(systems: Sequence[SystemResult]) -> list[str]:
+    """Return RBO and the cutoffs that every compared point has."""
+    compared = [set(system.fidelity.intersection) for system in systems if system.fidelity]
+    if not compared:
+        return []
+    shared = set.intersection(*compared)
+    return ["RBO", *(f"intersection@{k}" for k in sorted(shared, key=int))]
+
+
+def _fidelity(system: SystemResult, titles: Sequence[str]) -> list[str]:
+    if system.fidelity is None:
+        return [""] * len(titles)
+    shares = system.fidelity.intersection
+    return [
+        f"{system.fidelity.rbo if title == 'RBO' else shares[title.partition('@')[2]]:.4f}"
+        for title in titles
+    ]

@@ -1,0 +1,262 @@
+"""Sweeps and multiruns as a user starts them, on a small folder, with the embedded model."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from beir_folder import write_folder
+
+from colbench.experiment.sweep.advice import advise
+from colbench.results.schema import Distribution, IndexInfo, Latency, Significance, SystemResult
+from colbench.results.store import read_results
+
+pytestmark = pytest.mark.slow
+
+WORDS = [
+    *("moon", "sea", "tide", "bread", "flour", "water", "cat", "dog", "house", "night"),
+    *("Paris", "France", "capital", "Berlin"),
+]
+DOCUMENTS = {
+    f"d{n:02d}": " ".join(WORDS[(n * k) % len(WORDS)] for k in range(1, 9)) for n in range(40)
+}
+QUERIES = {"q1": "the capital of France", "q2": "what moves the sea", "q3": "a dog at night"}
+QRELS = [("q1", "d10", 1), ("q2", "d01", 2), ("q2", "d03", 1), ("q3", "d07", 1), ("q3", "d06", 0)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("data") / "mine", DOCUMENTS, QUERIES, QRELS)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def words(folder, output, cache, *overrides):
+    return [
+        *(sys.executable, "-m", "colbench.cli.main", "run", "--quiet", "dataset=beir_dir"),
+        f"dataset.path={folder}",
+        f"output_dir={output}",
+        f"cache_dir={cache}",
+        "latency.queries=2",
+        *overrides,
+    ]
+
+
+def colbench(*arguments):
+    return subprocess.run(words(*arguments), capture_output=True, text=True, check=False)
+
+
+REFERENCE = ["task=sweep", "systems=[colbert_exact]"]
+GRID = [
+    *REFERENCE,
+    "sweep.axes={index: {nbits: [1, 4]}, search: {nprobe: [1, 4]}, k: [5, 20]}",
+    "measures=[ndcg@5,recall@10]",
+    "k=40",
+]
+
+
+@pytest.fixture(scope="module")
+def swept(folder, cache, tmp_path_factory):
+    output = tmp_path_factory.mktemp("sweep")
+    done = colbench(folder, output, cache, *GRID)
+    assert done.returncode == 0, done.stderr
+    return done, output
+
+
+def test_every_point_is_a_row_beside_the_reference(swept):
+    done, output = swept
+    results = read_results(output)
+    assert results.systems[0].name == "colbert_exact" == results.baseline
+    assert len(results.sweep.points) == 8
+    assert [s.name for s in results.systems[1:]] == list(results.sweep.points)
+    for system in results.systems[1:]:
+        assert system.latency_ms.search.p50 > 0 and system.latency_ms.trials == 3
+        assert system.index.bytes > 0 and system.build_seconds > 0
+        values = system.per_query["ndcg@5"]
+        assert system.effectiveness["ndcg@5"] == pytest.approx(sum(values) / len(values))
+        assert system.significance["ndcg@5"].difference == pytest.approx(
+            system.effectiveness["ndcg@5"] - results.systems[0].effectiveness["ndcg@5"]
+        )
+    assert any(line in done.stdout for line in results.sweep.advice)
+
+
+def test_a_measure_deeper_than_a_points_k_is_left_out_there_and_only_there(swept):
+    results = read_results(swept[1])
+    depths = {s.name: ("recall@10" in s.effectiveness) for s in results.systems[1:]}
+    assert all(kept == name.endswith("k=20") for name, kept in depths.items())
+
+
+def test_an_index_is_built_once_for_all_its_searches(swept):
+    results = read_results(swept[1])
+    seconds = {}
+    for system in results.systems[1:]:
+        seconds.setdefault(system.config["index"]["nbits"], set()).add(system.build_seconds)
+    assert {nbits: len(times) for nbits, times in seconds.items()} == {1: 1, 4: 1}
+
+
+def test_fronts_hold_what_nothing_beats(swept):
+    results = read_results(swept[1])
+    front = {s.name: s for s in results.systems if s.name in results.sweep.front_bytes}
+    for system in results.systems:
+        for mine in front.values():
+            better = system.effectiveness["ndcg@5"] > mine.effectiveness["ndcg@5"]
+            assert not (better and system.index.bytes <= mine.index.bytes)
+
+
+def test_a_point_equals_the_system_run_on_its_own(swept, folder, cache, tmp_path):
+    overrides = ["systems=[colbert]", "index=residual_4bit", "search.nprobe=4", "k=20"]
+    alone = ["search.centroid_score_threshold=0.4", "search.ndocs=null", "search.name=k1000"]
+    done = colbench(folder, tmp_path, cache, *overrides, *alone, "measures=[ndcg@5,recall@10]")
+    assert done.returncode == 0, done.stderr
+    (system,) = read_results(tmp_path).systems
+    points = {s.name: s for s in read_results(swept[1]).systems}
+    point = points["nbits=4, nprobe=4, k=20"]
+    assert point.config["search"] == system.config["search"]
+    assert point.per_query["ndcg@5"] == system.per_query["ndcg@5"]
+    assert point.effectiveness == system.effectiveness
+    assert point.index == system.index
+
+
+def test_an_exhaustive_uncompressed_index_finds_what_the_oracle_finds(folder, cache, tmp_path):
+    axes = "sweep.axes={index: [fp16], search: [exhaustive]}"
+    done = colbench(folder, tmp_path, cache, *REFERENCE, axes, "k=40")
+    assert done.returncode == 0, done.stderr
+    fidelity = read_results(tmp_path).systems[1].fidelity
+    assert fidelity.reference == "colbert_exact"
+    assert fidelity.rbo > 0.99 and fidelity.intersection["10"] == 1.0
+
+
+def test_finished_points_are_not_measured_again_and_new_ones_are(swept, folder, cache):
+    _, output = swept
+    before = read_results(output)
+    stamps = {p: p.stat().st_mtime_ns for p in (output / ".points").glob("*.json")}
+    assert len(stamps) == 8
+    more = [word.replace("nprobe: [1, 4]", "nprobe: [1, 2, 4]") for word in GRID]
+    done = colbench(folder, output, cache, *more)
+    assert done.returncode == 0, done.stderr
+    after = read_results(output)
+    assert len(after.sweep.points) == 12
+    assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
+    held = {s.name: s for s in after.systems}
+    for system in before.systems:
+        assert held[system.name].latency_ms == system.latency_ms
+
+
+def test_a_killed_sweep_goes_on_where_it_stopped(folder, cache, tmp_path):
+    process = subprocess.Popen(
+        words(folder, tmp_path, cache, *GRID), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    finished: list = []
+    deadline = time.monotonic() + 120
+    while not finished and time.monotonic() < deadline:
+        finished = list((tmp_path / ".points").glob("*.json"))
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert finished and not (tmp_path / "results.json").exists()
+    stamps = {p: p.stat().st_mtime_ns for p in finished}
+    done = colbench(folder, tmp_path, cache, *GRID)
+    assert done.returncode == 0, done.stderr
+    assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
+    assert len(read_results(tmp_path).sweep.points) == 8
+    assert not list((tmp_path / ".points").glob("indexes/*"))
+
+
+def test_any_system_can_be_swept(folder, cache, tmp_path):
+    grid = "sweep={system: bm25, axes: {k1: [0.9, 1.2], b: [0.4]}}"
+    overrides = ["task=sweep", "systems=[bm25]", "measures=[ndcg@5]", "k=10"]
+    done = colbench(folder, tmp_path, cache, grid, *overrides)
+    assert done.returncode == 0, done.stderr
+    results = read_results(tmp_path)
+    assert results.sweep.references == ["bm25"]
+    same, _ = results.systems[1:]
+    assert same.effectiveness == results.systems[0].effectiveness
+    assert same.fidelity is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["task=sweep"], "needs sweep"),
+        (["experiment=sweep_search", "sweep.measure=ndcg@7"], "sweep.measure"),
+        (["experiment=sweep_search", "sweep.axes.k=[41]"], "larger than the collection"),
+        (["experiment=sweep_search", "sweep.axes.k=[5]", "k=40"], "deeper than k=5"),
+        (["experiment=sweep_search", "sweep.axes.index.nbits=[5]"], "nbits"),
+    ],
+)
+def test_a_wrong_sweep_is_refused_in_one_line(overrides, told, folder, cache, tmp_path):
+    done = colbench(folder, tmp_path, cache, *overrides)
+    assert done.returncode == 2
+    assert told in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_a_multirun_makes_one_table_and_resumes(folder, cache, tmp_path):
+    jobs = ["-m", "systems=[bm25]", "system.bm25.k1=0.9,1.2", "measures=[ndcg@5]", "k=10"]
+    done = colbench(folder, tmp_path, cache, *jobs)
+    assert done.returncode == 0, done.stderr
+    results = read_results(tmp_path)
+    assert list(results.sweep.points) == ["bm25, k1=0.9", "bm25, k1=1.2"]
+    folders = sorted((tmp_path / "jobs").iterdir())
+    assert len(folders) == 2
+    stamps = [(p / "results.json").stat().st_mtime_ns for p in folders]
+    done = colbench(folder, tmp_path, cache, *jobs, "hydra/launcher=joblib")
+    assert done.returncode == 0, done.stderr
+    assert [(p / "results.json").stat().st_mtime_ns for p in folders] == stamps
+
+
+def test_a_multirun_whose_job_fails_says_so(folder, cache, tmp_path):
+    done = colbench(folder, tmp_path, cache, "-m", "systems=[bm25]", "k=10,100000")
+    assert done.returncode == 2
+    assert "larger than the collection" in done.stderr and "k=100000" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_multirun_needs_several_values(folder, cache, tmp_path):
+    done = colbench(folder, tmp_path, cache, "-m", "k=10")
+    assert done.returncode == 2 and "several values" in done.stderr
+
+
+def system(name, value, ms, size, significant=None):
+    times = Distribution(p50=ms, p95=ms, p99=ms, mean=ms)
+    test = significant is not None and Significance(
+        difference=0.0, p_value=0.5, p_holm=0.5, significant=significant, wins=1, ties=1, losses=1
+    )
+    return SystemResult(
+        name=name,
+        status="ok",
+        config={},
+        effectiveness={"ndcg@10": value},
+        latency_ms=Latency(encode=times, search=times, queries=1, trials=3),
+        index=IndexInfo(
+            vectors=1, dims=1, bytes=size, bytes_per_doc=1.0, bytes_per_vector=1.0, files={}
+        ),
+        significance={"ndcg@10": test} if test else None,
+    )
+
+
+def test_the_advice_names_the_smallest_the_fastest_and_the_best_in_words():
+    exact = system("exact", 0.700, 100.0, 1000)
+    points = [
+        system("small", 0.697, 50.0, 100, significant=False),
+        system("fast", 0.696, 10.0, 500, significant=False),
+        system("best", 0.710, 90.0, 2000, significant=True),
+        system("bad", 0.500, 1.0, 1, significant=True),
+    ]
+    assert advise(points, exact, "ndcg@10", 0.005) == [
+        "smallest within 0.5 points of exact: small: -0.3 points of ndcg@10 (not significant), "
+        "10.0× smaller, 2.0× faster than exact",
+        "fastest within 0.5 points of exact: fast: -0.4 points of ndcg@10 (not significant), "
+        "2.0× smaller, 10.0× faster than exact",
+        "highest ndcg@10: best: +1.0 points of ndcg@10 (significant), "
+        "2.0× larger, 1.1× faster than exact",
+    ]
+
+
+def test_the_advice_says_where_nothing_is_good_enough():
+    (told,) = advise([system("bad", 0.5, 1.0, 1)], system("exact", 0.7, 9.0, 9), "ndcg@10", 0.005)
+    assert told.startswith("no point is within 0.5 points of exact; the best: bad: -20.0 points")

@@ -1,0 +1,211 @@
+"""The charts: what they show, where they put names, and the files made of them."""
+
+import json
+import math
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from colbench.report.charts.catalogue import CHARTS
+from colbench.report.charts.draw import picture, specification
+from colbench.report.charts.frame import NARROW, WIDE, Axis
+from colbench.report.charts.labels import place
+from colbench.report.charts.latency import latency
+from colbench.report.charts.pareto import pareto
+from colbench.report.charts.points import LATENCY, SIZE, points
+from colbench.report.charts.theme import DARK, LIGHT
+from colbench.report.charts.waterfall import waterfall
+from colbench.report.markdown import render_markdown
+from colbench.report.pictures import write_pictures
+from colbench.report.write import write_report
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = "<script>alert(1)</script> & \"x\" 'y' ]] ${z}"
+
+
+def texts(svg):
+    nodes = ElementTree.fromstring(svg).iter()
+    return [node.text for node in nodes if node.tag in (f"{SVG}text", f"{SVG}tspan") and node.text]
+
+
+def drawn(chart):
+    return texts(picture(chart, "title", "subtitle")[0])
+
+
+def tables(chart):
+    """Return the inline data of a chart by one of their fields."""
+    found = {}
+    for rows in specification(chart)["datasets"].values():
+        for row in rows:
+            for field in row:
+                found.setdefault(field, rows)
+    return found
+
+
+def named(results, **names):
+    """Return the results with systems renamed."""
+    systems = [
+        system.model_copy(update={"name": names.get(system.name, system.name)})
+        for system in results.systems
+    ]
+    baseline = names.get(results.baseline, results.baseline)
+    return results.model_copy(update={"systems": systems, "baseline": baseline})
+
+
+@pytest.mark.parametrize("layout", [WIDE, NARROW])
+@pytest.mark.parametrize("kind", CHARTS, ids=lambda kind: kind.name)
+def test_every_chart_is_valid_vega_lite_and_names_the_systems(full_results, kind, layout):
+    chart = kind.draw(full_results, layout)
+    chart.to_dict(validate=True)
+    assert "colbert_exact" in drawn(chart)
+
+
+@pytest.mark.parametrize("layout", [WIDE, NARROW])
+@pytest.mark.parametrize("kind", CHARTS[:3], ids=lambda kind: kind.name)
+def test_every_chart_can_show_a_sweep(sweep_results, kind, layout):
+    chart = kind.draw(sweep_results, layout)
+    chart.to_dict(validate=True)
+    assert "bm25" in drawn(chart)
+
+
+def test_a_point_is_on_the_front_unless_another_beats_it(full_results):
+    cheap, good, _ = full_results.systems
+    bad = good.model_copy(update={"name": "bad", "effectiveness": {"ndcg@10": 0.5, "mrr@10": 0.5}})
+    results = full_results.model_copy(update={"systems": [cheap, good, bad]})
+    front = {point.name: point.front for point in points(results, LATENCY)}
+    assert front == {"bm25": True, "colbert_exact": True, "bad": False}
+
+
+def test_a_sweep_shows_the_fronts_it_was_given_and_names_their_points(sweep_results):
+    found = points(sweep_results, SIZE)
+    assert [p.name for p in found if p.front] == sweep_results.sweep.front_bytes
+    shown = drawn(pareto(sweep_results, SIZE, WIDE))
+    assert "1, 16" in shown and "2, 16" in shown and "bm25" in shown
+    assert "2, 4" not in shown
+    assert "beside points: nbits, nprobe" in shown
+
+
+def test_systems_without_a_value_are_left_out(full_results):
+    systems = [
+        s.model_copy(update={"index": None}) if s.name == "bm25" else s
+        for s in full_results.systems
+    ]
+    results = full_results.model_copy(update={"systems": systems})
+    assert [point.name for point in points(results, SIZE)] == ["colbert_exact"]
+    assert pareto(results, SIZE, WIDE) is None
+    assert pareto(results, LATENCY, WIDE) is not None
+
+
+def test_the_fastest_system_comes_first_and_each_query_is_a_tick(full_results):
+    chart = specification(latency(full_results, WIDE))
+    sizes = sorted(len(rows) for rows in chart["datasets"].values())
+    assert sizes == [2, 6, 6]  # systems, single queries, percentiles
+    assert [row["system"] for row in tables(latency(full_results, WIDE))["to"]] == [
+        *("bm25", "colbert_exact"),
+    ]
+
+
+def test_without_single_latencies_the_percentiles_remain(example_results):
+    chart = latency(example_results, WIDE)
+    assert [row["of"] for row in tables(chart)["of"]] == ["p50", "p95", "p99"] * 2
+    sizes = sorted(len(rows) for rows in specification(chart)["datasets"].values())
+    assert sizes == [0, 2, 6]
+
+
+def test_the_waterfall_goes_from_the_first_value_to_the_last(full_results):
+    bars = tables(waterfall(full_results, WIDE))["step"]
+    assert [bar["step"] for bar in bars] == ["oracle", "compressed", "final", "result"]
+    assert [bar["text"] for bar in bars] == ["0.7200", "-2.00", "+0.72", "0.7072"]
+    assert [bar["kind"] for bar in bars] == ["value", "loss", "gain", "value"]
+    assert [bar["start"] for bar in bars[1:3]] == [0.72, 0.70]
+    assert bars[2]["end"] == bars[3]["end"]
+
+
+def test_nothing_measured_makes_no_chart(example_results):
+    skipped = [s for s in example_results.systems if s.status == "skipped"]
+    results = example_results.model_copy(update={"systems": skipped, "baseline": None})
+    assert all(kind.draw(results, WIDE) is None for kind in CHARTS)
+
+
+@pytest.mark.parametrize("kind", CHARTS, ids=lambda kind: kind.name)
+def test_a_hostile_name_is_shown_letter_by_letter(full_results, kind):
+    chart = kind.draw(named(full_results, colbert_exact=HOSTILE), WIDE)
+    assert HOSTILE in drawn(chart)
+
+
+@pytest.mark.parametrize("step", ['"] + alert(1) + ["', "a\\", "result", "<b>&'x'"])
+def test_a_hostile_stage_is_shown_letter_by_letter(full_results, step):
+    system = full_results.systems[1]
+    stages = [system.attribution[0], system.attribution[1].model_copy(update={"step": step})]
+    results = full_results.model_copy(
+        update={"systems": [system.model_copy(update={"attribution": stages})]}
+    )
+    assert step in drawn(waterfall(results, WIDE))
+
+
+def test_charts_hold_no_colour_of_their_own(full_results, sweep_results):
+    for results in (full_results, sweep_results):
+        for kind in CHARTS:
+            chart = kind.draw(results, WIDE)
+            written = json.dumps(specification(chart)) if chart is not None else ""
+            for value in {*LIGHT.colours().values(), *DARK.colours().values()}:
+                assert value not in written
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 300), st.floats(0, 200)), min_size=1, max_size=8, unique=True)
+)
+def test_a_free_label_covers_no_other_one(found):
+    width, height = 300, 200
+    labels = place(["name"] * len(found), found, width, height)
+    boxes = []
+    for label in labels:
+        wide = 4 * 0.58 * 12
+        left = label.x - {"left": 0, "center": wide / 2, "right": wide}[label.align]
+        boxes.append((left, label.y - 7, left + wide, label.y + 7))
+    for number, (label, box) in enumerate(zip(labels, boxes, strict=True)):
+        if not label.free:
+            continue
+        assert box[0] >= -1 and box[2] <= width + 1 and box[1] >= -1 and box[3] <= height + 1
+        for other in boxes[:number]:
+            across = min(box[2], other[2]) - max(box[0], other[0])
+            down = min(box[3], other[3]) - max(box[1], other[1])
+            assert across <= 0 or down <= 0 or across * down < 1
+
+
+def test_two_names_at_one_place_stand_apart():
+    first, second = place(["one", "two"], [(100, 100), (100, 100)], 300, 200)
+    assert first.free and second.free
+    assert (first.x, first.y) != (second.x, second.y)
+
+
+@given(st.lists(st.floats(1e-4, 1e12), min_size=1, max_size=20), st.booleans())
+def test_every_value_lies_on_its_axis_and_comes_back(values, log):
+    axis = Axis.around(values, 400, log=log)
+    for value in values:
+        place_of = axis.place(value)
+        assert -1e-6 <= place_of <= 400 + 1e-6
+        assert math.isclose(axis.value(place_of), value, rel_tol=1e-6, abs_tol=1e-6 * max(values))
+    if log:
+        assert all(axis.low <= tick <= axis.high for tick in axis.ticks())
+
+
+def test_the_pictures_are_files_that_the_markdown_shows(full_results, tmp_path):
+    path = write_report(full_results, tmp_path)
+    markdown = path.read_text(encoding="utf-8")
+    found = sorted(file.name for file in (tmp_path / "pictures").iterdir())
+    stems = ["latency", "losses", "pareto_bytes", "pareto_latency"]
+    assert found == [f"{stem}.{end}" for stem in stems for end in ("png", "svg")]
+    for stem in stems:
+        assert f"](pictures/{stem}.svg)" in markdown
+        assert (tmp_path / "pictures" / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
+    assert "<script" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_results_without_measurements_have_no_pictures(example_results, tmp_path):
+    results = example_results.model_copy(update={"systems": example_results.systems[2:]})
+    assert write_pictures(results, tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+    assert "## Plots" not in render_markdown(results, [])
