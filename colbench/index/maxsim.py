@@ -13,6 +13,7 @@ The tiles are the same either way, and so are the scores, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numba
 import numpy as np
@@ -20,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from colbench.encoder.base import Vectors
-from colbench.index.tokens import TokenIndex
+from colbench.index.tokens import TokenIndex, widen
 
 _TILE_DOCUMENT_TOKENS = 2048
 _TILE_QUERY_TOKENS = 512
@@ -61,8 +62,8 @@ def sum_of_maxima(similarities: NDArray[np.floating]) -> float:
     return float(np.max(similarities, axis=1).sum())
 
 
-def _widen(rows: NDArray[np.float16]) -> torch.Tensor:
-    return torch.from_numpy(rows.astype(np.float32))
+def _widen(rows: NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(widen(rows))
 
 
 def _starts(matrices: Sequence[Vectors]) -> NDArray[np.int64]:

@@ -1,7 +1,9 @@
-"""Uncompressed token vectors of a collection on disk: what the oracle searches.
+"""Token vectors of a collection on disk: what the oracle searches.
 
 Two files: `vectors.f16`, raw little-endian float16 rows in document order, and `offsets.npy`,
-int64, where document i owns rows offsets[i] to offsets[i + 1].
+int64, where document i owns rows offsets[i] to offsets[i + 1]. With int8 precision `vectors.i8`
+takes the place of `vectors.f16`: rows hold the values of a unit vector, which lie in [-1, 1], times
+127 and rounded, and nothing is calibrated to the collection.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import mmap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +20,12 @@ from numpy.typing import NDArray
 from colbench.files import atomic_write
 from colbench.index.size import IndexSize
 
-_VECTORS = "vectors.f16"
+Precision = Literal["fp16", "int8"]
+
+_VECTORS: dict[Precision, str] = {"fp16": "vectors.f16", "int8": "vectors.i8"}
+_DTYPES: dict[Precision, str] = {"fp16": "<f2", "int8": "i1"}
 _OFFSETS = "offsets.npy"
+_LEVELS = 127.0
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,13 @@ class TokenIndex:
     """Memory-mapped token vectors.
 
     Attributes:
-        vectors: float16, shape (tokens, dims), read from disk as it is touched.
+        vectors: float16 or int8, shape (tokens, dims), read from disk as it is touched; `widen`
+            gives their values.
         offsets: int64, shape (documents + 1,).
         folder: where the files lie.
     """
 
-    vectors: NDArray[np.float16]
+    vectors: NDArray[Any]
     offsets: NDArray[np.int64]
     folder: Path
 
@@ -42,6 +50,7 @@ class TokenIndex:
         lengths: NDArray[np.int64],
         dims: int,
         blocks: Iterable[NDArray[np.floating]],
+        precision: Precision = "fp16",
     ) -> TokenIndex:
         """Write an index and open it.
 
@@ -50,32 +59,33 @@ class TokenIndex:
             lengths: tokens of each document, shape (documents,).
             dims: dimensions of a vector.
             blocks: consecutive slices of the (tokens, dims) matrix, any float dtype.
+            precision: fp16, or int8 for values in [-1, 1]; what lies outside is cut off.
 
         Raises:
             ValueError: the blocks hold another number of rows than `lengths` promises.
         """
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = 0
-        with atomic_write(folder / _VECTORS, "wb") as stream:
+        with atomic_write(folder / _VECTORS[precision], "wb") as stream:
             for block in blocks:
                 rows += len(block)
-                stream.write(np.ascontiguousarray(block, dtype="<f2").tobytes())
+                stream.write(_narrow(block, precision).tobytes())
         if rows != offsets[-1]:
             raise ValueError(f"{rows} vectors were given for documents of {offsets[-1]} tokens")
         with atomic_write(folder / _OFFSETS, "wb") as stream:
             np.save(stream, offsets, allow_pickle=False)
-        return cls.open(folder, dims)
+        return cls.open(folder, dims, precision)
 
     @classmethod
-    def open(cls, folder: Path, dims: int) -> TokenIndex:
+    def open(cls, folder: Path, dims: int, precision: Precision = "fp16") -> TokenIndex:
         """Map an index written by `write`; nothing is read into memory yet."""
         offsets = np.load(folder / _OFFSETS, allow_pickle=False)
         shape = (int(offsets[-1]), dims)
         if shape[0] == 0:
-            return cls(np.empty(shape, dtype=np.float16), offsets, folder)
-        return cls(
-            np.memmap(folder / _VECTORS, dtype="<f2", mode="r", shape=shape), offsets, folder
-        )
+            return cls(np.empty(shape, dtype=_DTYPES[precision]), offsets, folder)
+        file = folder / _VECTORS[precision]
+        vectors = np.memmap(file, dtype=_DTYPES[precision], mode="r", shape=shape)
+        return cls(vectors, offsets, folder)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -92,15 +102,15 @@ class TokenIndex:
 
     def gather(
         self, docs: Sequence[int] | NDArray[np.int64]
-    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Copy the vectors of some documents, in the order given.
 
         Returns:
-            (rows, offsets): float16 (tokens, dims) and int64 (len(docs) + 1,).
+            (rows, offsets): float16 or int8 (tokens, dims) and int64 (len(docs) + 1,).
         """
         spans = [(int(self.offsets[doc]), int(self.offsets[doc + 1])) for doc in docs]
         offsets = np.concatenate([[0], np.cumsum([end - start for start, end in spans])])
-        rows = np.empty((int(offsets[-1]), self.dims), dtype=np.float16)
+        rows = np.empty((int(offsets[-1]), self.dims), dtype=self.vectors.dtype)
         for (start, end), at in zip(spans, offsets, strict=False):
             rows[at : at + end - start] = self.vectors[start:end]
         return rows, offsets.astype(np.int64)
@@ -114,3 +124,24 @@ class TokenIndex:
     def size(self) -> IndexSize:
         """Bytes by file."""
         return IndexSize.of_folder(self.folder, vectors=self.tokens, dims=self.dims)
+
+
+def _narrow(block: NDArray[np.floating], precision: Precision) -> NDArray[Any]:
+    """Return rows as they are stored."""
+    if precision == "fp16":
+        return np.ascontiguousarray(block, dtype="<f2")
+    levels = np.rint(block.astype(np.float32) * _LEVELS).clip(-_LEVELS, _LEVELS)
+    narrow: NDArray[np.int8] = levels.astype(np.int8)
+    return narrow
+
+
+def widen(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the values of stored rows: float16 as they are, int8 over 127.
+
+    >>> widen(np.array([[127, 0]], dtype=np.int8)).tolist()
+    [[1.0, 0.0]]
+    """
+    values = rows.astype(np.float32)
+    if rows.dtype == np.int8:
+        values /= np.float32(_LEVELS)
+    return values

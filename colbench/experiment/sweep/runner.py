@@ -95,8 +95,11 @@ class SweepRunner(Runner):
 
     def _oracle(self) -> str | None:
         """Return the reference that searches all documents exactly, if there is one."""
-        exact = [n for n in self.settings.systems if self.systems[n].kind == "colbert_exact"]
-        return exact[0] if exact else None
+        for name in self.settings.systems:
+            values = self.systems[name].model_dump()
+            if values["kind"] == "colbert_exact" and values["precision"] == "fp16":
+                return name
+        return None
 
     def _measure_system(self, name: str) -> SystemReply | Failure:
         """Measure a reference, or take it from where an earlier run left it."""

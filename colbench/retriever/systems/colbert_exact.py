@@ -1,4 +1,8 @@
-"""The oracle: MaxSim of the query with every document, over uncompressed fp16 vectors."""
+"""The oracle: MaxSim of the query with every document, over uncompressed fp16 vectors.
+
+With `precision: int8` the same search over vectors stored in a byte a dimension; products are still
+float32, so what is lost is lost in the stored vectors.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from colbench.encoder.cache import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
+from colbench.index.tokens import Precision
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.exhaustive import search_all
 from colbench.retriever.hits import Hits
@@ -25,6 +30,9 @@ class ColbertExactSettings(SystemSettings):
     """Parameters of exhaustive late interaction."""
 
     encoder: EncoderSettings = Field(description="the model")
+    precision: Precision = Field(
+        "fp16", description="how vectors are stored: fp16, or int8 over [-1, 1] without calibration"
+    )
     measure_gemm: bool = Field(
         False, description="also time the bare matrix product of all queries and all documents"
     )
@@ -50,7 +58,7 @@ class ColbertExact(Retriever):
 
     def build(self) -> None:
         """Write the token vectors and open them, in memory as far as `memory_gb` allows."""
-        index = build_token_index(self._embeddings, self.folder)
+        index = build_token_index(self._embeddings, self.folder, self.settings.precision)
         self._scanner = MaxSimScanner(index, self.bench.memory_bytes)
 
     def encode(self, queries: Sequence[str]) -> list[Vectors]:
