@@ -1,6 +1,7 @@
 """What the README tells a reader to type works."""
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from colbench.cli.main import build_parser
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run, selected_systems
+from colbench.config.sweep import sweep_points
 from colbench.encoder.cache import EmbeddingCache
+from colbench.experiment.multirun import Multirun
 from colbench.results.index_speed import IndexSpeed
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
@@ -27,8 +30,19 @@ def blocks(language):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_readme_is_understood(command):
-    options = build_parser().parse_args(command.split()[1:])
-    assert compose_run(options.overrides).systems
+    options = build_parser().parse_args(shlex.split(command, comments=True)[1:])
+    if options.multirun:
+        assert Multirun(options.overrides).varied
+        return
+    settings = compose_run(options.overrides)
+    assert settings.systems
+    if settings.sweep is not None:
+        assert sweep_points(settings.sweep, settings.system, {"seed": settings.seed})
+
+
+def test_the_readme_lists_every_system_and_no_other():
+    listed = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", README, re.MULTILINE)
+    assert sorted(listed) == sorted(compose_run([]).system)
 
 
 def test_the_readmes_table_is_that_of_the_committed_results():

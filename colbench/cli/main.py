@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import cache, compare, explain, listing, report, run
+from colbench.cli import cache, compare, explain, listing, report, reproduce, run
 from colbench.errors import ColbenchError
 
 _ABOUT = """\
@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"colbench {colbench.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (run, listing, report, explain, compare, cache):
+    for module in (run, listing, report, reproduce, explain, compare, cache):
         module.add_parser(commands)
     return parser
 

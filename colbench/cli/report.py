@@ -23,7 +23,7 @@ examples:
   colbench report results/quickstart
   colbench report results/scifact results/vaswani --format html --output report.html
   colbench report results/scifact --format latex --output table.tex
-  colbench report results/*/ --format csv --output all.csv
+  colbench report results/scifact results/cranfield --format csv --output all.csv
 """
 
 _Runs = Sequence[tuple[Path, "Results"]]

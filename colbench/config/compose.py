@@ -7,7 +7,7 @@ pydantic refuses what is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,15 @@ def selected_systems(settings: RunSettings) -> dict[str, SystemSettings]:
     Raises:
         ConfigError: an unknown system, an unknown key in one, or systems made of each other.
     """
+    return with_parts(settings, settings.systems)
+
+
+def with_parts(settings: RunSettings, names: Iterable[str]) -> dict[str, SystemSettings]:
+    """Return checked settings of systems and of every system they are made of.
+
+    Raises:
+        ConfigError: an unknown system, an unknown key in one, or systems made of each other.
+    """
     checked: dict[str, SystemSettings] = {}
 
     def visit(name: str, parents: tuple[str, ...]) -> None:
@@ -82,7 +91,7 @@ def selected_systems(settings: RunSettings) -> dict[str, SystemSettings]:
         for part in checked[name].parts():
             visit(part, (*parents, name))
 
-    for name in settings.systems:
+    for name in names:
         visit(name, ())
     return checked
 

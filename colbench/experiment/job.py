@@ -62,6 +62,7 @@ class SweepTask(_Message):
     latency: LatencySettings
     reference: str | None
     reference_run: Path | None
+    reference_depth: int
     keep_indexes: bool
     git_commit: str | None
 

@@ -123,6 +123,8 @@ class OutputFolder:
         for name in _PUBLISHED:
             if (self.root / name).is_dir():
                 shutil.rmtree(self.root / name)
+            elif not (self.staging / name).exists():
+                (self.root / name).unlink(missing_ok=True)
         for entry in sorted(self.staging.iterdir(), key=lambda path: path.name == FILE_NAME):
             entry.replace(self.root / entry.name)
         if self.latest is not None and (self.latest.is_symlink() or not self.latest.exists()):

@@ -99,7 +99,7 @@ def measure_latency(
     measured = queries
     for trial in range(trials):
         budget = max_seconds if trial == 0 else None
-        with _without_collector():
+        with without_collector():
             passes.append(_trial(encode, search, measured, budget, clock))
         measured = queries[: len(passes[0])]
     return fastest(passes)
@@ -146,7 +146,7 @@ def _trial(
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Keep Python's garbage collector from pausing in the middle of a query."""
     was_enabled = gc.isenabled()
     gc.collect()

@@ -9,12 +9,16 @@ from colbench.report.rows import number, size, three_digits
 from colbench.results.axes import short_names, shown
 from colbench.results.schema import Results, SweepInfo, SystemResult
 
-EXPLANATION = (
-    "front: no other system is both better and faster (t), or both better and smaller (b). Times "
-    "are medians over single queries; encoding the query is the same for all points. build s: from "
-    "cached vectors to a searchable index. † differs from the baseline."
-)
-"""How to read the table."""
+
+def explanation(results: Results) -> str:
+    """Return how to read the table."""
+    return (
+        "front: no other system is both better and faster (t), or both better and smaller (b). "
+        "Times of points: a search with a query that was encoded beforehand, one at a time. "
+        "build s: from cached vectors to a searchable index. RBO and intersection are with the "
+        f"exact search, as deep as a point's k. † differs from {results.baseline}: paired "
+        f"{results.test} test, Holm-corrected, p ≤ {results.alpha:g}."
+    )
 
 
 @dataclass(frozen=True)

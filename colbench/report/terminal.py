@@ -13,7 +13,7 @@ from rich.text import Text
 
 from colbench.report.attribution import HEADING, explain_losses, loss_tables
 from colbench.report.rows import COSTS, Cell, caption, legend, rows, skipped
-from colbench.report.sweep import EXPLANATION, sweep_table
+from colbench.report.sweep import explanation, sweep_table
 from colbench.results.schema import Results, SweepInfo
 
 _UNBOUNDED = 10_000
@@ -57,9 +57,11 @@ def _print_sweep(results: Results, sweep: SweepInfo, console: Console) -> None:
     console.print()
     for advice in sweep.advice:
         console.print(Text(advice), soft_wrap=True)
+    for name, reason in skipped(results):
+        console.print(Text.assemble(("skipped", "yellow"), f" {name}: {reason}"), soft_wrap=True)
     for text in [*results.collection.notes, *results.notes]:
         console.print(Text(f"note: {text}", style="dim"), soft_wrap=True)
-    console.print(Text(f"{EXPLANATION} The others are in the report.", style="dim"))
+    console.print(Text(f"{explanation(results)} The others are in the report.", style="dim"))
 
 
 def _print_losses(results: Results, console: Console) -> None:

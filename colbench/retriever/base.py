@@ -36,6 +36,10 @@ class SystemSettings(Settings):
     kind: str = Field(description="module of colbench.retriever.systems that implements it")
     about: str = Field("", description="one line for lists and reports")
 
+    def fewer_are_first(self) -> bool:
+        """Return whether a search for fewer documents finds the first ones of one for more."""
+        return False
+
     def build_key(self) -> str:
         """Return what the index depends on; equal for settings that can share one."""
         return self.model_dump_json(exclude={"about", *self.search_keys})
@@ -123,8 +127,9 @@ class Retriever(ABC):
     """One system over one collection. Prepared and built once, then searched many times."""
 
     Settings: ClassVar[type[SystemSettings]]
-    reused_build_seconds: float | None = None
-    """What building took, set by `build` where it found the index already built."""
+    counted_build_seconds: float | None = None
+    """What building takes, set by `build` where that is not the time it took: it found the index,
+    or what the index is made of, already built."""
 
     def __init__(self, name: str, settings: Any, bench: Workbench, folder: Path) -> None:
         self.name = name

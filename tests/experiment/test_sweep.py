@@ -101,6 +101,7 @@ def test_an_index_is_built_once_for_all_its_searches(swept):
 def test_fronts_hold_what_nothing_beats(swept):
     results = read_results(swept[1])
     front = {s.name: s for s in results.systems if s.name in results.sweep.front_bytes}
+    assert front and results.sweep.front_latency
     for system in results.systems:
         for mine in front.values():
             better = system.effectiveness["ndcg@5"] > mine.effectiveness["ndcg@5"]
@@ -164,6 +165,30 @@ def test_a_killed_sweep_goes_on_where_it_stopped(folder, cache, tmp_path):
     assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
     assert len(read_results(tmp_path).sweep.points) == 8
     assert not list((tmp_path / ".points").glob("indexes/*"))
+
+
+def test_a_point_that_begins_a_deeper_one_equals_that_measured_alone(folder, cache, tmp_path):
+    axes = "sweep.axes={search: {ndocs: [16]}, k: %s}"
+    for name, ks in (("together", "[5, 20]"), ("alone", "[5]")):
+        overrides = [*REFERENCE, axes % ks, "measures=[ndcg@5]", "k=40", "latency.queries=1"]
+        done = colbench(folder, tmp_path / name, cache, *overrides)
+        assert done.returncode == 0, done.stderr
+    alone = read_results(tmp_path / "alone").systems[1]
+    together = read_results(tmp_path / "together").systems[1]
+    assert together.per_query == alone.per_query
+    assert together.fidelity == alone.fidelity
+    assert together.depth == alone.depth == 5
+
+
+def test_a_system_made_of_others_is_swept_with_its_parts(folder, cache, tmp_path):
+    grid = "sweep={system: bm25_colbert, axes: {depth: [2, 10]}}"
+    overrides = ["task=sweep", "systems=[colbert_exact]", "measures=[ndcg@5]", "k=10"]
+    done = colbench(folder, tmp_path, cache, grid, *overrides)
+    assert done.returncode == 0, done.stderr
+    values = [s.effectiveness["ndcg@5"] for s in read_results(tmp_path).systems[1:]]
+    done = colbench(folder, tmp_path, cache, grid, *overrides, "system.bm25.b=0.0")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / ".points").glob("*.json"))) == 4, values
 
 
 def test_any_system_can_be_swept(folder, cache, tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from colbench.index.tokens import TokenIndex
+from colbench.index.tokens import TokenIndex, widen
 
 
 def test_what_was_written_is_read_back_as_float16(tmp_path):
@@ -29,3 +29,15 @@ def test_too_few_vectors_are_refused(tmp_path):
 def test_a_collection_without_any_token_opens(tmp_path):
     index = TokenIndex.write(tmp_path, np.array([0, 0]), 2, [])
     assert (len(index), index.tokens) == (2, 0)
+
+
+def test_int8_takes_a_byte_a_dimension_and_is_off_by_half_a_level_at_most(tmp_path):
+    rows = np.random.default_rng(0).uniform(-1, 1, (7, 4)).astype(np.float32)
+    rows[0] = [1, -1, 0, 1.5]
+    index = TokenIndex.write(tmp_path, np.array([3, 4]), 4, [rows[:2], rows[2:]], "int8")
+    assert index.size().files == {"offsets.npy": 152, "vectors.i8": 28}
+    gathered, _ = index.gather([0, 1])
+    assert gathered.dtype == np.int8
+    values = widen(gathered)
+    np.testing.assert_allclose(values, np.clip(rows, -1, 1), atol=0.5 / 127 + 1e-6)
+    assert values[0].tolist() == [1, -1, 0, 1]

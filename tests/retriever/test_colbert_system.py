@@ -106,8 +106,8 @@ def test_whole_vectors_searched_exhaustively_are_the_oracle(bench):
 def test_systems_that_build_alike_share_one_index_and_report_what_it_took(bench):
     first, second = built(bench, "pruned"), built(bench, "all")
     other = built(bench, "whole")
-    assert first.reused_build_seconds is None and other.reused_build_seconds is None
-    assert second.reused_build_seconds > 0
+    assert first.facts()["index_shared"] is False and not other.facts()["index_shared"]
+    assert second.counted_build_seconds > 0
     assert second.facts()["index_shared"] and not first.facts()["index_shared"]
     assert first.size() == second.size() != other.size()
 
@@ -206,12 +206,12 @@ def test_merged_tokens_are_made_once_and_counted_for_every_index_made_of_them(be
 
 def test_indexes_kept_for_other_runs_are_found_again_and_told_apart_by_collection(bench, tmp_path):
     bench.shared_folder = tmp_path / "kept"
-    assert built(bench, "pruned").reused_build_seconds is None
+    assert built(bench, "pruned").facts()["index_shared"] is False
     again = dataclasses.replace(bench, folder=tmp_path / "another_run")
-    assert built(again, "pruned").reused_build_seconds > 0
+    assert built(again, "pruned").counted_build_seconds > 0
     fewer = dataclasses.replace(bench.collection, documents=bench.collection.documents[:50])
     other = dataclasses.replace(bench, collection=fewer)
-    assert built(other, "pruned").reused_build_seconds is None
+    assert built(other, "pruned").facts()["index_shared"] is False
 
 
 def test_one_index_is_searched_in_several_ways(bench):

@@ -43,7 +43,7 @@ def combine(
                 rows.append(_row(system, name))
     if not rows or not measures:
         raise ConfigError("nothing was measured: every system was skipped")
-    exact = [row for row in rows if row.config.get("kind") == "colbert_exact"]
+    exact = [row for row in rows if row.config.get("precision") == "fp16"]
     bare = first.model_copy(
         update={
             "command": command,

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from colbench.errors import ConfigError
 from colbench.experiment.job import PointRecord, PointTask, SweepReply, SweepTask
 from colbench.experiment.measurement import index_info, latency_of, other_processes
 from colbench.experiment.plan import choose_measures
 from colbench.files import write_json
 from colbench.measures.effectiveness import evaluate, mean_scores
-from colbench.measures.latency import Timings, fastest
+from colbench.measures.latency import Timings, fastest, without_collector
 from colbench.measures.overlap import mean_overlap
 from colbench.progress import bar
 from colbench.results.schema import Fidelity
@@ -34,7 +35,14 @@ _CUTOFFS = (10, 100, 1000)
 
 def measure_points(task: SweepTask, bench: Workbench) -> SweepReply:
     """Measure every point and leave a `PointRecord` of each."""
-    points = sorted(task.points, key=lambda point: bench.systems[point.name].build_key())
+    points = sorted(
+        task.points,
+        key=lambda point: (
+            bench.systems[point.name].build_key(),
+            bench.systems[point.name].model_dump_json(),
+            -point.depth,
+        ),
+    )
     sweep = _Sweep(task, bench)
     with bar(total=len(points), description="sweep", unit="point") as progress:
         for _, group in groupby(points, key=lambda point: bench.systems[point.name].build_key()):
@@ -52,11 +60,21 @@ class _Queries:
     nanoseconds: list[int]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What the last point that searched all queries found, as deep as it looked."""
+
+    settings: SystemSettings
+    depth: int
+    hits: list[Hits]
+
+
 @dataclass
 class _Sweep:
     task: SweepTask
     bench: Workbench
     queries: _Queries | None = None
+    found: _Found | None = None
     reference: Run | None = None
     texts: list[str] = field(init=False)
 
@@ -69,11 +87,17 @@ class _Sweep:
         """Build what the points share and yield each point when its record is written."""
         first = self.bench.systems[points[0].name]
         system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
-        system.prepare()
         started = time.perf_counter()
-        system.build()
-        built = system.reused_build_seconds or time.perf_counter() - started
+        try:
+            system.prepare()
+            started = time.perf_counter()
+            system.build()
+        except ConfigError as error:
+            raise ConfigError(f"point {points[0].name}: {error}") from None
+        took = time.perf_counter() - started
+        built = took if system.counted_build_seconds is None else system.counted_build_seconds
         queries = self._encode(system, first)
+        self.found = None
         for point in points:
             system.use(self.bench.systems[point.name])
             record = self._measure(system, queries, point, built)
@@ -84,8 +108,8 @@ class _Sweep:
 
     def _encode(self, system: Retriever, settings: SystemSettings) -> _Queries:
         """Encode the queries, or take those of an index with the same encoder."""
-        key = "" if settings.parts() else str(settings.encodings())
-        if self.queries is None or not settings.encodings() or self.queries.key != key:
+        key = "" if settings.parts() else str(settings.encodings() or "")
+        if self.queries is None or not key or self.queries.key != key:
             system.encode(self.texts[:2])
             timed = [
                 _timed(system.encode, [text]) for text in self.texts[: self.task.latency.queries]
@@ -100,7 +124,9 @@ class _Sweep:
         depth = fetch_depth(collection, point.depth)
         self.bench.spare_hits = depth - point.depth
         with other_processes() as others:
-            hits, timings = self._search(system, queries, depth)
+            known = self._known(self.bench.systems[point.name], depth)
+            hits, timings = self._search(system, queries, depth, known)
+        self.found = _Found(self.bench.systems[point.name], depth, hits)
         run = Run.from_hits(point.name, collection, hits, point.depth)
         measures, _ = choose_measures(self.task.measures, point.depth, len(collection.documents))
         scores = evaluate(collection.qrels, run, measures)
@@ -122,13 +148,27 @@ class _Sweep:
             git_commit=self.task.git_commit,
         )
 
+    def _known(self, settings: SystemSettings, depth: int) -> list[Hits] | None:
+        """Return what the same search found when it was asked for more documents."""
+        found = self.found
+        if found is None or found.settings != settings or not settings.fewer_are_first():
+            return None
+        return found.hits if found.depth >= depth else None
+
     def _search(
-        self, system: Retriever, queries: _Queries, depth: int
+        self, system: Retriever, queries: _Queries, depth: int, known: list[Hits] | None
     ) -> tuple[list[Hits], list[Timings]]:
         """Search all queries one at a time, and the timed ones again as often as there are trials.
 
+        Args:
+            system: that searches.
+            queries: encoded.
+            depth: documents wanted.
+            known: what a deeper search found, whose first documents this one finds: then only the
+                timed queries are searched.
+
         Returns:
-            The hits of the first pass, and the timed queries' times of every pass.
+            The hits of all queries, and the timed queries' times of every pass.
         """
         latency = self.task.latency
         timed = len(queries.nanoseconds)
@@ -138,28 +178,33 @@ class _Sweep:
         passes = []
         for trial in range(latency.trials):
             times = []
-            for query in queries.encoded if trial == 0 else queries.encoded[:timed]:
-                started = time.perf_counter_ns()
-                found = system.search([query], depth)
-                times.append(time.perf_counter_ns() - started)
-                if trial == 0:
-                    hits += found
+            with without_collector():
+                whole = trial == 0 and known is None
+                for query in queries.encoded if whole else queries.encoded[:timed]:
+                    started = time.perf_counter_ns()
+                    found = system.search([query], depth)
+                    times.append(time.perf_counter_ns() - started)
+                    if trial == 0:
+                        hits += found
             passes.append(list(zip(queries.nanoseconds, times[:timed], strict=True)))
-        return hits, passes
+        rest = (known or [])[len(hits) :]
+        return hits + [Hits(one.docs[:depth], one.scores[:depth]) for one in rest], passes
 
     def _fidelity(self, run: Run, depth: int) -> Fidelity | None:
         if self.reference is None or self.task.reference is None:
             return None
         nothing = Ranking.sort([], [])
-        wanted = {
-            query.id: _first(self.reference.rankings.get(query.id, nothing), depth)
-            for query in self.bench.collection.queries
-        }
-        overlap = mean_overlap(
-            run,
-            Run(self.reference.name, wanted),
-            sorted({k for k in _CUTOFFS if k < depth} | {depth}),
+        known = min(depth, self.task.reference_depth)
+        queries = self.bench.collection.queries
+        wanted, found = (
+            Run(
+                whole.name,
+                {q.id: _first(whole.rankings.get(q.id, nothing), known) for q in queries},
+            )
+            for whole in (self.reference, run)
         )
+        cutoffs = sorted({k for k in _CUTOFFS if k < known} | {known})
+        overlap = mean_overlap(found, wanted, cutoffs)
         return Fidelity(
             reference=self.task.reference,
             rbo=overlap.rbo,

@@ -40,8 +40,10 @@ def add_points(
     ran = [system for system in results.systems if system.status == "ok"]
     if not ran:
         raise ColbenchError("sweep: none of the systems beside it could run, so it has no baseline")
-    named = results.config.get("baseline")
-    baseline = next((system for system in ran if system.name == named), ran[0])
+    named = results.config.get("baseline") or ran[0].name
+    baseline = next((system for system in ran if system.name == named), None)
+    if baseline is None:
+        raise ColbenchError(f"sweep: its baseline {named} was skipped: choose another baseline")
     rows = [_row(point, record, point.k or depth) for point, record in measured]
     notes = [*results.notes, *_notes(results, [record for _, record in measured])]
     return with_points(
@@ -85,7 +87,12 @@ def with_points(
         update={
             "front_latency": _front(ran, info.measure, p50),
             "front_bytes": _front(ran, info.measure, index_bytes),
-            "advice": advise(rows, baseline, info.measure, tolerance),
+            "advice": advise(
+                [row for row in rows if row.name != baseline.name] or rows,
+                baseline,
+                info.measure,
+                tolerance,
+            ),
         }
     )
     return results.model_copy(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from colbench.collection.snapshot import write_snapshot
+from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
 from colbench.config.sweep import Point, SweepSettings, sweep_points
 from colbench.errors import ColbenchError, ConfigError, did_you_mean
@@ -42,9 +43,12 @@ class SweepRunner(Runner):
     ) -> None:
         if settings.sweep is None:
             raise ConfigError("task=sweep needs sweep: use experiment=sweep_search, or set sweep")
-        super().__init__(settings, command)
+        # The stages of a reference are not searched: a sweep has no use for them.
+        super().__init__(settings.model_copy(update={"attribution": False}), command)
         self.sweep: SweepSettings = settings.sweep
         self.points = sweep_points(self.sweep, settings.system, {"seed": settings.seed}, extra)
+        parts = [part for point in self.points for part in point.settings.parts()]
+        self.systems = with_parts(settings, [*settings.systems, *dict.fromkeys(parts)])
 
     def run(self) -> tuple[Results, Path]:
         """Measure what is not measured yet; return the results and their folder.
@@ -80,7 +84,10 @@ class SweepRunner(Runner):
             raise ConfigError(f"sweep.measure: '{measure}' is not among the measures: {hint}")
         docs = len(self.collection.documents)
         for point in self.points:
-            kept, _ = choose_measures(self.measures, self._depth(point), docs)
+            try:
+                kept, _ = choose_measures(self.measures, self._depth(point), docs)
+            except ConfigError as error:
+                raise ConfigError(f"sweep point {point.name}: {error}") from None
             if measure not in kept:
                 raise ConfigError(
                     f"sweep point {point.name}: {measure} looks deeper than k={point.k}; "
@@ -107,16 +114,17 @@ class SweepRunner(Runner):
         kept = self.kept / f"reference-{self._key(settings, self.depth)}"
         run_file = self.output.run_file(name)
         if (kept / "reply.json").is_file():
-            note(f"{name}: measured before")
             run_file.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(kept / "run.trec", run_file)
-            return SystemReply.model_validate_json((kept / "reply.json").read_text("utf-8"))
+            held = json.loads((kept / "reply.json").read_text("utf-8"))
+            self._note(f"{name}: measured before, at commit {(held['commit'] or 'unknown')[:12]}")
+            return SystemReply.model_validate(held["reply"])
         outcome = super()._measure_system(name)
         if isinstance(outcome, SystemReply):
             kept.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run_file, kept / "run.trec")
-            # Stages of a reference are not kept: a sweep shows no attribution.
-            write_json(kept / "reply.json", outcome.model_dump(mode="json") | {"steps": []})
+            reply = outcome.model_dump(mode="json")
+            write_json(kept / "reply.json", {"commit": self.environment.git_commit, "reply": reply})
         return outcome
 
     def _measured_points(self) -> list[tuple[Point, PointRecord]]:
@@ -132,7 +140,12 @@ class SweepRunner(Runner):
         ]
 
     def _record(self, point: Point) -> Path:
-        settings = point.settings.model_dump(mode="json", exclude={"about"})
+        used = [point.settings]
+        for part in point.settings.parts():
+            used += self._with_parts(part).values()
+        if (oracle := self._oracle()) is not None:
+            used.append(self.systems[oracle])
+        settings = [system.model_dump(mode="json", exclude={"about"}) for system in used]
         return self.kept / f"{self._key(settings, self._depth(point))}.json"
 
     def _measure_points(self, points: Sequence[Point], records: Mapping[str, Path]) -> None:
@@ -149,7 +162,8 @@ class SweepRunner(Runner):
             latency=self.settings.latency,
             reference=oracle if run_file and run_file.is_file() else None,
             reference_run=run_file if run_file and run_file.is_file() else None,
-            keep_indexes=self.settings.index_dir is not None,
+            reference_depth=self.depth,
+            keep_indexes=self.settings.index_dir is not None or self.settings.keep_indexes,
             git_commit=self.environment.git_commit,
         )
         systems: dict[str, SystemSettings] = {}
@@ -162,7 +176,8 @@ class SweepRunner(Runner):
         reply = run_job(job.model_copy(update={"shared": kept}))
         if reply.failure is not None:
             raise ColbenchError(f"sweep: {reply.failure.message}")
-        shutil.rmtree(self.kept / "indexes", ignore_errors=True)
+        if not self.settings.keep_indexes:
+            shutil.rmtree(self.kept / "indexes", ignore_errors=True)
 
     def _encode_for(self, points: Sequence[Point]) -> None:
         """Encode the documents with every encoder that a point needs."""
@@ -174,13 +189,14 @@ class SweepRunner(Runner):
             if reply.failure is not None:
                 raise ColbenchError(f"sweep: {reply.failure.message}")
 
-    def _key(self, settings: Mapping[str, Any], depth: int) -> str:
+    def _key(self, settings: Any, depth: int) -> str:
         """Return what a measurement is kept under: all that its numbers depend on."""
         e = self.environment
         machine = [e.platform, e.cpu, e.cores, self.threads, e.accelerator, e.packages, e.python]
         relevant = [
             settings,
             depth,
+            self.depth,
             self.collection.fingerprint,
             self.measures,
             self.sweep.measure,

@@ -67,7 +67,7 @@ def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
 
 def _hover(results: Results, found: Sequence[Point]) -> dict[str, str]:
     """Return field → title of what a hover tells. Numbered, as a title may hold anything."""
-    titles = ["system", *_axes(results), *results.measures, *_SHOWN]
+    titles = ["name", *_axes(results), *results.measures, *_SHOWN]
     return {f"t{number}": title for number, title in enumerate(titles)}
 
 
@@ -76,7 +76,7 @@ def _axes(results: Results) -> list[str]:
 
 
 def _record(results: Results, point: Point) -> dict[str, Any]:
-    told = {"system": point.name, **point.parameters, **point.cells}
+    told = {**point.cells, **point.parameters, "name": point.name}
     hover = {field: told.get(title, "") for field, title in _hover(results, []).items()}
     return {
         "name": point.name,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from colbench.measures.pareto import pareto_front
 from colbench.report.attribution import main_measure
 from colbench.report.rows import COSTS, rows
+from colbench.results.axes import shown
 from colbench.results.schema import Results, SystemResult
 
 
@@ -111,7 +112,7 @@ def points(results: Results, cost: Cost) -> list[Point]:
 def varied(results: Results) -> dict[str, list[str]]:
     """Return setting → values, as text, of a sweep's settings with more than one value."""
     axes = results.sweep.axes if results.sweep else {}
-    return {axis: list(map(str, values)) for axis, values in axes.items() if len(values) > 1}
+    return {axis: list(map(shown, values)) for axis, values in axes.items() if len(values) > 1}
 
 
 def short(axis: str) -> str:
@@ -125,7 +126,7 @@ def short(axis: str) -> str:
 
 def _parameters(results: Results, name: str) -> dict[str, str]:
     chosen = results.sweep.points.get(name, {}) if results.sweep else {}
-    return {axis: str(value) for axis, value in chosen.items()}
+    return {axis: shown(value) for axis, value in chosen.items()}
 
 
 def _label(results: Results, name: str) -> str:

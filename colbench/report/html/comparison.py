@@ -6,6 +6,7 @@ from colbench.report.charts.points import plotted_measure, short
 from colbench.report.html.groups import Group
 from colbench.report.html.table import Column, DataTable, Entry, Line
 from colbench.report.rows import COSTS, Row, rows
+from colbench.results.axes import shown
 from colbench.results.schema import Results, Significance, SystemResult
 
 _FALLING = {"QPS", "docs/s"}
@@ -41,7 +42,7 @@ def comparison(group: Group) -> DataTable:
 
 
 def _numeric(values: list[object]) -> bool:
-    return all(isinstance(value, int | float) for value in values)
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def _parameter(results: Results, system: str, axis: str) -> Entry:
@@ -50,7 +51,7 @@ def _parameter(results: Results, system: str, axis: str) -> Entry:
     if chosen is None or axis not in chosen:
         return Entry("")
     value = chosen[axis]
-    return Entry(str(value), value if isinstance(value, int | float) else None)
+    return Entry(shown(value), value if _numeric([value]) else None)
 
 
 def _measures(results: Results, row: Row, system: SystemResult) -> list[Entry]:

@@ -15,7 +15,7 @@ def query_data(results: Results) -> dict[str, Any] | None:
     its best documents in `documents`, and `queries[j].judged` maps such numbers to grades.
     """
     systems = [system for system in results.systems if system.per_query]
-    if len(systems) < 2 or not results.queries:
+    if len(systems) < 2 or not results.queries or results.sweep is not None:
         return None
     first, second = _pair(results, systems)
     places = {document.id: place for place, document in enumerate(results.documents)}

@@ -48,6 +48,10 @@ class ColbertSettings(SystemSettings):
         """Token vectors of all documents."""
         return [(self.encoder, Form.TOKENS)]
 
+    def fewer_are_first(self) -> bool:
+        """Where the number of documents kept does not depend on k."""
+        return self.search.exhaustive or self.search.ndocs is not None
+
 
 class Colbert(Retriever):
     """A ColBERT index, shared by all systems that build it alike, of a run or of several."""
@@ -56,6 +60,7 @@ class Colbert(Retriever):
     _embeddings: Embeddings
     _encoder: Encoder
     _searcher: Searcher
+    _shared: bool
 
     def prepare(self) -> None:
         """Load the model and open the document vectors."""
@@ -67,11 +72,11 @@ class Colbert(Retriever):
         name = self._name("colbert", self.settings.index.model_dump_json())
         folder, note = self.bench.shared / name, self.bench.shared / f"{name}.json"
         with self._alone(name):
-            if note.is_file():
-                self.reused_build_seconds = _seconds(note)
-            else:
+            self._shared = note.is_file()
+            if not self._shared:
                 shutil.rmtree(folder, ignore_errors=True)  # of a build that was interrupted
                 write_json(note, {"build_seconds": self._build(folder)})
+            self.counted_build_seconds = _seconds(note)
             index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
         self._searcher = Searcher(index, self.settings.search)
 
@@ -137,7 +142,7 @@ class Colbert(Retriever):
         return {
             "centroids": manifest.centroids,
             "tokens": sum(segment.tokens for segment in manifest.segments),
-            "index_shared": self.reused_build_seconds is not None,
+            "index_shared": self._shared,
         }
 
     def steps(self, queries: Sequence[Vectors], k: int) -> dict[str, list[Hits]]:

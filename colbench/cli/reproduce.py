@@ -1,0 +1,157 @@
+"""`colbench reproduce`: published figures beside what this machine measures."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colbench.progress import QUIET_VARIABLE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from colbench.config.reference import Entry, Reference
+    from colbench.results.reproduction import Reproduction
+
+_ABOUT = """\
+Measure what was published of a dataset, or compare results that were measured before.
+
+A figure is reproduced (within its tolerance), differs (with the settings that differ) or is not run
+(with the reason). Figures and their sources: conf/reference. The exit status is 0 when the
+comparison was made, whatever it says.
+
+examples:
+  colbench reproduce beir/scifact
+  colbench reproduce beir/scifact --model minilm threads=2
+  colbench reproduce all
+  colbench reproduce beir/fiqa --list
+  colbench reproduce beir/scifact --from results/scifact
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "reproduce",
+        help="set published figures beside what is measured here",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("dataset", metavar="DATASET", help="a dataset with published figures, all")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="configuration of the runs (Hydra)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="measured",
+        action="extend",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="RESULTS",
+        help="judge these results and run nothing",
+    )
+    parser.add_argument("--model", metavar="NAME", help="only models whose name holds NAME")
+    parser.add_argument(
+        "--large", action="store_true", help="also measure collections above 100,000 documents"
+    )
+    parser.add_argument("--list", action="store_true", help="show the figures and stop")
+    parser.add_argument("--quiet", action="store_true", help="no progress output (for CI)")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="default: results/runs/reproduce/<dataset>"
+    )
+    parser.set_defaults(action=reproduce)
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Plan, run, judge, print and write."""
+    from rich.console import Console
+
+    from colbench.config.reference import load_reference
+    from colbench.experiment.output import file_stem
+    from colbench.report.reproduction import write_reproduction_report
+    from colbench.report.reproduction_terminal import print_reproduction
+    from colbench.results.reproduction import write_reproduction
+
+    if options.quiet:
+        os.environ[QUIET_VARIABLE] = "1"
+    reference = load_reference()
+    entries = reference.of(options.dataset, options.model)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if options.list:
+        _print_entries(entries, console)
+        return 0
+    folder = options.output or Path("results/runs/reproduce") / file_stem(options.dataset)
+    reproduction = _reproduction(options, reference, entries, folder)
+    written = write_reproduction(reproduction, folder)
+    report = write_reproduction_report(reproduction, folder)
+    print_reproduction(reproduction, console)
+    console.print(f"results: {written}", soft_wrap=True)
+    console.print(f"report:  {report}", soft_wrap=True)
+    return 0
+
+
+def _reproduction(
+    options: argparse.Namespace, reference: Reference, entries: Sequence[Entry], folder: Path
+) -> Reproduction:
+    from colbench.errors import ConfigError
+    from colbench.experiment.reproduce.plan import make_plan, never_measured
+    from colbench.experiment.reproduce.run import make_reproduction, open_results, run_plan
+    from colbench.files import ensure_writable
+
+    ensure_writable(folder)
+    command = _command(options)
+    if options.measured:
+        if options.overrides:
+            raise ConfigError(f"'{options.overrides[0]}' is for a run, and --from runs nothing")
+        runs, reasons = open_results(options.measured), never_measured(entries, reference)
+    else:
+        plan = make_plan(entries, reference, options.overrides, large=options.large)
+        runs, reasons = run_plan(plan, folder, options.overrides, command), plan.reasons
+    return make_reproduction(
+        entries,
+        reference,
+        runs,
+        reasons,
+        dataset=options.dataset,
+        command=command,
+        folder=folder,
+    )
+
+
+def _command(options: argparse.Namespace) -> list[str]:
+    words = [options.dataset, *options.overrides]
+    words += ["--model", options.model] if options.model else []
+    words += ["--large"] if options.large else []
+    words += ["--output", str(options.output)] if options.output else []
+    words += ["--from", *map(str, options.measured)] if options.measured else []
+    return ["colbench", "reproduce", *map(shlex.quote, words)]
+
+
+def _print_entries(entries: Sequence[Entry], console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from colbench.config.reference import OTHER_METRICS
+    from colbench.report.reproduction_rows import points, value
+
+    table = Table(header_style="bold", show_edge=False)
+    for title in ("figure", "system", "value", "tolerance", "source"):
+        right = title in ("value", "tolerance")
+        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    for entry in entries:
+        cells = [
+            entry.id,
+            entry.system or entry.why or "",
+            value(entry.value, OTHER_METRICS.get(entry.metric)) + ("?" if entry.suspect else ""),
+            points(entry.tolerance, signed=False),
+            f"{entry.source.title} ({entry.source.grade})",
+        ]
+        table.add_row(*map(Text, cells))
+    console.print(table)
+    console.print(Text(f"{len(entries)} figures; ? marks one that is probably wrong", style="dim"))

@@ -1,0 +1,212 @@
+"""Reproduced, differs, or not run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from colbench.config.reference import OTHER_METRICS, Average, Entry, Reference
+from colbench.experiment.reproduce.differences import setting_differences
+from colbench.experiment.reproduce.matching import Opened, Wanted, find
+from colbench.results.reproduction import (
+    AverageComparison,
+    Comparison,
+    Counts,
+    MeasuredRun,
+    OtherFigure,
+    SourceInfo,
+    Status,
+)
+
+_ROUNDING = 1e-9
+
+SUBSET = "a subset of the collection, which no figure of the full one is compared with"
+FORUMS = "beir/cqadupstack"
+
+
+def judge_entries(
+    entries: Sequence[Entry],
+    runs: Sequence[Opened],
+    reasons: Mapping[str, str],
+    reference: Reference,
+    relative_to: Path | None = None,
+) -> list[Comparison]:
+    """Compare every entry with what was measured.
+
+    Args:
+        entries: what to compare.
+        runs: what was measured.
+        reasons: entry id → why it was not run, where that is known already.
+        reference: all figures, to show others of the same thing.
+        relative_to: folder that names of runs are relative to, where they lie below it.
+    """
+    same = defaultdict(list)
+    for entry in reference.entries:
+        same[_thing(entry)].append(entry)
+    judged = []
+    for entry in entries:
+        others = [
+            OtherFigure(id=other.id, value=other.value, source=other.source.title)
+            for other in same[_thing(entry)]
+            if other.id != entry.id
+        ]
+        judged.append(_judge(entry, runs, reasons, others, relative_to))
+    return judged
+
+
+def _thing(entry: Entry) -> tuple[str | None, ...]:
+    """Return what two figures share that are of the same thing."""
+    settings = str(sorted(entry.settings.items())) if entry.metric not in OTHER_METRICS else None
+    return (entry.model.lower(), entry.dataset, entry.metric, entry.system, settings)
+
+
+def _judge(
+    entry: Entry,
+    runs: Sequence[Opened],
+    reasons: Mapping[str, str],
+    others: list[OtherFigure],
+    relative_to: Path | None,
+) -> Comparison:
+    blank = Comparison(
+        id=entry.id,
+        model=entry.model,
+        dataset=entry.dataset,
+        split=entry.split,
+        metric=entry.metric,
+        unit=OTHER_METRICS.get(entry.metric),
+        published=entry.value,
+        tolerance=entry.tolerance,
+        status="not_run",
+        suspect=entry.suspect,
+        note=entry.note,
+        others=others,
+        source=SourceInfo.model_validate(entry.source.model_dump()),
+    )
+    if entry.system is None:
+        return blank.model_copy(update={"reason": entry.why})
+    full = [opened for opened in runs if not opened.results.collection.sampled]
+    found = find(Wanted.of(entry), full)
+    if found is None:
+        # A run of a part of the collection is worth saying even where something else is missing.
+        subset = find(Wanted.of(entry), runs) is not None
+        reason = SUBSET if subset else reasons.get(entry.id, _absent(entry, runs))
+        return blank.model_copy(update={"reason": reason})
+    opened, system = found
+    differing, unknown = setting_differences(entry, system, opened.results)
+    measured = (system.effectiveness or {}).get(entry.metric)
+    update = {
+        "settings_that_differ": differing,
+        "settings_unknown": unknown,
+        "system": system.name,
+        "run": folder_name(opened, relative_to),
+    }
+    if measured is None:
+        reason = f"{system.name} was run without the measure {entry.metric}"
+        return blank.model_copy(update={**update, "reason": reason})
+    status = _status(measured, entry.value, entry.tolerance)
+    return blank.model_copy(
+        update={
+            **update,
+            "status": status,
+            "measured": measured,
+            "difference": measured - entry.value,
+        }
+    )
+
+
+def _absent(entry: Entry, runs: Sequence[Opened]) -> str:
+    if any(opened.dataset == entry.dataset for opened in runs):
+        return "not among the systems of these results"
+    return "no results of this dataset"
+
+
+def _status(measured: float, published: float, tolerance: float | None) -> Status:
+    assert tolerance is not None  # costs have no system and are not judged
+    within = abs(measured - published) <= tolerance + _ROUNDING
+    return "reproduced" if within else "differs"
+
+
+def judge_average(average: Average, runs: Sequence[Opened]) -> AverageComparison:
+    """Compare a mean, or refuse it while a member was not measured in full."""
+    full = [opened for opened in runs if not opened.results.collection.sampled]
+    blank = AverageComparison(
+        id=average.id,
+        model=average.model,
+        metric=average.metric,
+        published=average.value,
+        tolerance=average.tolerance,
+        status="refused",
+        members=average.members,
+        missing=average.members or [],
+        reason=average.why,
+        note=average.note,
+        source=SourceInfo.model_validate(average.source.model_dump()),
+    )
+    if average.system is None:
+        return blank
+    if average.members is None:
+        reason = "the source does not say which collections it is the mean of"
+        return blank.model_copy(update={"reason": reason})
+    values = {member: _member(average, member, full) for member in average.members}
+    missing = [member for member, value in values.items() if value is None]
+    if missing:
+        reason = f"{len(missing)} of {len(values)} members were not measured in full"
+        return blank.model_copy(update={"reason": reason, "missing": missing})
+    measured = sum(value for value in values.values() if value is not None) / len(values)
+    return blank.model_copy(
+        update={
+            "status": _status(measured, average.value, average.tolerance),
+            "measured": measured,
+            "difference": measured - average.value,
+            "missing": [],
+        }
+    )
+
+
+def _member(average: Average, dataset: str, runs: Sequence[Opened]) -> float | None:
+    """Return what was measured on a member; of CQADupStack the mean of its twelve forums."""
+    from colbench.config.folder import options
+
+    forums = [name for name in options("dataset") if name.startswith(f"{dataset}/")]
+    if dataset == FORUMS:
+        values = [_member(average, forum, runs) for forum in forums]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if len(known) == len(values) else None
+    found = find(Wanted.of_member(average, dataset), runs)
+    return (found[1].effectiveness or {}).get(average.metric) if found else None
+
+
+def count(entries: Sequence[Comparison]) -> Counts:
+    """Count states; a suspect figure that differs is counted apart."""
+    differing = [entry for entry in entries if entry.status == "differs"]
+    return Counts(
+        reproduced=sum(entry.status == "reproduced" for entry in entries),
+        differs=sum(not entry.suspect for entry in differing),
+        suspect=sum(entry.suspect for entry in differing),
+        not_run=sum(entry.status == "not_run" for entry in entries),
+    )
+
+
+def describe_run(opened: Opened, relative_to: Path | None = None) -> MeasuredRun:
+    """Describe results that figures were compared with."""
+    results = opened.results
+    return MeasuredRun(
+        folder=folder_name(opened, relative_to),
+        collection=results.collection.name,
+        docs=results.collection.docs,
+        queries=results.collection.queries,
+        fingerprint=results.collection.fingerprint,
+        sampled=results.collection.sampled,
+        command=results.command,
+        created=results.created,
+        cpu=results.environment.cpu,
+        git_commit=results.environment.git_commit,
+    )
+
+
+def folder_name(opened: Opened, relative_to: Path | None) -> str:
+    """Return the folder of results, short where it lies below another."""
+    if relative_to is not None and opened.folder.resolve().is_relative_to(relative_to.resolve()):
+        return opened.folder.resolve().relative_to(relative_to.resolve()).as_posix()
+    return str(opened.folder)

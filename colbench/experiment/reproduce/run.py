@@ -1,0 +1,91 @@
+"""From figures to `reproduction.json`: run what can be run, or open what was, and judge."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from colbench import __version__
+from colbench.config.compose import compose_run
+from colbench.config.reference import Entry, Reference
+from colbench.experiment.output import file_stem
+from colbench.experiment.reproduce.judge import (
+    count,
+    describe_run,
+    judge_average,
+    judge_entries,
+)
+from colbench.experiment.reproduce.matching import Opened
+from colbench.experiment.reproduce.plan import Plan, PlannedRun
+from colbench.experiment.runner import Runner
+from colbench.progress import note
+from colbench.results.reproduction import Reproduction
+from colbench.results.store import FILE_NAME, read_results
+
+
+def run_plan(
+    plan: Plan, folder: Path, overrides: Sequence[str], command: Sequence[str]
+) -> list[Opened]:
+    """Run everything planned, each run in a folder of its own below `folder`.
+
+    Raises:
+        ColbenchError: a run failed; those before it are finished.
+    """
+    opened = []
+    for planned in plan.runs:
+        place = folder / run_name(planned)
+        note(f"{planned.dataset}, {planned.encoder or 'no encoder'}: {', '.join(planned.wanted)}")
+        settings = compose_run(planned.words(overrides, [f"output_dir='{place}'"]))
+        results, root = Runner(settings, command).run()
+        opened.append(Opened(root, results))
+    return opened
+
+
+def run_name(planned: PlannedRun) -> str:
+    """Return the folder name of a run: its dataset and encoder."""
+    encoder = planned.encoder.rpartition("/")[2] if planned.encoder else "no-encoder"
+    return file_stem(f"{planned.dataset}-{encoder}")
+
+
+def open_results(paths: Sequence[Path]) -> list[Opened]:
+    """Read results that were measured before.
+
+    Raises:
+        StorageError: a folder that holds no results of this colbench.
+    """
+    return [
+        Opened(path.parent if path.name == FILE_NAME else path, read_results(path))
+        for path in paths
+    ]
+
+
+def make_reproduction(
+    entries: Sequence[Entry],
+    reference: Reference,
+    runs: Sequence[Opened],
+    reasons: Mapping[str, str],
+    *,
+    dataset: str,
+    command: Sequence[str],
+    folder: Path,
+) -> Reproduction:
+    """Judge every figure asked for, and every average over one of its collections."""
+    judged = judge_entries(entries, runs, reasons, reference, folder)
+    datasets = {entry.dataset for entry in entries}
+    models = {entry.model for entry in entries}
+    averages = [
+        judge_average(average, runs)
+        for average in reference.averages
+        if average.model in models or average.members is None or datasets & {*average.members}
+    ]
+    return Reproduction(
+        colbench_version=__version__,
+        command=" ".join(command),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        dataset=dataset,
+        runs=[describe_run(opened, folder) for opened in runs],
+        counts=count(judged),
+        entries=judged,
+        averages=averages,
+    )

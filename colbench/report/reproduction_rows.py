@@ -1,0 +1,114 @@
+"""Published figures beside measured ones, as words: shared by terminal, Markdown and CSV."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from colbench.results.reproduction import AverageComparison, Comparison, Reproduction
+
+LEGEND = (
+    "Effectiveness is a fraction; differences and tolerances are in points (hundredths), measured "
+    "minus published. reproduced: within the tolerance. Tolerances: 0.05 points for an exact "
+    "search with the same encoder, 0.5 for an approximate one or one that is not described, 1 for "
+    "BM25 of another engine."
+)
+
+_WEIGHTS = re.compile(r"weights of '(?P<model>[^']+)' are not cached")
+
+
+def measured(reproduction: Reproduction) -> list[Comparison]:
+    """Figures that were measured, in the order of the reference."""
+    return [entry for entry in reproduction.entries if entry.measured is not None]
+
+
+def not_run(reproduction: Reproduction) -> dict[str, list[Comparison]]:
+    """Figures that were not measured, by dataset."""
+    found: dict[str, list[Comparison]] = {}
+    for entry in reproduction.entries:
+        if entry.measured is None:
+            found.setdefault(entry.dataset, []).append(entry)
+    return found
+
+
+def reasons(entries: Sequence[Comparison]) -> list[tuple[str, int]]:
+    """(reason, figures) of figures that were not measured, the most frequent first.
+
+    Weights that cannot be had are one reason, with the models named.
+    """
+    weights = [found for entry in entries if (found := _WEIGHTS.match(entry.reason or ""))]
+    models = dict.fromkeys(found["model"] for found in weights)
+    told = f"weights cannot be had here ('hf download NAME' fetches them): {', '.join(models)}"
+    counted = Counter(
+        told if _WEIGHTS.match(entry.reason or "") else entry.reason or "" for entry in entries
+    )
+    return counted.most_common()
+
+
+def summary(reproduction: Reproduction) -> str:
+    """How many figures have which status, in one line."""
+    counts = reproduction.counts
+    told = [f"{counts.reproduced} reproduced", f"{counts.differs} differ"]
+    if counts.suspect:
+        told.append(f"{counts.suspect} differ from a figure that is probably wrong")
+    return f"{reproduction.dataset}: {', '.join([*told, f'{counts.not_run} not run'])}"
+
+
+def status(entry: Comparison) -> str:
+    """The status of a figure, with the doubt there is about it."""
+    word = entry.status.replace("_", " ")
+    return f"{word} (figure suspect)" if entry.suspect else word
+
+
+def value(number: float | None, unit: str | None = None) -> str:
+    """Effectiveness with four decimals, a cost as it was published; nothing for None.
+
+    >>> value(0.70724), value(838128.0, "terms of the index"), value(185.5, "ms")
+    ('0.7072', '838,128', '185.5')
+    """
+    if number is None:
+        return ""
+    if unit is None:
+        return f"{number:.4f}"
+    return f"{number:,.0f}" if number == int(number) else f"{number:,}"
+
+
+def points(fraction: float | None, *, signed: bool = True) -> str:
+    """Hundredths with two decimals; nothing for None.
+
+    >>> points(0.0123), points(0.0005, signed=False), points(-0.00001)
+    ('+1.23', '0.05', '0.00')
+    """
+    if fraction is None:
+        return ""
+    rounded = round(fraction * 100, 2)
+    return f"{rounded:+.2f}" if signed and rounded else f"{abs(rounded):.2f}"
+
+
+def settings(entry: Comparison) -> str:
+    """The settings that differ, published → measured."""
+    return "; ".join(
+        f"{one.setting} {_plain(one.published)} → {_plain(one.measured)}"
+        for one in entry.settings_that_differ
+    )
+
+
+def others(entry: Comparison) -> str:
+    """What else was published of the same, with the series it is of."""
+    ending = f"/{entry.dataset}/{entry.metric}"
+    return ", ".join(
+        f"{value(other.value, entry.unit)} {other.id.removesuffix(ending)}"
+        for other in entry.others
+    )
+
+
+def why_refused(average: AverageComparison) -> str:
+    """Why a mean was not compared, with the members that are missing."""
+    missing = ", ".join(average.missing) if average.missing and average.members else ""
+    return ": ".join(part for part in (average.reason or "", missing) if part)
+
+
+def _plain(setting: Any) -> str:
+    return "unknown" if setting is None else str(setting)
