@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         results, folder = Runner(settings, command).run()
     print_results(results, console)
     console.print(f"results: {folder / 'results.json'}", soft_wrap=True)
-    console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+    console.print(f"report:  {folder / 'report.html'}, and report.md beside it", soft_wrap=True)
     return 0
 
 
@@ -121,22 +121,19 @@ def _index_speed(settings: RunSettings, command: list[str], console: Console) ->
 def _multirun(options: argparse.Namespace, command: list[str]) -> int:
     from rich.console import Console
 
-    from colbench.experiment.multirun import Multirun
-    from colbench.experiment.sweep.combine import combine
+    from colbench.errors import ConfigError
+    from colbench.experiment.multirun import JOBS, Multirun
     from colbench.report.terminal import print_results
-    from colbench.report.write import write_report
-    from colbench.results.store import write_results
 
+    if options.show_config:
+        raise ConfigError("-m has a configuration for every job: show that of one without -m")
     jobs = Multirun(options.overrides, options.config_dir)
-    runs = jobs.run()
+    done, results = jobs.run(" ".join(command))
     console = Console(width=None if sys.stdout.isatty() else 200)
-    if len({results.collection.fingerprint for _, results in runs}) == 1:
-        results = combine(runs, command=" ".join(command))
-        print_results(results, console)
-        console.print(f"results: {write_results(results, jobs.root)}", soft_wrap=True)
-        console.print(f"report:  {write_report(results, jobs.root)}", soft_wrap=True)
-        return 0
-    for _, results in runs:
-        print_results(results, console)
-    console.print(f"results: one folder a job in {jobs.root}", soft_wrap=True)
+    for one in [results] if results else [job.results for job in done]:
+        print_results(one, console)
+    if results:
+        console.print(f"results: {jobs.root / 'results.json'}", soft_wrap=True)
+        console.print(f"report:  {jobs.root / 'report.html'}", soft_wrap=True)
+    console.print(f"jobs:    {jobs.root / JOBS}", soft_wrap=True)
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,59 @@ def read_words(overrides: Sequence[str], extra: Sequence[Path]) -> Words:
     return Words(words.hydra, words.system, chosen[-1] if chosen else None, words.keys)
 
 
-def _parse(word: str) -> Override:
+@dataclass(frozen=True)
+class MultirunWords:
+    """Words some of which have several values.
+
+    Attributes:
+        hydra: what Hydra's multirun is given.
+        varied: keys with several values.
+        keys: every key that was set.
+        experiment: the chosen experiment, where there is one.
+        output_dir: where everything goes, if it was named.
+    """
+
+    hydra: list[str]
+    varied: list[str]
+    keys: set[str]
+    experiment: str | None
+    output_dir: str | None
+
+
+def multirun_words(overrides: Sequence[str], extra: Sequence[Path]) -> MultirunWords:
+    """Parse the words of a multirun; those with one value may be all that a run takes.
+
+    Args:
+        overrides: in Hydra's grammar; keys of Hydra's own, such as `hydra/launcher`, are kept.
+        extra: further configuration folders.
+
+    Raises:
+        ConfigError: unreadable words, an unknown key, or no word with several values.
+    """
+    found = MultirunWords([], [], set(), None, None)
+    experiment, output_dir = None, None
+    for override in map(_read, overrides):
+        key, line = override.key_or_group.lstrip("/"), str(override.input_line)
+        found.keys.add(key)
+        if key == "output_dir":
+            output_dir = str(override.value())
+        elif key.split(".")[0].split("/")[0] == "hydra":
+            found.hydra.append(line)
+        elif override.is_sweep_override():
+            if key not in GROUPS:
+                _check_top(key)
+            found.hydra.append(line if key in GROUPS else "++" + line.lstrip("+"))
+            found.varied.append(key)
+        else:
+            words = read_words([line], extra)
+            found.hydra.extend(words.hydra or ["++" + line.lstrip("+")])
+            experiment = words.experiment or experiment
+    if not found.varied:
+        raise ConfigError("-m needs a word with several values, such as index.nbits=1,2,4")
+    return replace(found, experiment=experiment, output_dir=output_dir)
+
+
+def _read(word: str) -> Override:
     try:
         override: Override = OverridesParser.create().parse_overrides([word])[0]
     except HydraException:
@@ -69,8 +121,16 @@ def _parse(word: str) -> Override:
             f"cannot read {word!r}: write KEY=VALUE, and quote a value with spaces or brackets "
             "(KEY='\"a (b)\"')"
         ) from None
+    return override
+
+
+def _parse(word: str) -> Override:
+    override = _read(word)
     if override.is_sweep_override():
-        raise ConfigError(f"{word!r} names several values: give one, or a list [A,B] where it fits")
+        raise ConfigError(
+            f"{word!r} names several values: give one, a list [A,B] where it fits, or run them all "
+            "with -m"
+        )
     if override.is_delete():
         raise ConfigError(f"{word!r}: keys cannot be removed, set them to another value")
     return override

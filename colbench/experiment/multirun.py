@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +24,36 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from colbench import __version__
-from colbench.config.compose import ROOT, compose_run, resolved, store_root
+from colbench.config.compose import ROOT, compose_run, store_root
 from colbench.config.folder import conf_folder
-from colbench.errors import ColbenchError, ConfigError, StorageError
-from colbench.experiment.output import file_stem
-from colbench.files import ensure_writable, write_json
+from colbench.config.overrides import multirun_words
+from colbench.errors import ColbenchError, ConfigError
+from colbench.experiment.output import OutputFolder, file_stem
+from colbench.experiment.repeat import is_repeat
+from colbench.experiment.sweep.combine import combine
+from colbench.files import write_json
+from colbench.report.write import write_report
 from colbench.results.schema import Results
-from colbench.results.store import read_results
+from colbench.results.store import read_results, write_results
 
 JOBS = "jobs"
 """Folder of the jobs' own results."""
 
 _NOTES = ".jobs"
 _INDEXES = ".indexes"
-_NOT_COMPARED = ("output_dir", "index_dir", "cache_dir")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job that has finished.
+
+    Attributes:
+        varied: the words that had several values, and the value it had.
+        results: what it measured.
+    """
+
+    varied: dict[str, Any]
+    results: Results
 
 
 class Multirun:
@@ -53,28 +69,42 @@ class Multirun:
 
     def __init__(self, overrides: Sequence[str], extra: Sequence[Path] = ()) -> None:
         self.extra = list(extra)
-        self.words = [word for word in overrides if not word.startswith("output_dir=")]
-        named = [word.partition("=")[2] for word in overrides if word.startswith("output_dir=")]
-        try:
-            parsed = OverridesParser.create().parse_overrides(self.words)
-        except HydraException as error:
-            raise ConfigError(f"cannot read the words: {str(error).splitlines()[0]}") from None
-        self.varied = [o.key_or_group for o in parsed if o.is_sweep_override()]
-        if not any(not key.startswith("hydra") for key in self.varied):
-            raise ConfigError("-m needs a word with several values, such as index.nbits=1,2,4")
-        self.root = Path(named[-1]) if named else self._default_folder()
+        words = multirun_words(overrides, extra)
+        self.words, self.varied = words.hydra, words.varied
+        self.own_indexes = "index_dir" not in words.keys
+        named = words.output_dir
+        self.root = Path(named) if named is not None else self._default_folder(words.experiment)
 
-    def _default_folder(self) -> Path:
-        chosen = [w.partition("=")[2] for w in self.words if w.startswith("experiment=")]
-        return Path("results/runs/multirun") / file_stem(chosen[-1] if chosen else "run")
+    def _default_folder(self, experiment: str | None) -> Path:
+        digest = hashlib.sha256(" ".join(sorted(self.words)).encode()).hexdigest()[:6]
+        return Path("results/runs/multirun") / f"{file_stem(experiment or 'run')}-{digest}"
 
-    def run(self) -> list[tuple[dict[str, Any], Results]]:
-        """Run all jobs that have not finished; return what varied in each, and its results.
+    def run(self, command: str) -> tuple[list[Done], Results | None]:
+        """Run all jobs that have not finished, and write one table of them all.
+
+        Args:
+            command: the command line, for the results.
+
+        Returns:
+            The jobs in Hydra's order, and what the folder's `results.json` holds; None where they
+            are of several collections, which make no one table.
 
         Raises:
             ColbenchError: a job failed; the others are finished and will not run again.
         """
-        ensure_writable(self.root)
+        output = OutputFolder(self.root)
+        with output.claimed():
+            done = self._run()
+            output.staging.mkdir(parents=True)
+            results = None
+            if len({job.results.collection.fingerprint for job in done}) == 1:
+                results = combine([(job.varied, job.results) for job in done], command=command)
+                write_results(results, output.staging)
+                write_report(results, output.staging)
+            output.publish(keep_indexes=False)
+        return done, results
+
+    def _run(self) -> list[Done]:
         shutil.rmtree(self.root / _NOTES, ignore_errors=True)
         store_root(self.extra)
         search = ",".join(f"file://{folder.resolve()}" for folder in self.extra)
@@ -84,14 +114,15 @@ class Multirun:
             "--multirun",
             f"--config-dir={conf_folder()}",
             *self.words,
-            f"hydra.sweep.dir={(self.root / _NOTES).resolve()}",
+            f"hydra.sweep.dir={_quoted((self.root / _NOTES).resolve())}",
             "hydra.sweep.subdir=${hydra.job.num}",
             "hydra.output_subdir=null",
             "hydra/job_logging=none",
             "hydra/hydra_logging=none",
             *([f"hydra.searchpath=[{search}]"] if search else []),
         ]
-        job = _Job(self.root.resolve(), self.varied, self.extra)
+        indexes = self.root.resolve() / _INDEXES if self.own_indexes else None
+        job = _Job(self.root.resolve(), indexes, self.varied, self.extra)
         try:
             hydra.main(config_path=None, config_name=ROOT, version_base="1.3")(job)()
         except (HydraException, OmegaConfBaseException) as error:
@@ -102,71 +133,66 @@ class Multirun:
             sys.argv = before
         return self._collect()
 
-    def _collect(self) -> list[tuple[dict[str, Any], Results]]:
-        found = []
-        jobs = sorted(
-            (self.root / _NOTES).glob("*/job.json"), key=lambda path: int(path.parent.name)
-        )
-        for file in jobs:
+    def _collect(self) -> list[Done]:
+        done = []
+        notes = (self.root / _NOTES).glob("*/job.json")
+        for file in sorted(notes, key=lambda path: int(path.parent.name)):
             job = json.loads(file.read_text(encoding="utf-8"))
             if job["failed"]:
                 raise ColbenchError(
                     f"{job['name']}: failed, see above; the same command runs it again and keeps "
                     "the jobs that have finished"
                 )
-            found.append((job["varied"], read_results(self.root / JOBS / job["name"])))
+            done.append(Done(job["varied"], read_results(self.root / JOBS / job["name"])))
         for folder in (_NOTES, _INDEXES):
             shutil.rmtree(self.root / folder, ignore_errors=True)
-        return found
+        return done
 
 
 class _Job:
     """What Hydra calls for each job; it travels to the processes of the launcher."""
 
-    def __init__(self, root: Path, varied: Sequence[str], extra: Sequence[Path]) -> None:
+    def __init__(
+        self, root: Path, indexes: Path | None, varied: Sequence[str], extra: Sequence[Path]
+    ) -> None:
         self.root = root
+        self.indexes = indexes
         self.varied = list(varied)
         self.extra = list(extra)
 
     def __call__(self, _: Any) -> None:
         config = HydraConfig.get()
         words = list(config.overrides.task)
-        parsed = OverridesParser.create().parse_overrides(words)
-        varied = {o.key_or_group: o.value() for o in parsed if o.key_or_group in self.varied}
+        parsed = [(o.key_or_group, o.value()) for o in map(_parsed, words)]
+        varied = {key: value for key, value in parsed if key in self.varied}
         name = _folder_name(varied)
         failed = False
-        if not self._finished(name, words):
+        if not is_repeat(compose_run(words, self.extra), self.root / JOBS / name):
             failed = bool(self._start(name, words))
         note = {"name": name, "varied": varied, "failed": failed}
         write_json(Path(config.runtime.output_dir) / "job.json", note)
 
-    def _finished(self, name: str, words: Sequence[str]) -> bool:
-        try:
-            results = read_results(self.root / JOBS / name)
-        except StorageError:
-            return False
-        wanted = resolved(compose_run(words, self.extra))
-        same = _comparable(results.config) == _comparable(wanted)
-        return same and results.colbench_version == __version__
-
     def _start(self, name: str, words: Sequence[str]) -> int:
         command = [sys.executable, "-P", "-m", "colbench.cli.main", "run", *words]
-        command += [
-            f"output_dir='{self.root / JOBS / name}'",
-            f"index_dir='{self.root / _INDEXES}'",
-        ]
+        command.append(f"output_dir={_quoted(self.root / JOBS / name)}")
+        if self.indexes is not None:
+            command.append(f"index_dir={_quoted(self.indexes)}")
         for folder in self.extra:
             command += ["--config-dir", str(folder)]
         print(f"job {name}", file=sys.stderr)
         return subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode
 
 
+def _parsed(word: str) -> Any:
+    return OverridesParser.create().parse_overrides([word])[0]
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a quoted string of Hydra's grammar."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def _folder_name(varied: dict[str, Any]) -> str:
     """Return a readable name, and a digest for values that look alike as file names."""
     text = "-".join(f"{key}={value}" for key, value in varied.items())
     return f"{file_stem(text)[:100]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
-
-
-def _comparable(config: dict[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(config))
-    return {key: value for key, value in plain.items() if key not in _NOT_COMPARED}

@@ -43,7 +43,7 @@ def sweep_table(results: Results, sweep: SweepInfo, *, front_only: bool = False)
         if system.status == "ok"
         and (system.name in sweep.references or system.name in front or not front_only)
     ]
-    overlap = _overlap_titles(shown)
+    overlap = overlap_titles(shown)
     titles = [
         "front",
         *short_names(sweep.axes).values(),
@@ -69,7 +69,7 @@ def _line(
         marks,
         *_parameters(system, sweep),
         *(_measure(system, measure) for measure in results.measures),
-        *_fidelity(system, overlap),
+        *(shown_overlap(value) for value in overlap_values(system, overlap)),
         three_digits(search.p50 if search else None),
         three_digits(search.p95 if search else None),
         three_digits(system.build_seconds),
@@ -91,8 +91,8 @@ def _measure(system: SystemResult, measure: str) -> str:
     return "" if found is None else f"{found:.4f}{'†' if test and test.significant else ''}"
 
 
-def _overlap_titles(systems: Sequence[SystemResult]) -> list[str]:
-    """Return RBO and the cutoffs that every compared point has."""
+def overlap_titles(systems: Sequence[SystemResult]) -> list[str]:
+    """Return RBO and the cutoffs that every point compared with exact search has, or nothing."""
     compared = [set(system.fidelity.intersection) for system in systems if system.fidelity]
     if not compared:
         return []
@@ -100,11 +100,17 @@ def _overlap_titles(systems: Sequence[SystemResult]) -> list[str]:
     return ["RBO", *(f"intersection@{k}" for k in sorted(shared, key=int))]
 
 
-def _fidelity(system: SystemResult, titles: Sequence[str]) -> list[str]:
-    if system.fidelity is None:
-        return [""] * len(titles)
-    shares = system.fidelity.intersection
+def overlap_values(system: SystemResult, titles: Sequence[str]) -> list[float | None]:
+    """Return the overlap with exact search under each of `overlap_titles`."""
+    fidelity = system.fidelity
+    if fidelity is None:
+        return [None] * len(titles)
     return [
-        f"{system.fidelity.rbo if title == 'RBO' else shares[title.partition('@')[2]]:.4f}"
+        fidelity.rbo if title == "RBO" else fidelity.intersection[title.partition("@")[2]]
         for title in titles
     ]
+
+
+def shown_overlap(value: float | None) -> str:
+    """Return four decimals; nothing for None."""
+    return "" if value is None else f"{value:.4f}"

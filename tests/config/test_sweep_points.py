@@ -3,6 +3,7 @@
 import pytest
 
 from colbench.config.compose import compose_run
+from colbench.config.overrides import multirun_words
 from colbench.config.sweep import SweepSettings, sweep_points
 from colbench.errors import ConfigError
 
@@ -74,3 +75,18 @@ def test_a_wrong_axis_is_named_in_one_line(axes, told):
 def test_an_unknown_system_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="colbert"):
         sweep_points(SweepSettings(system="colbrt", axes={"k": [1]}), compose_run([]).system, {})
+
+
+def test_a_multirun_takes_what_a_run_takes():
+    words = multirun_words(
+        [
+            "encoder=owner/model",
+            "encoder.revision=main",
+            "index.nbits=1,2",
+            "hydra/launcher=joblib",
+        ],
+        [],
+    )
+    assert words.varied == ["index.nbits"]
+    assert "encoder=custom" in words.hydra and "++encoder.revision=main" in words.hydra
+    assert "hydra/launcher=joblib" in words.hydra and "++index.nbits=1,2" in words.hydra

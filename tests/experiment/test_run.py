@@ -87,7 +87,7 @@ def test_a_run_leaves_valid_results_reports_and_runs(first_run):
         per_query = json.loads((output / system.per_query_file).read_text(encoding="utf-8"))
         mean = sum(per_query["ndcg@10"].values()) / 2
         assert system.effectiveness["ndcg@10"] == pytest.approx(mean)
-    assert "colbert_exact" in done.stdout and str(output / "report.md") in done.stdout
+    assert "colbert_exact" in done.stdout and str(output / "report.html") in done.stdout
 
 
 def test_the_worked_example_ranks_paris_over_berlin(first_run):

@@ -221,15 +221,21 @@ def test_a_wrong_sweep_is_refused_in_one_line(overrides, told, folder, cache, tm
 
 
 def test_a_multirun_makes_one_table_and_resumes(folder, cache, tmp_path):
+    tmp_path = tmp_path / "my, results"
+    output = f"'{tmp_path}'"
     jobs = ["-m", "systems=[bm25]", "system.bm25.k1=0.9,1.2", "measures=[ndcg@5]", "k=10"]
-    done = colbench(folder, tmp_path, cache, *jobs)
+    done = colbench(folder, output, cache, *jobs)
     assert done.returncode == 0, done.stderr
     results = read_results(tmp_path)
     assert list(results.sweep.points) == ["bm25, k1=0.9", "bm25, k1=1.2"]
+    assert results.sweep.axes["system.bm25.k1"] == ["0.9", "1.2"]
+    alone = read_results(sorted((tmp_path / "jobs").iterdir())[1]).systems[0]
+    assert results.systems[1].effectiveness == alone.effectiveness
+    assert alone.config["k1"] == 1.2
     folders = sorted((tmp_path / "jobs").iterdir())
     assert len(folders) == 2
     stamps = [(p / "results.json").stat().st_mtime_ns for p in folders]
-    done = colbench(folder, tmp_path, cache, *jobs, "hydra/launcher=joblib")
+    done = colbench(folder, output, cache, *jobs, "hydra/launcher=joblib")
     assert done.returncode == 0, done.stderr
     assert [(p / "results.json").stat().st_mtime_ns for p in folders] == stamps
 
@@ -241,9 +247,20 @@ def test_a_multirun_whose_job_fails_says_so(folder, cache, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_multirun_needs_several_values(folder, cache, tmp_path):
-    done = colbench(folder, tmp_path, cache, "-m", "k=10")
-    assert done.returncode == 2 and "several values" in done.stderr
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["-m", "k=10"], "several values"),
+        (["-m", "k=5,10", "--show-config"], "without -m"),
+        (["-m", "kk=5,10"], "unknown key 'kk'"),
+        (["-m", "k=5,10", "system.bm25.kk=1"], "k1"),
+        (["k=5,10"], "with -m"),
+    ],
+)
+def test_a_wrong_multirun_is_refused_in_one_line(overrides, told, folder, cache, tmp_path):
+    done = colbench(folder, tmp_path, cache, "systems=[bm25]", *overrides)
+    assert done.returncode == 2 and told in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def system(name, value, ms, size, significant=None):

@@ -19,10 +19,10 @@ def beats(one, other):
 @given(VALUES)
 def test_exactly_what_nothing_beats_is_on_the_front(values):
     front = pareto_front(values)
-    wanted = {
-        name for name, mine in values.items() if not any(beats(v, mine) for v in values.values())
-    }
-    assert set(front) == wanted and len(front) == len(wanted)
+    wanted = {v for v in values.values() if not any(beats(other, v) for other in values.values())}
+    assert {values[name] for name in front} == wanted and len(front) == len(wanted)
+    for name in front:
+        assert name == next(other for other in values if values[other] == values[name])
 
 
 @given(VALUES)

@@ -10,7 +10,7 @@ from colbench.experiment.sweep.rows import with_points
 from colbench.results.axes import short_names, shown
 from colbench.results.schema import Results, SweepInfo, SystemResult
 
-_SYSTEM = "system"
+_SYSTEM = "system_name"
 
 
 def combine(
@@ -31,7 +31,7 @@ def combine(
     first = runs[0][1]
     axes = list(runs[0][0])
     labels = short_names(axes)
-    measures = [m for m in first.measures if all(m in r.measures for _, r in runs)]
+    measures = [m for m in first.measures if all(_has(results, m) for _, results in runs)]
     rows: list[SystemResult] = []
     points: dict[str, dict[str, Any]] = {}
     for varied, results in runs:
@@ -42,7 +42,8 @@ def combine(
                 points[name] = {_SYSTEM: system.name, **varied}
                 rows.append(_row(system, name))
     if not rows or not measures:
-        raise ConfigError("nothing was measured: every system was skipped")
+        raise ConfigError("the runs have no system, or no measure, in common that was measured")
+    named = [row for row in rows if points[row.name][_SYSTEM] == first.config.get("baseline")]
     exact = [row for row in rows if row.config.get("precision") == "fp16"]
     bare = first.model_copy(
         update={
@@ -51,7 +52,7 @@ def combine(
             "systems": [],
             "documents": [],
             "queries": [query.model_copy(update={"judged": None}) for query in first.queries],
-            "notes": list(dict.fromkeys(note for _, results in runs for note in results.notes)),
+            "notes": list(dict.fromkeys(_notes([results for _, results in runs]))),
         }
     )
     info = SweepInfo(
@@ -67,7 +68,24 @@ def combine(
         front_bytes=[],
         advice=[],
     )
-    return with_points(bare, rows, (exact or rows)[0], info, tolerance=tolerance)
+    return with_points(bare, rows, (named or exact or rows)[0], info, tolerance=tolerance)
+
+
+def _notes(runs: Sequence[Results]) -> list[str]:
+    """Return what the runs note, and which systems they skipped."""
+    notes = [note for results in runs for note in results.notes]
+    return notes + [
+        f"{system.name} was skipped: {system.reason}"
+        for results in runs
+        for system in results.systems
+        if system.status == "skipped"
+    ]
+
+
+def _has(results: Results, measure: str) -> bool:
+    """Return whether every system that ran has values of a measure for each query."""
+    ran = [system for system in results.systems if system.status == "ok"]
+    return all(measure in (system.per_query or {}) for system in ran)
 
 
 def _row(system: SystemResult, name: str) -> SystemResult:

@@ -85,8 +85,8 @@ def with_points(
     ran = [system for system in results.systems if system.status == "ok"] + rows
     complete = info.model_copy(
         update={
-            "front_latency": _front(ran, info.measure, p50),
-            "front_bytes": _front(ran, info.measure, index_bytes),
+            "front_latency": _front(sorted(ran, key=index_bytes), info.measure, p50),
+            "front_bytes": _front(sorted(ran, key=p50), info.measure, index_bytes),
             "advice": advise(
                 [row for row in rows if row.name != baseline.name] or rows,
                 baseline,

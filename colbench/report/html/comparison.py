@@ -6,6 +6,7 @@ from colbench.report.charts.points import plotted_measure, short
 from colbench.report.html.groups import Group
 from colbench.report.html.table import Column, DataTable, Entry, Line
 from colbench.report.rows import COSTS, Row, rows
+from colbench.report.sweep import overlap_titles, overlap_values, shown_overlap
 from colbench.results.axes import shown
 from colbench.results.schema import Results, Significance, SystemResult
 
@@ -18,10 +19,12 @@ def comparison(group: Group) -> DataTable:
     results = group.results
     sweep = results.sweep
     axes = list(sweep.axes) if sweep else []
+    overlap = overlap_titles(results.systems)
     columns = [
         Column("system", numeric=False),
         *(Column(short(axis), numeric=_numeric(sweep.axes[axis])) for axis in axes if sweep),
         *(Column(measure, falling=True) for measure in results.measures),
+        *(Column(title, falling=True) for title in overlap),
         *(Column(title, falling=title in _FALLING) for title in COSTS),
     ]
     systems = {system.name: system for system in results.systems}
@@ -32,6 +35,7 @@ def comparison(group: Group) -> DataTable:
                 Entry(row.name, tag="baseline" if row.name in baselines else ""),
                 *(_parameter(results, row.name, axis) for axis in axes),
                 *_measures(results, row, systems[row.name]),
+                *_overlap(systems[row.name], overlap),
                 *(Entry(cell.text, cell.value) for cell in row.costs),
             ],
             run=group.run_of(row.name) if len(group.runs) > 1 else "",
@@ -60,6 +64,10 @@ def _measures(results: Results, row: Row, system: SystemResult) -> list[Entry]:
         Entry(cell.text, cell.value, cell.best, *_difference(tests.get(measure)))
         for measure, cell in zip(results.measures, row.measures, strict=True)
     ]
+
+
+def _overlap(system: SystemResult, titles: list[str]) -> list[Entry]:
+    return [Entry(shown_overlap(value), value) for value in overlap_values(system, titles)]
 
 
 def _difference(test: Significance | None) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from colbench.report.html.groups import Group
 from colbench.report.html.queries import query_data
 from colbench.report.html.table import DataTable
 from colbench.report.rows import caption, legend, size, skipped
+from colbench.report.sweep import explanation
 from colbench.results.schema import Results
 
 
@@ -113,6 +114,8 @@ def _charts(results: Results) -> dict[str, dict[str, Any]]:
 
 def _legend(found: Group) -> list[str]:
     lines = [legend(found.results)]
+    if found.results.sweep is not None:
+        lines = [explanation(found.results)]
     if len(found.runs) > 1:
         lines += [
             f"† in {name}: differs from {run.baseline}; paired {run.test} test, Holm-corrected, "
