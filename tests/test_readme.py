@@ -1,5 +1,6 @@
 """What the README tells a reader to type works."""
 
+import json
 import re
 import shlex
 import sys
@@ -119,3 +120,29 @@ def test_the_readmes_figures_of_the_index_are_those_of_the_committed_results():
     shown = {cells[0].strip(): [c.strip() for c in cells[1:]] for cells in lines if len(cells) == 5}
     assert len(shown) >= 5
     assert shown == {name: rows[name] for name in shown}
+
+
+def test_the_readmes_table_of_a_sweep_is_that_of_the_committed_results():
+    results = read_results(ROOT / "results" / "sweep_compression_scifact")
+    front = {s.name: s for s in results.systems if s.name in results.sweep.front_bytes}
+    wanted = {}
+    for name, system in front.items():
+        nbits, dims, pooling = (str(v or "all") for v in results.sweep.points[name].values())
+        wanted[nbits, dims, pooling] = f"{system.effectiveness['ndcg@10']:.4f}"
+    lines = re.findall(r"^\| (\d+) \| (\w+) \| (\d) \| ([\d.]+) \|", README, re.MULTILINE)
+    assert {line[:3]: line[3] for line in lines} == wanted
+
+
+def test_the_readmes_reproduced_figures_are_those_of_the_committed_results():
+    path = ROOT / "results" / "reproduce" / "reproduction.json"
+    entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
+    known = {
+        (f"{f['published']:.4f}", f"{f['measured']:.4f}", f["status"])
+        for f in entries
+        if f["measured"] is not None
+    }
+    block = README.partition("<!-- results/reproduce -->")[2].partition("<!-- end reproduce -->")[0]
+    shown = re.findall(
+        r"^\| [^|]+ \| ([\d.]+) \| ([\d.]+) \| \S+ \| \S+ \| (\w+) \|$", block, re.MULTILINE
+    )
+    assert len(shown) == 5 and set(shown) <= known

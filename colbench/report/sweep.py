@@ -10,10 +10,13 @@ from colbench.results.axes import short_names, shown
 from colbench.results.schema import Results, SweepInfo, SystemResult
 
 
+MARKS = "front: no other system is both better and faster (t), or both better and smaller (b)."
+"""What the first column of the table says."""
+
+
 def explanation(results: Results) -> str:
-    """Return how to read the table."""
+    """Return how to read the other columns."""
     return (
-        "front: no other system is both better and faster (t), or both better and smaller (b). "
         "Times of points: a search with a query that was encoded beforehand, one at a time. "
         "build s: from cached vectors to a searchable index. RBO and intersection are with the "
         f"exact search, as deep as a point's k. † differs from {results.baseline}: paired "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from colbench.report.gfm import code, table, text
 from colbench.report.rows import caption
-from colbench.report.sweep import SweepTable, explanation, sweep_table
+from colbench.report.sweep import MARKS, SweepTable, explanation, sweep_table
 from colbench.results.axes import shown
 from colbench.results.schema import Results, SweepInfo
 
@@ -21,7 +21,7 @@ def sweep_sections(results: Results, sweep: SweepInfo, plots: str) -> list[str]:
         plots,
         "## On a front",
         _rendered(sweep_table(results, sweep, front_only=True)),
-        text(explanation(results)),
+        text(f"{MARKS} {explanation(results)}"),
         "## All points",
         "<details><summary>every point</summary>",
         _rendered(sweep_table(results, sweep)),

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from colbench.report.attribution import HEADING, explain_losses, loss_tables
 from colbench.report.rows import COSTS, Cell, caption, legend, rows, skipped
-from colbench.report.sweep import explanation, sweep_table
+from colbench.report.sweep import MARKS, explanation, sweep_table
 from colbench.results.schema import Results, SweepInfo
 
 _UNBOUNDED = 10_000
@@ -61,7 +61,8 @@ def _print_sweep(results: Results, sweep: SweepInfo, console: Console) -> None:
         console.print(Text.assemble(("skipped", "yellow"), f" {name}: {reason}"), soft_wrap=True)
     for text in [*results.collection.notes, *results.notes]:
         console.print(Text(f"note: {text}", style="dim"), soft_wrap=True)
-    console.print(Text(f"{explanation(results)} The others are in the report.", style="dim"))
+    told = f"{MARKS} {explanation(results)} The other points are in the report."
+    console.print(Text(told, style="dim"))
 
 
 def _print_losses(results: Results, console: Console) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
-from colbench.config.settings import LatencySettings, SignificanceSettings
+from colbench.config.settings import LatencySettings
 from colbench.encoder.cache import EmbeddingCache
 from colbench.errors import StorageError
 from colbench.experiment.evaluation import Outcome, evaluate_systems
@@ -126,15 +126,15 @@ def measure(collection, folder, depth, *, kind="staged_kind.staged", attribution
         steps_folder=output.steps_folder(name) if attribution else None,
     )
     reply = measure_system(task, bench)
-    (row,), _ = evaluate_systems(
+    evaluated = evaluate_systems(
         [Outcome(name, settings, reply, 0)],
         collection,
         ["ndcg@10", "recall@100"],
         output,
         depth=depth,
-        baseline=None,
-        significance=SignificanceSettings(),
+        settings=compose_run([]),
     )
+    (row,) = evaluated.rows
     return reply, row, output
 
 
