@@ -9,7 +9,6 @@ from colbench.report.rows import number, size, three_digits
 from colbench.results.axes import short_names, shown
 from colbench.results.schema import Results, SweepInfo, SystemResult
 
-
 MARKS = "front: no other system is both better and faster (t), or both better and smaller (b)."
 """What the first column of the table says."""
 
