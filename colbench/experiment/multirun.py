@@ -166,9 +166,12 @@ class _Job:
         parsed = [(o.key_or_group, o.value()) for o in map(_parsed, words)]
         varied = {key: value for key, value in parsed if key in self.varied}
         name = _folder_name(varied)
-        failed = False
-        if not is_repeat(compose_run(words, self.extra), self.root / JOBS / name):
-            failed = bool(self._start(name, words))
+        try:
+            done = is_repeat(compose_run(words, self.extra), self.root / JOBS / name)
+            failed = not done and bool(self._start(name, words))
+        except ColbenchError as error:  # Hydra would print a traceback
+            print(f"colbench: {error}", file=sys.stderr)
+            failed = True
         note = {"name": name, "varied": varied, "failed": failed}
         write_json(Path(config.runtime.output_dir) / "job.json", note)
 
