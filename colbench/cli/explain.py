@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
-        help="configuration (Hydra), before the options: dataset and encoder count",
+        help="configuration (Hydra): dataset and encoder count",
     )
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--query", metavar="TEXT", help="a query of your own")
