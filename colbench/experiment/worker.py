@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import sys
 import threading
 from pathlib import Path
@@ -62,13 +63,26 @@ def _end_with_the_conductor() -> None:
     os._exit(130)
 
 
-def main(job_file: str) -> None:
-    """Entry point of the process."""
-    threading.Thread(target=_end_with_the_conductor, daemon=True).start()
+def _conductor_ended() -> bool:
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
+def _work(job_file: str) -> None:
     job = Job.model_validate_json(Path(job_file).read_text(encoding="utf-8"))
     reply = perform(job)
     with atomic_write(job.reply) as stream:
         stream.write(reply.model_dump_json())
+
+
+def main(job_file: str) -> None:
+    """Entry point of the process."""
+    threading.Thread(target=_end_with_the_conductor, daemon=True).start()
+    try:
+        _work(job_file)
+    except Exception:
+        if _conductor_ended():  # and took the files of this job with it
+            os._exit(130)
+        raise
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # an orderly exit would wait for the thread that reads standard input

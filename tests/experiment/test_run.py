@@ -235,6 +235,14 @@ def test_ctrl_c_ends_with_status_130_and_one_line(folder, cache, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_worker_whose_conductor_has_gone_ends_without_a_word(tmp_path):
+    command = (sys.executable, "-m", "colbench.experiment.worker", str(tmp_path / "removed.json"))
+    worker = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert (worker.returncode, worker.stdout, worker.stderr) == (130, "", "")
+
+
 def test_a_worker_does_not_outlive_a_killed_run(folder, cache, tmp_path):
     process = subprocess.Popen(command(folder, tmp_path, cache, "systems=[bi_encoder]"))
     wait_for(lambda: psutil.Process(process.pid).children())
