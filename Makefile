@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STANFORD ?= .venv-stanford
+EXAMPLES ?= 4000
 
-.PHONY: quickstart test check fidelity install clean
+.PHONY: quickstart test check fidelity fuzz install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
@@ -21,6 +22,11 @@ check: $(READY)
 # The codec against the authors' implementation, which has an environment of its own.
 fidelity: $(READY) $(STANFORD)/.ready
 	COLBENCH_STANFORD_PYTHON=$(abspath $(STANFORD))/bin/python $(BIN)/python -m pytest -q tests/fidelity
+
+# Damaged and made-up input for every loader, EXAMPLES a property, from a new seed each time.
+fuzz: $(READY)
+	COLBENCH_QUIET=1 COLBENCH_FUZZ_EXAMPLES=$(EXAMPLES) \
+		$(BIN)/python -m pytest -q -o timeout=0 tests/fuzz
 
 install: $(READY)
 

@@ -10,11 +10,23 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST, _HEAD, _TAIL = 4000, 3000, 800
+
 
 class ColbenchError(Exception):
-    """Base of every error that is reported to the user as one line."""
+    """Base of every error that is reported to the user as one line.
+
+    A message may quote what stands in a damaged file: line breaks and other characters that do not
+    print are shown as escapes, and the middle of a very long message is left out.
+
+    >>> print(ColbenchError("unknown key 'a\\nb'"))
+    unknown key 'a\\nb'
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_printable(message))
 
 
 class ConfigError(ColbenchError):
@@ -34,6 +46,17 @@ class WeightsUnavailable(ColbenchError):
 
     A system that raises it is reported as `skipped` and the run goes on.
     """
+
+
+def _printable(message: str) -> str:
+    if len(message) > _LONGEST:
+        message = f"{message[:_HEAD]} … {message[-_TAIL:]}"
+    if message.isprintable():
+        return message
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in message
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

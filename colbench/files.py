@@ -1,17 +1,20 @@
 """Writing so that a reader never sees half a file.
 
 Every file colbench leaves behind goes through `atomic_write`: the bytes land in a temporary
-sibling, reach the disk, and take the final name in one rename.
+sibling, reach the disk, and take the final name in one rename. The sibling is locked while it is
+written, so that the next write of the same file can tell what a killed process left, and removes
+it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,8 +35,8 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
+        _remove_abandoned(path)
+        handle, temporary = _temporary(path)
         with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
             yield stream
             stream.flush()
@@ -50,11 +53,50 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             temporary.unlink(missing_ok=True)
 
 
+def _temporary(path: Path) -> tuple[int, Path]:
+    """Make a temporary sibling of `path` and lock it; return its descriptor and name."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        with contextlib.suppress(OSError):  # a file system without locks does without them
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # removed by another process between the two calls above
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary siblings of `path` whose writer has died."""
+    with contextlib.suppress(OSError):  # it may be forbidden to list the folder
+        for file in path.parent.iterdir():
+            if file.name.startswith(f".{path.name}.") and file.suffix == ".tmp":
+                with contextlib.suppress(OSError), file.open("rb") as stream:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    file.unlink()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented UTF-8 JSON, atomically; NaN and infinity are refused."""
     with atomic_write(path) as stream:
         json.dump(value, stream, indent=2, ensure_ascii=False, allow_nan=False)
         stream.write("\n")
+
+
+def json_sha256(content: Mapping[str, Any]) -> str:
+    """Return the hexadecimal sha256 of a JSON object, whatever the layout of its text.
+
+    Taken over the object's canonical form: sorted keys, no white space, UTF-8. `content` must be
+    what reading JSON gives: keys are strings, and lists are no tuples.
+
+    Raises:
+        ValueError: it holds NaN, infinity or half a surrogate pair.
+
+    >>> json_sha256({"a": 1, "b": [0.5]}) == json_sha256({"b": [0.5], "a": 1})
+    True
+    """
+    text = json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
@@ -69,6 +111,12 @@ def ensure_writable(folder: Path) -> None:
     Raises:
         StorageError: naming the folder and the reason.
     """
-    with atomic_write(folder / ".colbench-write-test") as stream:
-        stream.write("ok")
-    (folder / ".colbench-write-test").unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as stream:  # has no name that could be left behind
+            stream.write(b"ok")
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {folder}: {error.strerror or error}; "
+            "free some space or choose another folder"
+        ) from error

@@ -51,8 +51,14 @@ def _locate(
         path.append(part)
         owner = here if isinstance(here, type) and issubclass(here, BaseModel) else None
         field = owner.model_fields.get(part) if owner else None
-        here = field.annotation if field else None
+        here = _only_model(field.annotation) if field else None
     return path, owner
+
+
+def _only_model(annotation: Any) -> Any:
+    """Return the model of an annotation such as `Model | None`, else the annotation."""
+    members = _members(annotation)
+    return members[0] if len(members) == 1 else annotation
 
 
 def _members(annotation: Any) -> list[type[BaseModel]]:

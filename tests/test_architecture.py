@@ -18,6 +18,7 @@ LAYERS = [
     {"measures"},
     {"results"},
     {"report"},
+    {"gate"},
     {"config"},
     {"experiment"},
     {"cli"},

@@ -1,5 +1,6 @@
 """The wheel carries all it needs: it runs where there is no source tree."""
 
+import configparser
 import os
 import subprocess
 import sys
@@ -27,6 +28,15 @@ def test_the_wheel_holds_every_configuration_file_and_no_tests(wheel):
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"colbench/{path.relative_to(ROOT).as_posix()}" in names
     assert not [name for name in names if name.startswith(("tests/", "results/"))]
+
+
+def test_the_wheel_brings_the_pytest_plugin(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (path,) = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
+    points = configparser.ConfigParser()
+    points.read_string(archive.read(path).decode())
+    module = points["pytest11"]["colbench"]
+    assert f"{module.replace('.', '/')}.py" in archive.namelist()
 
 
 def test_the_installed_command_runs_the_quickstart_from_another_folder(wheel, tmp_path):

@@ -14,7 +14,8 @@ _Row = tuple[str, str]
 def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
-        "list", help="show systems, datasets, encoders, cross_encoders, experiments or measures"
+        "list",
+        help="show what can be chosen: systems, datasets, encoders, gates, …",
     )
     parser.add_argument("what", choices=sorted(_LISTS), help="what to list")
     parser.add_argument(
@@ -39,13 +40,12 @@ def _configured(group: str, *keys: str) -> Callable[[Sequence[Path]], Iterator[_
     """List a configuration group by the first of `keys` that a file sets, else its comment."""
 
     def rows(extra: Sequence[Path]) -> Iterator[_Row]:
-        import yaml
-
         from colbench.config.folder import options
+        from colbench.config.yaml_file import read_yaml
 
         for name, path in options(group, extra).items():
+            values = read_yaml(path)
             text = path.read_text(encoding="utf-8")
-            values = yaml.safe_load(text) or {}
             about = next((str(values[key]) for key in keys if values.get(key)), "")
             yield name, about or _comment(text)
 
@@ -75,5 +75,6 @@ _LISTS: dict[str, Callable[[Sequence[Path]], Iterator[_Row]]] = {
     "experiments": _configured("experiment"),
     "indexes": _configured("index"),
     "searches": _configured("search", "name"),
+    "gates": _configured("gate"),
     "measures": _measures,
 }

@@ -9,7 +9,17 @@ import sys
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import cache, compare, explain, listing, report, reproduce, run
+from colbench.cli import (
+    baseline,
+    cache,
+    compare,
+    explain,
+    gate,
+    listing,
+    report,
+    reproduce,
+    run,
+)
 from colbench.errors import ColbenchError
 
 _ABOUT = """\
@@ -28,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"colbench {colbench.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (run, listing, report, reproduce, explain, compare, cache):
+    for module in (run, listing, report, reproduce, explain, compare, gate, baseline, cache):
         module.add_parser(commands)
     return parser
 
@@ -37,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 on success, 2 for a mistake the user can correct, 130 when interrupted.
+        0 on success, 1 when a gate finds a regression, 2 for a mistake the user can correct or
+        what a gate cannot judge, 130 when interrupted.
     """
     parser = build_parser()
     options = _parse(parser, arguments)

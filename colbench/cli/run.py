@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colbench.cli.gate import gate_run, open_baseline
+from colbench.errors import ConfigError
 from colbench.progress import QUIET_VARIABLE
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ examples:
   colbench run encoder=custom encoder.model=path/to/checkpoint output_dir=out
   colbench run experiment=sweep_compression dataset=beir/scifact
   colbench run -m index.nbits=1,2,4 search=k10,k100 systems=[colbert]
+  colbench run experiment=quickstart gate=default gate.baseline=results/quickstart
   colbench run system.bm25.k1=1.2 +system@system.bm25_b=bm25 systems=[bm25,bm25_b]
 
 frequent keys (all of them: colbench run --show-config):
@@ -88,8 +91,13 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 200)
+    if settings.gate is not None and settings.task in ("index_speed", "gate_power"):
+        raise ConfigError(f"task={settings.task} has no effectiveness to gate: set gate=null")
     if settings.task == "index_speed":
         return _index_speed(settings, command, console)
+    if settings.task == "gate_power":
+        return _gate_power(settings, command, options.overrides, console)
+    baseline = open_baseline(settings.gate) if settings.gate else None
 
     from colbench.experiment.runner import Runner
     from colbench.experiment.sweep.runner import SweepRunner
@@ -102,7 +110,11 @@ def run(options: argparse.Namespace) -> int:
     print_results(results, console)
     console.print(f"results: {folder / 'results.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.html'}, and report.md beside it", soft_wrap=True)
-    return 0
+    if settings.gate is None or baseline is None:
+        return 0
+    from colbench.gate.sides import GatedSide
+
+    return gate_run(GatedSide.of_results(folder, results), baseline, settings.gate)
 
 
 def _index_speed(settings: RunSettings, command: list[str], console: Console) -> int:
@@ -118,10 +130,24 @@ def _index_speed(settings: RunSettings, command: list[str], console: Console) ->
     return 0
 
 
+def _gate_power(
+    settings: RunSettings, command: list[str], words: list[str], console: Console
+) -> int:
+    from rich.markdown import Markdown
+
+    from colbench.experiment.gate_power.conductor import Conductor
+    from colbench.report.gate_power import render_gate_power
+
+    results, folder = Conductor(settings, command, words).run()
+    console.print(Markdown(render_gate_power(results, picture=None)))
+    console.print(f"results: {folder / 'gate_power.json'}", soft_wrap=True)
+    console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+    return 0
+
+
 def _multirun(options: argparse.Namespace, command: list[str]) -> int:
     from rich.console import Console
 
-    from colbench.errors import ConfigError
     from colbench.experiment.multirun import JOBS, Multirun
     from colbench.report.terminal import print_results
 

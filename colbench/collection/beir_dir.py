@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from colbench.collection.checks import short
 from colbench.collection.model import Document, Query
 from colbench.collection.raw import Judgment, RawCollection, Records
-from colbench.collection.text_lines import TextLines
-from colbench.errors import DataError, did_you_mean
+from colbench.collection.text_lines import BOM, TextLines
+from colbench.errors import DataError, StorageError, did_you_mean
 from colbench.progress import bar
 
 QRELS_ENDINGS = (".tsv", ".tsv.gz", ".txt", ".txt.gz", ".qrels", ".qrels.gz", ".trec", ".trec.gz")
@@ -26,25 +27,52 @@ _GRADE_HEADERS = {"score", "relevance", "rel", "label", "grade"}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,9}")
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        for key in ("_id", "title", "text"):
+            if keys.count(key) > 1:
+                raise ValueError(f"the key '{key}' stands twice in one object")
+    return record
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def read_beir_dir(folder: Path, split: str) -> RawCollection:
     """Return the collection in `folder`; its files are read as it is consumed.
 
     Raises:
         DataError: the folder, one of its files or the split is missing; while it is consumed, a
             line cannot be used.
-        StorageError: while it is consumed, a file cannot be read.
+        StorageError: the folder cannot be read; while it is consumed, a file cannot be.
     """
-    folder = folder.expanduser()
-    if not folder.is_dir():
-        raise DataError(f"dataset.path: there is no folder {folder}")
-    corpus = TextLines(_find(folder, "corpus", (".jsonl", ".jsonl.gz")))
-    queries = TextLines(_find(folder, "queries", (".jsonl", ".jsonl.gz")))
-    qrels = TextLines(_find_qrels(folder / "qrels", split))
+    folder = _expanded(folder)
+    try:
+        if not folder.is_dir():
+            raise DataError(f"dataset.path: there is no folder {folder}")
+        corpus = TextLines(_find(folder, "corpus", (".jsonl", ".jsonl.gz")))
+        queries = TextLines(_find(folder, "queries", (".jsonl", ".jsonl.gz")))
+        qrels = TextLines(_find_qrels(folder / "qrels", split))
+    except OSError as error:
+        raise StorageError(f"dataset.path: cannot read {folder}: {error.strerror}") from error
     return RawCollection(
         documents=Records(_documents(corpus), corpus.where),
         queries=Records(_queries(queries), queries.where),
         judgments=Records(_judgments(qrels), qrels.where),
     )
+
+
+def _expanded(folder: Path) -> Path:
+    try:
+        str(folder).encode("utf-8")
+        return folder.expanduser()
+    except UnicodeEncodeError as error:
+        # Results carry the folder's name, and their files hold UTF-8 only.
+        raise DataError(f"dataset.path: the name of {folder} is not UTF-8; rename it") from error
+    except RuntimeError as error:
+        raise DataError(f"dataset.path: there is no home folder for {folder}") from error
 
 
 def _find(folder: Path, stem: str, endings: Iterable[str]) -> Path:
@@ -93,7 +121,7 @@ def _objects(lines: TextLines) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = _DECODER.decode(line)
         except (ValueError, RecursionError) as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             column = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
@@ -150,5 +178,10 @@ def _judgments(lines: TextLines) -> Iterator[Judgment]:
             )
         grade = fields[-1]
         if not _INTEGER.fullmatch(grade):
-            raise DataError(f"{lines.where()}: the grade '{grade[:40]}' is not an integer")
+            raise DataError(f"{lines.where()}: the grade {short(grade)} is not an integer")
+        if fields[0].startswith(BOM):
+            raise DataError(
+                f"{lines.where()}: the query id {short(fields[0])} begins with a byte order mark, "
+                "as where files were put together; remove it"
+            )
         yield Judgment(fields[0], fields[-2], int(grade))

@@ -16,7 +16,8 @@ _Record = TypeVar("_Record", bound=tuple[str, ...])
 def id_problem(value: str) -> str | None:
     """Return what is wrong with a document or query id, None if nothing is.
 
-    Run files are split at whitespace, so an id with a space in it could not be written to one.
+    Run files are split at whitespace, so an id with a space in it could not be written to one; and
+    a byte order mark at the beginning of a run or qrels file is not taken for part of an id.
 
     >>> id_problem("doc 1")
     'contains whitespace'
@@ -27,6 +28,8 @@ def id_problem(value: str) -> str | None:
         return None
     if any(character.isspace() for character in value):
         return "contains whitespace"
+    if value.startswith("\ufeff"):
+        return "begins with a byte order mark"
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         return "contains a control character or half a surrogate pair"
     return None

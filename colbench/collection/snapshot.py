@@ -2,7 +2,7 @@
 
 Folder layout: `documents.jsonl` and `queries.jsonl` (one JSON array of the record's fields a
 line), `qrels.tsv` (query id, document id, grade) and `manifest.json`, written last, with
-everything else and the sha256 of the three files.
+everything else, the sha256 of the three files and one of the manifest itself.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from colbench.collection.model import Collection, Document, Query, Sampling, SelfHits
 from colbench.errors import StorageError
-from colbench.files import atomic_write, sha256_file, write_json
+from colbench.files import atomic_write, json_sha256, sha256_file, write_json
 
-_FORMAT = 1
+_FORMAT = 2
 _MANIFEST = "manifest.json"
 _DOCUMENTS = "documents.jsonl"
 _QUERIES = "queries.jsonl"
@@ -49,7 +49,7 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
         "notes": list(collection.notes),
         "sha256": {name: sha256_file(folder / name) for name in (_DOCUMENTS, _QUERIES, _QRELS)},
     }
-    write_json(folder / _MANIFEST, manifest)
+    write_json(folder / _MANIFEST, {**manifest, "self_sha256": json_sha256(manifest)})
 
 
 def read_snapshot(folder: Path) -> Collection:
@@ -62,13 +62,16 @@ def read_snapshot(folder: Path) -> Collection:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
         if manifest["format"] != _FORMAT:
             raise _unusable(folder, f"has format {manifest['format']}, not {_FORMAT}")
+        content = {key: value for key, value in manifest.items() if key != "self_sha256"}
+        if manifest["self_sha256"] != json_sha256(content):
+            raise _unusable(folder, "is damaged (its manifest does not match its checksum)")
         for name, expected in manifest["sha256"].items():
             if sha256_file(folder / name) != expected:
                 raise _unusable(folder, f"is damaged ({name} does not match its checksum)")
         return _read(folder, manifest)
     except OSError as error:
         raise _unusable(folder, f"cannot be read ({error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unusable(folder, "is damaged (its manifest is not valid)") from error
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from colbench.errors import DataError, StorageError
 
-_BOM = "\ufeff"
+BOM = "\ufeff"
+"""A byte order mark; Unicode calls it a zero width no-break space."""
 
 
 class TextLines:
@@ -38,7 +39,7 @@ class TextLines:
                 for number, line in enumerate(stream, start=1):
                     self.number = number
                     text = self._decode(line)
-                    yield text.removeprefix(_BOM) if number == 1 else text
+                    yield text.removeprefix(BOM) if number == 1 else text
             self.number = 0
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(

@@ -14,15 +14,16 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from colbench.config.folder import conf_folder, options
+from colbench.config.composing import COMPOSITION_ERRORS, reason, search_path
+from colbench.config.folder import GROUPS, conf_folder, options
+from colbench.config.gate import gate_values, merged
 from colbench.config.models import NAMED_GROUPS, named_settings
 from colbench.config.overrides import read_words
 from colbench.config.settings import RunSettings
+from colbench.config.yaml_file import read_yaml
 from colbench.errors import ConfigError, did_you_mean
 from colbench.measures.catalogue import check_measures
 from colbench.retriever.base import SystemSettings
@@ -43,22 +44,20 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
     Raises:
         ConfigError: an unknown key, option, system or value; says which and what is near.
     """
-    for folder in extra:
-        if not folder.is_dir():
-            raise ConfigError(f"configuration folder {folder} does not exist")
+    check_folders(extra)
     words = read_words(overrides, extra)
     values = _compose(words.hydra, extra)
     values["name"] = values["name"] or words.experiment
+    if isinstance(values.get("gate"), dict):  # keys of a gate need no choice of one
+        values["gate"] = merged(gate_values("default", extra), values["gate"])
+    _validated(values)  # what follows relies on systems being a list, and each of them keys
     for path, value in words.system:
         _set_system_value(values, path, value, extra)
     for name in values["system"]:
         _resolve_names(values, name, extra)
     if "baseline" not in words.keys and values["baseline"] not in values["systems"]:
         values["baseline"] = None  # an experiment's choice does not outlive a change of its systems
-    try:
-        settings = RunSettings.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(explain(error, RunSettings)) from None
+    settings = _validated(values)
     check_measures(settings.measures)
     _check_systems(settings, changed=[path[0] for path, _ in words.system])
     return settings
@@ -103,6 +102,34 @@ def resolved(settings: RunSettings) -> dict[str, Any]:
     return {**values, "system": {n: s.model_dump(mode="json") for n, s in systems.items()}}
 
 
+def check_folders(extra: Sequence[Path]) -> None:
+    """Read every file of the user's folders: Hydra does not say in which one an error is.
+
+    Raises:
+        ConfigError: naming the folder or file that cannot be read.
+    """
+    for folder in extra:
+        try:
+            str(folder).encode("utf-8")  # results carry the command line
+            if not folder.is_dir():
+                raise ConfigError(f"configuration folder {folder} does not exist")
+        except OSError as error:
+            raise ConfigError(f"configuration folder {folder}: {error.strerror}") from error
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"configuration folder {folder}: rename it, in UTF-8") from error
+    for group in GROUPS:
+        for path in options(group, extra).values():
+            if not path.is_relative_to(conf_folder()):
+                read_yaml(path)
+
+
+def _validated(values: dict[str, Any]) -> RunSettings:
+    try:
+        return RunSettings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, RunSettings)) from None
+
+
 def _near(name: str, known: Any) -> str:
     return did_you_mean(name, [str(item) for item in known])
 
@@ -117,19 +144,17 @@ def _root(extra: Sequence[Path]) -> dict[str, Any]:
 
 def _compose(words: Sequence[str], extra: Sequence[Path]) -> dict[str, Any]:
     store_root(extra)
-    search = ",".join(f"file://{folder.resolve()}" for folder in extra)
-    paths = [f"hydra.searchpath=[{search}]"] if extra else []
     outside = GlobalHydra.instance().hydra  # set inside a job of Hydra's multirun
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
-            composed = compose(config_name=ROOT, overrides=[*words, *paths])
+            composed = compose(config_name=ROOT, overrides=[*words, *search_path(extra)])
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
         key = getattr(error, "full_key", None)
         if key and "issing" in str(error):
             raise ConfigError(f"'{key}' is required: set it with {key}=…") from None
-        raise ConfigError(str(error).splitlines()[0]) from None
+        raise ConfigError(f"the configuration cannot be composed: {reason(error)}") from None
     finally:
         GlobalHydra.instance().hydra = outside
     assert isinstance(values, dict)
@@ -163,9 +188,10 @@ def _set_system_value(
 def _resolve_names(values: dict[str, Any], name: str, extra: Sequence[Path]) -> None:
     """Let a system name its model, index or search: `system.colbert.search=k100`."""
     system, scope = values["system"][name], {"seed": values["seed"]}
-    fields = system_class(system["kind"]).Settings.model_fields if "kind" in system else {}
-    for group, kind in NAMED_GROUPS.items():
-        takes_it = group in fields and fields[group].annotation is kind
+    kind = system.get("kind")
+    fields = system_class(kind).Settings.model_fields if isinstance(kind, str) else {}
+    for group, settings in NAMED_GROUPS.items():
+        takes_it = group in fields and fields[group].annotation is settings
         if takes_it and isinstance(system.get(group), str):
             system[group] = named_settings(group, system[group], extra, scope)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import colbench
 
-GROUPS = ("dataset", "encoder", "cross_encoder", "index", "search", "system", "experiment")
+GROUPS = ("dataset", "encoder", "cross_encoder", "index", "search", "system", "gate", "experiment")
 
 
 def conf_folder() -> Path:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from colbench.config.composing import reason
 from colbench.config.folder import options
+from colbench.config.yaml_file import read_yaml
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.errors import ConfigError, did_you_mean
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
@@ -26,7 +29,10 @@ NAMED_GROUPS: Mapping[str, type[Settings]] = {
 
 def is_model_name(value: str) -> bool:
     """Return whether `value` can be a hub name or is a folder."""
-    return "/" in value or Path(value).is_dir()
+    try:
+        return "/" in value or Path(value).is_dir()
+    except OSError:  # too long to be a path
+        return False
 
 
 def model_name(value: str) -> str:
@@ -54,12 +60,14 @@ def named_settings(
     """
     known = options(group, extra)
     if name in known:
-        option = OmegaConf.to_container(OmegaConf.load(known[name]))
-        whole = OmegaConf.create({**scope, "option": option})
+        whole = OmegaConf.create({**scope, "option": read_yaml(known[name])})
         if missing := OmegaConf.missing_keys(whole.option):
             keys = ", ".join(sorted(key.removeprefix("option.") for key in missing))
             raise ConfigError(f"{group} '{name}' does not set {keys}: name a hub model or a folder")
-        values = OmegaConf.to_container(whole.option, resolve=True)
+        try:
+            values = OmegaConf.to_container(whole.option, resolve=True)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{known[name]}: {reason(error)}") from None
         return {str(key): value for key, value in dict(values).items()}  # type: ignore[arg-type]
     if group in MODEL_GROUPS and is_model_name(name):
         return {"name": model_name(name), "model": name}

@@ -11,10 +11,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from colbench.config.composing import quoted
 from colbench.config.folder import GROUPS, options
 from colbench.config.models import is_model_name, model_name
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
+
+_OPTIONAL: dict[str, list[str]] = {"experiment": [], "gate": ["~gate"]}
+"""Groups of which none may be chosen, and the words for that: Hydra itself takes no null."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,21 @@ def read_words(overrides: Sequence[str], extra: Sequence[Path]) -> Words:
         ConfigError: unreadable words, an unknown option or an unknown top-level key.
     """
     words = Words([], [], None, set())
+    experiment = None
     for override in map(_parse, overrides):
         key = override.key_or_group.lstrip("/")
         words.keys.add(key)
         if key in GROUPS:
             words.hydra.extend(_choice(override, key, extra))
+            if key == "experiment":
+                experiment = override.value()
         elif key.startswith("system."):
             words.system.append((key.split(".")[1:], override.value()))
         else:
             _check_top(key)
             # Forced, so that pydantic and not Hydra refuses an unknown key: it knows all of them.
             words.hydra.append("++" + str(override.input_line).lstrip("+"))
-    chosen = [word.partition("=")[2] for word in words.hydra if word.startswith("experiment=")]
-    return Words(words.hydra, words.system, chosen[-1] if chosen else None, words.keys)
+    return replace(words, experiment=None if experiment is None else str(experiment))
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,9 @@ def multirun_words(overrides: Sequence[str], extra: Sequence[Path]) -> MultirunW
 
 def _read(word: str) -> Override:
     try:
+        word.encode("utf-8")  # results carry the words, and their files hold UTF-8 only
         override: Override = OverridesParser.create().parse_overrides([word])[0]
-    except HydraException:
+    except (HydraException, ValueError, RecursionError):  # the latter two: as Hydra's parser ends
         raise ConfigError(
             f"cannot read {word!r}: write KEY=VALUE, and quote a value with spaces or brackets "
             "(KEY='\"a (b)\"')"
@@ -142,11 +149,19 @@ def _choice(override: Override, group: str, extra: Sequence[Path]) -> list[str]:
     known = options(group, extra)
     if group == "system" and override.package is None:
         raise ConfigError(f"choose the systems that run with systems=[{value}]")
-    if value is None or value in known:
+    if value is None and group in _OPTIONAL:
+        return _OPTIONAL[group]
+    if value is None or isinstance(value, list | dict):
+        raise ConfigError(f"{str(override.input_line)!r}: choose one {group}")
+    if value in known:
         return [str(override.input_line)]
     if group in ("encoder", "cross_encoder") and is_model_name(str(value)):
         name = model_name(str(value))
-        return [f"{group}=custom", f"++{group}.model='{value}'", f"++{group}.name='{name}'"]
+        return [
+            f"{group}=custom",
+            f"++{group}.model={quoted(str(value))}",
+            f"++{group}.name={quoted(name)}",
+        ]
     hint = did_you_mean(str(value), known)
     if group == "dataset":
         hint += f" (any ir_datasets id: dataset=irds dataset.id={value})"

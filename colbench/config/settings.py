@@ -8,9 +8,11 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from colbench.collection.settings import DatasetSettings
+from colbench.config.gate_power import GatePowerSettings
 from colbench.config.index_speed import IndexSpeedSettings
 from colbench.config.sweep import SweepSettings
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
+from colbench.gate.rules import GateRules
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.settings import Settings
 
@@ -49,15 +51,16 @@ class RunSettings(Settings):
     """Everything `colbench run` takes."""
 
     name: str | None = Field(None, description="name of the experiment; default: the collection's")
-    task: Literal["systems", "sweep", "index_speed"] = Field(
+    task: Literal["systems", "sweep", "index_speed", "gate_power"] = Field(
         "systems",
-        description="compare systems, measure one system at every point of a grid, or measure the "
-        "speed of the index beside peers",
+        description="compare systems, measure one system at every point of a grid, measure the "
+        "speed of the index beside peers, or how often a gate is right",
     )
     sweep: SweepSettings | None = Field(None, description="what task=sweep varies")
     index_speed: IndexSpeedSettings | None = Field(
         None, description="what task=index_speed measures"
     )
+    gate_power: GatePowerSettings | None = Field(None, description="what task=gate_power measures")
     dataset: DatasetSettings = Field(description="the collection")
     encoder: EncoderSettings = Field(description="encoder of systems that name none")
     cross_encoder: CrossEncoderSettings = Field(description="cross-encoder of rerankers")
@@ -80,6 +83,9 @@ class RunSettings(Settings):
         "quality is lost",
     )
     examples: ExampleSettings = Field(default_factory=lambda: ExampleSettings())
+    gate: GateRules | None = Field(
+        None, description="hold the results against gate.baseline when they are there"
+    )
     threads: PositiveInt | None = Field(None, description="threads; default: the usable cores")
     seed: int = Field(0, ge=0, description="seed of everything random")
     memory_gb: float = Field(

@@ -50,11 +50,11 @@ def detect_kind(folder: Path) -> Kind:
         ConfigError: a kind colbench has no use for, or a file that is not JSON.
     """
     saved = _read_json(folder / "config_sentence_transformers.json", {})
-    modules = _read_json(folder / "modules.json", [])
-    architectures = _read_json(folder / "config.json", {}).get("architectures") or []
+    modules = _modules(folder)
+    architectures = _architectures(folder)
     model_type = saved.get("model_type")
     if model_type is not None:
-        if model_type not in _MODEL_TYPES:
+        if not isinstance(model_type, str) or model_type not in _MODEL_TYPES:
             raise ConfigError(
                 f"{folder} is a {model_type}, which colbench cannot use as an encoder"
             )
@@ -78,7 +78,7 @@ def foreign_code(folder: Path) -> list[str]:
     transformers writes such a reference as `owner/name--module.Class` in `auto_map`.
     """
     references = _strings(_read_json(folder / "config.json", {}).get("auto_map"))
-    modules = _strings([m.get("type") for m in _read_json(folder / "modules.json", [])])
+    modules = _strings([m.get("type") for m in _modules(folder)])
     return sorted({text.split("--")[0] for text in [*references, *modules] if "--" in text})
 
 
@@ -130,15 +130,35 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "modules.json"
+    modules: list[Any] = _read_json(path, [])
+    if not all(isinstance(module, dict) for module in modules):
+        raise _not_a_configuration(path)
+    return modules
+
+
+def _architectures(folder: Path) -> list[str]:
+    path = folder / "config.json"
+    names = _read_json(path, {}).get("architectures") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise _not_a_configuration(path)
+    return names
+
+
 def _read_json(path: Path, default: Any) -> Any:
     if not path.is_file():
         return default
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path} is not readable JSON ({error}); fetch the model again"
         ) from error
     if not isinstance(value, type(default)):
-        raise ConfigError(f"{path} is not a model's configuration file; fetch the model again")
+        raise _not_a_configuration(path)
     return value
+
+
+def _not_a_configuration(path: Path) -> ConfigError:
+    return ConfigError(f"{path} is not a model's configuration file; fetch the model again")

@@ -150,7 +150,7 @@ def open_shard(folder: Path, fingerprint: str) -> Shard:
         Foreign: the shard belongs to another encoder or another format.
     """
     manifest = read_manifest(folder)
-    if manifest["format"] != FORMAT or manifest["fingerprint"] != fingerprint:
+    if manifest.get("format") != FORMAT or manifest.get("fingerprint") != fingerprint:
         raise Foreign(str(folder))
     for file in ("lengths.npy", "keys.npy"):
         _check_file(folder, manifest, file)
@@ -162,14 +162,19 @@ def open_shard(folder: Path, fingerprint: str) -> Shard:
     except (OSError, ValueError) as error:
         raise Damaged(f"it cannot be read ({error})") from error
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    try:
+        dims, dtype = int(manifest["dims"]), np.dtype(manifest["dtype"])
+        seconds = float(manifest["seconds"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Damaged(f"{_MANIFEST} lacks what it should hold") from error
     return Shard(
         folder=folder,
         keys=[key.tobytes() for key in keys],
         lengths=lengths,
         starts=starts,
-        dims=manifest["dims"],
-        dtype=np.dtype(manifest["dtype"]),
-        seconds=manifest["seconds"],
+        dims=dims,
+        dtype=dtype,
+        seconds=seconds,
     )
 
 
@@ -183,7 +188,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
         content = {key: value for key, value in manifest.items() if key != "self_sha256"}
         intact = manifest["self_sha256"] == _self_sha256(content)
-    except (OSError, ValueError, AttributeError, KeyError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise Damaged(f"{_MANIFEST} cannot be read") from error
     if not intact:
         raise Damaged(f"{_MANIFEST} does not match its checksum")
@@ -199,5 +204,6 @@ def _check_file(folder: Path, manifest: dict[str, Any], file: str) -> None:
         digest = sha256_file(folder / file)
     except OSError as error:
         raise Damaged(f"{file} cannot be read") from error
-    if digest != manifest["sha256"].get(file):
+    listed = manifest.get("sha256")
+    if not isinstance(listed, dict) or digest != listed.get(file):
         raise Damaged(f"{file} does not match its checksum")

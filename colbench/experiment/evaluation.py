@@ -14,6 +14,7 @@ from colbench.experiment.job import Failure, SystemReply
 from colbench.experiment.output import OutputFolder
 from colbench.files import sha256_file, write_json
 from colbench.measures.effectiveness import evaluate, mean_scores
+from colbench.measures.ranks import first_relevant, ranking_digest
 from colbench.measures.significance import Significance as Comparison
 from colbench.measures.significance import compare_to_baseline
 from colbench.progress import note
@@ -59,6 +60,24 @@ class Evaluated:
     examples: Examples
 
 
+@dataclass(frozen=True)
+class _Ranks:
+    """What is kept of whole rankings, in the order of the collection's queries."""
+
+    first_relevant: list[int | None]
+    digests: list[str]
+
+    @classmethod
+    def of(cls, collection: Collection, run: Run) -> _Ranks:
+        ids = [query.id for query in collection.queries]
+        first = first_relevant(collection.qrels, run)
+        nothing = Ranking.sort([], [])
+        return cls(
+            [first[query] for query in ids],
+            [ranking_digest(run.rankings.get(query, nothing).doc_ids) for query in ids],
+        )
+
+
 def evaluate_systems(
     outcomes: Sequence[Outcome],
     collection: Collection,
@@ -73,11 +92,13 @@ def evaluate_systems(
     baseline, significance = settings.baseline, settings.significance
     scores: dict[str, PerQuery] = {}
     runs: dict[str, Run] = {}
+    ranks: dict[str, _Ranks] = {}
     for outcome in outcomes:
         if isinstance(outcome.reply, SystemReply):
             run = read_trec(output.run_file(outcome.name))
             scores[outcome.name] = evaluate(collection.qrels, run, measures)
             write_json(output.per_query_file(outcome.name), scores[outcome.name])
+            ranks[outcome.name] = _Ranks.of(collection, run)
             runs[outcome.name] = _beginnings(run, settings.examples.documents)
     chosen = baseline or next(iter(scores), None)
     tests = {}
@@ -100,6 +121,7 @@ def evaluate_systems(
             scores[outcome.name],
             tests.get(outcome.name),
             losses[outcome.name],
+            ranks[outcome.name],
             examples,
             output,
             depth,
@@ -127,6 +149,7 @@ def _row(
     scores: PerQuery,
     tests: dict[str, Comparison] | None,
     attribution: list[AttributionStep] | None,
+    ranks: _Ranks,
     examples: Examples,
     output: OutputFolder,
     depth: int,
@@ -146,6 +169,7 @@ def _row(
         throughput_qps=reply.throughput_qps,
         throughput_trials=reply.throughput_trials,
         other_cpu_share=reply.other_cpu_share,
+        calibration=reply.calibration,
         build_seconds=reply.build_seconds,
         encode_docs_per_second=reply.encode_docs_per_second,
         docs_encoded=outcome.docs_encoded if encodes else None,
@@ -162,6 +186,8 @@ def _row(
             measure: [values[query.id] for query in examples.queries]
             for measure, values in scores.items()
         },
+        first_relevant=ranks.first_relevant,
+        rankings=ranks.digests,
         top=examples.top[outcome.name],
         run_file=output.relative(run_file),
         run_sha256=sha256_file(run_file),

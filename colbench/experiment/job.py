@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from colbench.config.settings import LatencySettings
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.results.schema import Fidelity, IndexInfo, Latency
+from colbench.results.schema import Calibration, Fidelity, IndexInfo, Latency
 
 
 class _Message(BaseModel):
@@ -99,6 +99,7 @@ class SystemReply(_Message):
     throughput_qps: float
     throughput_trials: int
     other_cpu_share: float
+    calibration: Calibration
     encode_docs_per_second: float | None
     index: IndexInfo
     peak_rss_bytes: int

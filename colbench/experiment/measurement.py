@@ -15,10 +15,11 @@ from colbench.experiment.environment import usable_cores
 from colbench.experiment.job import SystemReply, SystemTask
 from colbench.experiment.output import step_path
 from colbench.index.size import IndexSize
+from colbench.measures.calibration import calibrate
 from colbench.measures.latency import LatencyReport, measure_latency
 from colbench.measures.memory import peak_rss_bytes
 from colbench.progress import note
-from colbench.results.schema import Distribution, IndexInfo, Latency
+from colbench.results.schema import Calibration, Distribution, IndexInfo, Latency
 from colbench.retriever.base import Retriever, Workbench
 from colbench.retriever.hits import Hits
 from colbench.retriever.registry import make_system
@@ -30,8 +31,8 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
     """Build one system, write its run, time it, then search its stages.
 
     Loading models and opening cached vectors is in no time. The peak memory is read after the
-    timings, so it covers preparation, build, batch and single searches, and before the stages are
-    searched, one of which may be a scan of everything.
+    timings, so it covers preparation, build, batch and single searches, and before the calibration
+    and the search of the stages, one of which may be a scan of everything.
     """
     collection = bench.collection
     depth = fetch_depth(collection, task.depth)
@@ -46,6 +47,8 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         write_trec(Run.from_hits(task.name, collection, hits, task.depth), task.run_file)
         note(f"{task.name}: timing single queries")
         latency = _single_queries(task, system, texts, depth)
+        peak = peak_rss_bytes()
+        calibration = Calibration.model_validate(dataclasses.asdict(calibrate()))
     reply = SystemReply(
         facts=system.facts(),
         build_seconds=build_seconds
@@ -55,9 +58,10 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         throughput_qps=len(texts) / min(times),
         throughput_trials=len(times),
         other_cpu_share=others[0],
+        calibration=calibration,
         encode_docs_per_second=_encoding_speed(bench),
         index=index_info(system.size(), collection),
-        peak_rss_bytes=peak_rss_bytes(),
+        peak_rss_bytes=peak,
     )
     return reply.model_copy(update={"steps": _search_steps(task, system, texts, depth)})
 

@@ -24,7 +24,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from colbench.config.compose import ROOT, compose_run, store_root
+from colbench.config.compose import ROOT, check_folders, compose_run, store_root
+from colbench.config.composing import quoted, reason, search_path
 from colbench.config.folder import conf_folder
 from colbench.config.overrides import multirun_words
 from colbench.errors import ColbenchError, ConfigError
@@ -64,11 +65,12 @@ class Multirun:
         extra: further configuration folders.
 
     Raises:
-        ConfigError: no word has several values, or a word cannot be read.
+        ConfigError: no word has several values, or a word or a file of a folder cannot be read.
     """
 
     def __init__(self, overrides: Sequence[str], extra: Sequence[Path] = ()) -> None:
         self.extra = list(extra)
+        check_folders(extra)
         words = multirun_words(overrides, extra)
         self.words, self.varied = words.hydra, words.varied
         self.own_indexes = "index_dir" not in words.keys
@@ -107,26 +109,25 @@ class Multirun:
     def _run(self) -> list[Done]:
         shutil.rmtree(self.root / _NOTES, ignore_errors=True)
         store_root(self.extra)
-        search = ",".join(f"file://{folder.resolve()}" for folder in self.extra)
         before = sys.argv
         sys.argv = [
             "colbench",
             "--multirun",
             f"--config-dir={conf_folder()}",
             *self.words,
-            f"hydra.sweep.dir={_quoted((self.root / _NOTES).resolve())}",
+            f"hydra.sweep.dir={quoted(str((self.root / _NOTES).resolve()))}",
             "hydra.sweep.subdir=${hydra.job.num}",
             "hydra.output_subdir=null",
             "hydra/job_logging=none",
             "hydra/hydra_logging=none",
-            *([f"hydra.searchpath=[{search}]"] if search else []),
+            *search_path(self.extra),
         ]
         indexes = self.root.resolve() / _INDEXES if self.own_indexes else None
         job = _Job(self.root.resolve(), indexes, self.varied, self.extra)
         try:
             hydra.main(config_path=None, config_name=ROOT, version_base="1.3")(job)()
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(str(error).splitlines()[0]) from None
+            raise ConfigError(reason(error)) from None
         except SystemExit:
             raise ConfigError("Hydra could not start the jobs; see above") from None
         finally:
@@ -177,9 +178,9 @@ class _Job:
 
     def _start(self, name: str, words: Sequence[str]) -> int:
         command = [sys.executable, "-P", "-m", "colbench.cli.main", "run", *words]
-        command.append(f"output_dir={_quoted(self.root / JOBS / name)}")
+        command.append(f"output_dir={quoted(str(self.root / JOBS / name))}")
         if self.indexes is not None:
-            command.append(f"index_dir={_quoted(self.indexes)}")
+            command.append(f"index_dir={quoted(str(self.indexes))}")
         for folder in self.extra:
             command += ["--config-dir", str(folder)]
         print(f"job {name}", file=sys.stderr)
@@ -188,11 +189,6 @@ class _Job:
 
 def _parsed(word: str) -> Any:
     return OverridesParser.create().parse_overrides([word])[0]
-
-
-def _quoted(path: Path) -> str:
-    """Return a path as a quoted string of Hydra's grammar."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _folder_name(varied: dict[str, Any]) -> str:

@@ -3,6 +3,14 @@
 Everything is made in a scratch folder inside it first and takes its place only when the whole run
 has succeeded, `results.json` last: a run that fails leaves the results of an earlier one as they
 were. A folder that holds files of the same names but no results of colbench is left alone.
+
+    .colbench/lock         held by the run that writes to the folder
+             /work-<pid>/  scratch space of one process
+             /replacing/   finished files, from the moment on that they are to take their places;
+                           what lies there is being moved away
+             /placing/     the same files once the places are free
+
+A run that is killed while it publishes leaves one of the last two, and the next one goes on there.
 """
 
 from __future__ import annotations
@@ -27,6 +35,9 @@ _PUBLISHED = (
     *("config.json", "report.md", "report.html", "sweep.csv", "sweep.json", FILE_NAME),
 )
 _SCRATCH = ".colbench"
+_WORK = "work-"
+_REPLACING = "replacing"
+_PLACING = "placing"
 
 
 @dataclass(frozen=True)
@@ -59,21 +70,18 @@ class OutputFolder:
         """
         check_output(self.root)
         scratch = self.root / _SCRATCH
-        scratch.mkdir(exist_ok=True)
-        lock = FileLock(scratch / "lock")
+        lock = _lock(scratch)
+        if lock is None:
+            raise StorageError(_taken(self.root, scratch))
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise StorageError(
-                f"another run is writing to {self.root}: wait for it or choose another output_dir"
-            ) from None
-        try:
-            for left_over in scratch.glob("work-*"):
-                shutil.rmtree(left_over, ignore_errors=True)
+            _remove_work(scratch)
+            self._place()
+            if self.latest is not None:
+                _clear_killed_runs(self.root)
             yield
         finally:
+            _remove_scratch(scratch)
             lock.release()
-            shutil.rmtree(scratch, ignore_errors=True)
             if self.latest is not None:
                 with contextlib.suppress(OSError):
                     self.root.rmdir()  # succeeds only where nothing was published
@@ -84,7 +92,7 @@ class OutputFolder:
 
         Of this process alone: a worker of a killed run cannot write into it.
         """
-        return self.root / _SCRATCH / f"work-{os.getpid()}"
+        return self.root / _SCRATCH / f"{_WORK}{os.getpid()}"
 
     @property
     def staging(self) -> Path:
@@ -117,25 +125,97 @@ class OutputFolder:
         return path.relative_to(self.staging).as_posix()
 
     def publish(self, *, keep_indexes: bool) -> None:
-        """Put the staged files, and the indexes if they are wanted, in place of earlier ones."""
+        """Put the staged files, and the indexes if they are wanted, in place of earlier ones.
+
+        Raises:
+            StorageError: a file cannot be put there; the same command does it again.
+        """
         if keep_indexes and self.indexes.is_dir():
             self.indexes.rename(self.staging / "indexes")
-        for name in _PUBLISHED:
-            if (self.root / name).is_dir():
-                shutil.rmtree(self.root / name)
-            elif not (self.staging / name).exists():
-                (self.root / name).unlink(missing_ok=True)
-        for entry in sorted(self.staging.iterdir(), key=lambda path: path.name == FILE_NAME):
-            entry.replace(self.root / entry.name)
+        self.staging.rename(self.root / _SCRATCH / _REPLACING)
+        self._place()
         if self.latest is not None and (self.latest.is_symlink() or not self.latest.exists()):
             with contextlib.suppress(OSError):  # a file system without links does without it
                 self.latest.unlink(missing_ok=True)
                 self.latest.symlink_to(self.root.name)
 
+    def _place(self) -> None:
+        """Go on with what `publish` has begun, if it has."""
+        replacing, placing = (self.root / _SCRATCH / name for name in (_REPLACING, _PLACING))
+        try:
+            if replacing.is_dir():
+                away = self.work / "replaced"
+                away.mkdir(parents=True)
+                for name in _PUBLISHED:
+                    kept = name == FILE_NAME and (replacing / name).exists()
+                    if (self.root / name).exists() and not kept:
+                        (self.root / name).rename(away / name)
+                replacing.rename(placing)
+                shutil.rmtree(away, ignore_errors=True)
+            if placing.is_dir():
+                for entry in sorted(placing.iterdir(), key=lambda path: path.name == FILE_NAME):
+                    entry.replace(self.root / entry.name)
+                placing.rmdir()
+        except OSError as error:
+            raise StorageError(
+                f"cannot put the results into {self.root}: {error.strerror or error}; free some "
+                "space and run the same command again, or choose another output_dir"
+            ) from error
+
+
+def _lock(scratch: Path) -> FileLock | None:
+    """Make the scratch folder and lock it; None where another process has."""
+    lock = FileLock(scratch / "lock")
+    try:
+        scratch.mkdir(exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    except OSError as error:
+        raise StorageError(
+            f"cannot lock {scratch}: {error.strerror or error}; choose another output_dir"
+        ) from error
+    return lock
+
+
+def _remove_work(scratch: Path) -> None:
+    for folder in scratch.glob(f"{_WORK}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_scratch(scratch: Path) -> None:
+    """Remove the scratch folder, but not files that are being published. Only under the lock."""
+    _remove_work(scratch)
+    if not half_published(scratch.parent):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _clear_killed_runs(root: Path) -> None:
+    """Remove what killed runs left in the folders of other times, which no run goes back to."""
+    for scratch in root.parent.glob(f"*/{_SCRATCH}"):
+        if scratch.parent == root or scratch.parent.is_symlink():
+            continue
+        with contextlib.suppress(OSError, StorageError):
+            if (lock := _lock(scratch)) is not None:
+                _remove_scratch(scratch)
+                lock.release()
+                scratch.parent.rmdir()  # succeeds only where nothing was published
+
+
+def half_published(root: Path) -> bool:
+    """Return whether a run was killed while it put its files into a folder."""
+    return any((root / _SCRATCH / name).is_dir() for name in (_REPLACING, _PLACING))
+
 
 def step_path(folder: Path, step: str) -> Path:
     """Return the TREC run of one stage among those of its system."""
     return folder / f"{file_stem(step)}.trec"
+
+
+def _taken(root: Path, scratch: Path) -> str:
+    processes = [path.name.removeprefix(_WORK) for path in scratch.glob(f"{_WORK}*")]
+    who = f" (process {processes[0]})" if len(processes) == 1 else ""
+    return f"another run{who} is writing to {root}: wait for it or choose another output_dir"
 
 
 def check_output(root: Path) -> None:
@@ -147,7 +227,7 @@ def check_output(root: Path) -> None:
     """
     ensure_writable(root)
     taken = [name for name in _PUBLISHED if (root / name).exists()]
-    if not taken:
+    if not taken or half_published(root):
         return
     try:
         read_results(root)

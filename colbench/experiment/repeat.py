@@ -12,6 +12,7 @@ from colbench.config.compose import resolved
 from colbench.config.settings import RunSettings
 from colbench.errors import StorageError
 from colbench.experiment.environment import describe_environment, usable_cores
+from colbench.experiment.output import half_published
 from colbench.results.store import read_results
 
 _PLACES = ("output_dir", "index_dir", "cache_dir")
@@ -27,11 +28,14 @@ _MACHINE = (
 )
 
 
-def is_repeat(settings: RunSettings, folder: Path) -> bool:
-    """Return whether the folder holds results of equal settings, collection, code and machine.
+def is_repeat(settings: RunSettings, folder: Path, *, any_commit: bool = False) -> bool:
+    """Return whether the folder holds all results of equal settings, collection, code and machine.
 
-    Results with a skipped system are not: its weights may be there by now.
+    Results with a skipped system are not: its weights may be there by now. With `any_commit`,
+    results of another commit are; the caller then says of which they are.
     """
+    if half_published(folder):
+        return False
     try:
         results = read_results(folder)
     except StorageError:
@@ -43,7 +47,8 @@ def is_repeat(settings: RunSettings, folder: Path) -> bool:
     if _comparable(results.config) != _comparable(resolved(settings)):
         return False
     here = describe_environment(settings.threads or usable_cores(), settings.seed)
-    if any(getattr(here, key) != getattr(results.environment, key) for key in _MACHINE):
+    keys = [key for key in _MACHINE if not (any_commit and key == "git_commit")]
+    if any(getattr(here, key) != getattr(results.environment, key) for key in keys):
         return False
     return load_collection(settings.dataset).fingerprint == results.collection.fingerprint
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from colbench import __version__
@@ -22,6 +22,7 @@ from colbench.config.settings import RunSettings
 from colbench.encoder.cache import default_root
 from colbench.encoder.weights import resolve_weights
 from colbench.errors import ColbenchError, WeightsUnavailable
+from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
 from colbench.experiment.job import (
@@ -38,7 +39,7 @@ from colbench.experiment.spawn import run_job
 from colbench.files import ensure_writable, write_json
 from colbench.progress import note
 from colbench.report.write import write_report
-from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results, SampleInfo
+from colbench.results.schema import SCHEMA_VERSION, Results
 from colbench.results.store import write_results
 from colbench.retriever.base import SystemSettings
 
@@ -46,11 +47,23 @@ _BUSY = 0.1
 
 
 class Runner:
-    """One run from checked settings to written results."""
+    """One run from checked settings to written results.
 
-    def __init__(self, settings: RunSettings, command: Sequence[str]) -> None:
+    Args:
+        settings: what to run.
+        command: the command line, for the results.
+        prepare: changes the collection once it is loaded; for experiments about runs.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        command: Sequence[str],
+        prepare: Callable[[Collection], Collection] | None = None,
+    ) -> None:
         self.settings = settings
         self.command = " ".join(command)
+        self.prepare = prepare
         self.systems = selected_systems(settings)
         self.threads = settings.threads or usable_cores()
         self.environment = describe_environment(self.threads, settings.seed)
@@ -81,6 +94,8 @@ class Runner:
             self._require_weights()
         note("loading the collection")
         self.collection = load_collection(self.settings.dataset)
+        if self.prepare is not None:
+            self.collection = self.prepare(self.collection)
         docs = len(self.collection.documents)
         self.depth = choose_depth(self.settings.k, docs)
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
@@ -239,20 +254,3 @@ class Runner:
             documents=evaluated.examples.documents,
             systems=evaluated.rows,
         )
-
-
-def describe_collection(collection: Collection) -> CollectionInfo:
-    """Describe a collection for the results."""
-    sampled = collection.sampled
-    return CollectionInfo(
-        name=collection.name,
-        docs=len(collection.documents),
-        queries=len(collection.queries),
-        judgments=collection.judgments,
-        fingerprint=collection.fingerprint,
-        sampled=sampled is not None,
-        sample=SampleInfo(docs=sampled.docs, queries=sampled.queries, seed=sampled.seed)
-        if sampled
-        else None,
-        notes=list(collection.notes),
-    )

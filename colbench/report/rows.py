@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from colbench.results.comparison import Comparison
+from colbench.results.gate import GateReport
 from colbench.results.schema import Results, SystemResult
 
 T = TypeVar("T", bound=float)
@@ -113,7 +114,7 @@ def skipped(results: Results) -> list[tuple[str, str]]:
     return [(s.name, s.reason or "") for s in results.systems if s.status == "skipped"]
 
 
-def caption(results: Results | Comparison) -> str:
+def caption(results: Results | Comparison | GateReport) -> str:
     """What was searched, in one line."""
     c = results.collection
     subset = " (a subset: not comparable with published numbers)" if c.sampled else ""

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from colbench.results.schema import CollectionInfo
+from colbench.results.origin import CollectionInfo, Record
 
 COMPARISON_VERSION = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Side(_Record):
+class Side(Record):
     """One of the two results."""
 
     path: str = Field(description="file or folder, as it was given")
@@ -28,7 +24,7 @@ class Side(_Record):
     created: str = Field(description="UTC time at which the run ended, ISO 8601")
 
 
-class Change(_Record):
+class Change(Record):
     """A setting or a fact that is not the same in both."""
 
     key: str = Field(description="path of keys, joined by dots")
@@ -39,7 +35,7 @@ class Change(_Record):
     b: Any = Field(description="value in B; null where there is none")
 
 
-class MeasureChange(_Record):
+class MeasureChange(Record):
     """One measure of a pair of systems. Fields after `difference` are null without a test."""
 
     measure: str
@@ -56,7 +52,7 @@ class MeasureChange(_Record):
     losses: int | None = Field(None, description="queries on which A is better")
 
 
-class CostChange(_Record):
+class CostChange(Record):
     """One cost of a pair of systems."""
 
     cost: str = Field(description="as in results.json, with the unit")
@@ -66,7 +62,7 @@ class CostChange(_Record):
     ratio: float | None = Field(description="b over a; null where either is missing or a is 0")
 
 
-class FirstDocument(_Record):
+class FirstDocument(Record):
     """The document a system ranks first."""
 
     id: str
@@ -74,7 +70,7 @@ class FirstDocument(_Record):
     grade: int | None = Field(description="its judgment for the query; null without one")
 
 
-class MovedQuery(_Record):
+class MovedQuery(Record):
     """A query on which the systems differ."""
 
     id: str
@@ -86,7 +82,7 @@ class MovedQuery(_Record):
     first_b: FirstDocument | None = Field(description="null where the results do not hold it")
 
 
-class PairComparison(_Record):
+class PairComparison(Record):
     """A system of A and one of B."""
 
     a: str = Field(description="the system in A")
@@ -111,14 +107,14 @@ class PairComparison(_Record):
     cost_notes: list[str] = Field(description="what a reader must know of its costs")
 
 
-class Unpaired(_Record):
+class Unpaired(Record):
     """A system that is not measured in both."""
 
     system: str
     reason: str
 
 
-class Comparison(_Record):
+class Comparison(Record):
     """The whole of `comparison.json`."""
 
     schema_version: int = COMPARISON_VERSION

@@ -1,18 +1,20 @@
 """Per-query values of a system: from `results.json`, or from the file beside it.
 
 Results written before `results.json` held these values have them in `per_query/<system>.json` only.
+That file has no checksum: whether it was changed cannot be told, so it is read only where
+`results.json`, which has one, lacks the values.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from colbench.errors import StorageError
 from colbench.results.schema import Results, SystemResult
 
-_FILE = TypeAdapter(dict[str, dict[str, float]])
+_FILE = TypeAdapter(dict[str, dict[str, FiniteFloat]])
 
 
 def per_query_values(

@@ -9,55 +9,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from colbench.results.origin import CollectionInfo as CollectionInfo
+from colbench.results.origin import Environment as Environment
+from colbench.results.origin import Record
+from colbench.results.origin import SampleInfo as SampleInfo
 
 SCHEMA_VERSION = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SampleInfo(_Record):
-    """How a subset was drawn."""
-
-    docs: int | None = Field(description="documents asked for, null for all")
-    queries: int | None = Field(description="queries asked for, null for all")
-    seed: int = Field(description="seed of the draw")
-
-
-class CollectionInfo(_Record):
-    """What was searched."""
-
-    name: str = Field(description="collection and split; a subset carries its sampling in the name")
-    docs: int = Field(description="documents")
-    queries: int = Field(description="queries with at least one judgment, all of them evaluated")
-    judgments: int = Field(description="judgments of these queries")
-    fingerprint: str = Field(description="sha256 over documents, queries and judgments")
-    sampled: bool = Field(
-        description="true for a subset, which is never compared with a published number"
-    )
-    sample: SampleInfo | None = Field(None, description="how the subset was drawn")
-    notes: list[str] = Field(default_factory=list, description="what loading left out or found odd")
-
-
-class Environment(_Record):
-    """Where it was measured."""
-
-    platform: str = Field(description="operating system and kernel")
-    python: str = Field(description="Python version")
-    cpu: str = Field(description="processor model")
-    cores: int = Field(description="cores this process may use")
-    threads: int = Field(description="threads every library was limited to")
-    memory_bytes: int = Field(description="memory of the machine")
-    accelerator: str | None = Field(description="GPU model, null without one")
-    packages: dict[str, str] = Field(description="versions of the packages that shape the numbers")
-    git_commit: str | None = Field(description="commit of the working tree, null outside one")
-    git_dirty: bool | None = Field(description="whether that tree had uncommitted changes")
-    seed: int = Field(description="seed of everything random")
-
-
-class Distribution(_Record):
+class Distribution(Record):
     """A latency over queries, in milliseconds."""
 
     p50: float
@@ -66,7 +28,7 @@ class Distribution(_Record):
     mean: float
 
 
-class Latency(_Record):
+class Latency(Record):
     """One query at a time, after warm-up; the trial with the lowest mean search time."""
 
     encode: Distribution = Field(description="query text → what the system searches with")
@@ -79,7 +41,14 @@ class Latency(_Record):
     search_ms: list[float] | None = Field(None, description="as encode_ms, for the search")
 
 
-class IndexInfo(_Record):
+class Calibration(Record):
+    """Fixed work, timed just after the system with the same threads: how fast the machine was."""
+
+    gemm_ms: float = Field(gt=0, description="product of two 1024 × 1024 float32 matrices, median")
+    scan_ms: float = Field(gt=0, description="64 MiB float32 matrix times a vector, median")
+
+
+class IndexInfo(Record):
     """What a search needs on disk."""
 
     vectors: int = Field(description="stored vectors, 0 for a lexical index")
@@ -92,7 +61,7 @@ class IndexInfo(_Record):
     files: dict[str, int] = Field(description="file → bytes; every file a search needs")
 
 
-class Significance(_Record):
+class Significance(Record):
     """Paired test of one measure against the baseline."""
 
     difference: float = Field(description="mean of this system minus mean of the baseline")
@@ -104,7 +73,7 @@ class Significance(_Record):
     losses: int
 
 
-class AttributionStep(_Record):
+class AttributionStep(Record):
     """A system's search cut off after one stage; the first is the reference of the others."""
 
     step: str = Field(description="stage; its TREC run is steps/<system>/<step>.trec")
@@ -121,7 +90,7 @@ class AttributionStep(_Record):
     )
 
 
-class Fidelity(_Record):
+class Fidelity(Record):
     """How near a system's documents are to those of another one, whatever their relevance."""
 
     reference: str = Field(description="the system they are held against, exact MaxSim as a rule")
@@ -131,7 +100,7 @@ class Fidelity(_Record):
     )
 
 
-class QueryInfo(_Record):
+class QueryInfo(Record):
     """A query that was evaluated."""
 
     id: str
@@ -144,7 +113,7 @@ class QueryInfo(_Record):
     )
 
 
-class DocumentInfo(_Record):
+class DocumentInfo(Record):
     """A document that the report shows."""
 
     id: str
@@ -152,7 +121,7 @@ class DocumentInfo(_Record):
     text: str = Field(description="the beginning of it")
 
 
-class SweepInfo(_Record):
+class SweepInfo(Record):
     """A sweep: each system of the results but its references is a point of a grid."""
 
     system: str = Field(description="the system whose settings are varied")
@@ -169,7 +138,7 @@ class SweepInfo(_Record):
     advice: list[str] = Field(description="what to choose, in words")
 
 
-class SystemResult(_Record):
+class SystemResult(Record):
     """One row of the comparison. Fields of a skipped system other than the first four are null."""
 
     name: str
@@ -192,6 +161,9 @@ class SystemResult(_Record):
         None,
         description="share of the cores that other processes used while this system was timed; "
         "timings taken beside a busy process are worth little",
+    )
+    calibration: Calibration | None = Field(
+        None, description="what latencies are divided by to be held against those of another day"
     )
     build_seconds: float | None = Field(
         None, description="from cached document vectors, or texts, to a searchable index"
@@ -219,6 +191,16 @@ class SystemResult(_Record):
     per_query: dict[str, list[float]] | None = Field(
         None, description="measure → value of each query, in the order of `Results.queries`"
     )
+    first_relevant: list[int | None] | None = Field(
+        None,
+        description="rank of the first relevant document, null where none was retrieved; in the "
+        "order of `Results.queries`",
+    )
+    rankings: list[str] | None = Field(
+        None,
+        description="digest of the ranked document ids of each query, 12 hexadecimal digits of a "
+        "sha256; in the order of `Results.queries`",
+    )
     top: list[list[int]] | None = Field(
         None,
         description="the best documents of each query, as numbers into `Results.documents`, in the "
@@ -230,7 +212,7 @@ class SystemResult(_Record):
     per_query_file: str | None = Field(None, description="per-query values, relative to this file")
 
 
-class Results(_Record):
+class Results(Record):
     """The whole of `results.json`."""
 
     schema_version: int = Field(description="version of this schema")

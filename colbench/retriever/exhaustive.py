@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from colbench.index.maxsim import MaxSimScanner
 from colbench.retriever.hits import Hits, top_k
 
 _SCORE_BYTES = 256 << 20
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def search_all(
@@ -38,17 +41,27 @@ def search_all(
 
 
 def write_hits(file: Path, results: Sequence[Hits]) -> None:
-    """Keep results for other systems of a run."""
+    """Keep results for other systems of a run: a sha256, then the arrays as numpy writes them."""
     lengths = np.array([len(hits) for hits in results], dtype=np.int64)
     docs = np.concatenate([hits.docs for hits in results])
     scores = np.concatenate([hits.scores for hits in results])
+    arrays = io.BytesIO()
+    np.savez(arrays, lengths=lengths, docs=docs, scores=scores)
+    content = arrays.getvalue()
     with atomic_write(file, "wb") as stream:
-        np.savez(stream, lengths=lengths, docs=docs, scores=scores)
+        stream.write(hashlib.sha256(content).digest() + content)
 
 
-def read_hits(file: Path) -> list[Hits]:
-    """Read what `write_hits` wrote."""
-    with np.load(file, allow_pickle=False) as stored:
+def read_hits(file: Path) -> list[Hits] | None:
+    """Read what `write_hits` wrote; None where that is not there or was damaged."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None
+    digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        return None
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         ends = np.cumsum(stored["lengths"])[:-1]
         parts = zip(np.split(stored["docs"], ends), np.split(stored["scores"], ends), strict=True)
         return [Hits(docs, scores) for docs, scores in parts]

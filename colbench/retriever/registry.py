@@ -31,6 +31,8 @@ def system_class(kind: str) -> type[Retriever]:
     Raises:
         ConfigError: there is no such module, or it defines no `SYSTEM`.
     """
+    if kind.startswith("."):  # a relative name: import_module takes none
+        raise ConfigError(f"unknown system kind '{kind}': {did_you_mean(kind, kinds())}")
     name = kind if "." in kind else f"{systems.__name__}.{kind}"
     try:
         module = importlib.import_module(name)

@@ -11,15 +11,18 @@ import hashlib
 import re
 from pathlib import Path
 
-import numpy as np
-
+from colbench.collection.checks import short
 from colbench.errors import DataError, StorageError
 from colbench.files import atomic_write
 from colbench.run.model import Ranking, Run
 
 _COLUMNS = "qid Q0 docid rank score tag"
 _SPACE = re.compile(r"[ \t\n\r\v\f]")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NUMBER = re.compile(
+    r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity)", re.IGNORECASE
+)
+_MARK = "\ufeff"
+_BYTE_ORDER_MARK = _MARK.encode()
 
 
 def write_trec(run: Run, path: Path) -> None:
@@ -28,7 +31,8 @@ def write_trec(run: Run, path: Path) -> None:
     A query without results leaves no line. White space in the run's name becomes `_`.
 
     Raises:
-        DataError: an id is empty or holds white space, which the format cannot carry.
+        DataError: an id is empty, holds white space or half a surrogate pair, or a query's begins
+            with a byte order mark: the format cannot carry it.
         StorageError: the file cannot be written.
     """
     with atomic_write(path, "wb") as stream:
@@ -46,7 +50,8 @@ def run_digest(run: Run) -> str:
 
 
 def _tag(run: Run) -> str:
-    return "_".join(run.name.split()) or "run"
+    tag = "_".join(run.name.split()) or "run"
+    return tag.encode("utf-8", "replace").decode("utf-8")
 
 
 def _lines(query_id: str, ranking: Ranking, tag: str) -> bytes:
@@ -67,8 +72,8 @@ def read_trec(path: Path) -> Run:
 
     Raises:
         StorageError: the file cannot be read.
-        DataError: naming file and line: not six columns, not UTF-8, a score that is no number, or
-            a document that a query has already.
+        DataError: naming file and line: not six columns, not UTF-8, a score that is no number, a
+            document that a query has already, or a byte order mark inside the file.
     """
     found: dict[str, dict[str, float]] = {}
     name: str | None = None
@@ -82,8 +87,8 @@ def read_trec(path: Path) -> Run:
                 documents = found.setdefault(query_id, {})
                 if doc_id in documents:
                     raise DataError(
-                        f"{path}:{number}: document '{doc_id}' is listed twice for query "
-                        f"'{query_id}'; keep one of the two lines"
+                        f"{path}:{number}: document {short(doc_id)} is listed twice for query "
+                        f"{short(query_id)}; keep one of the two lines"
                     )
                 documents[doc_id] = score
                 name = name or tag
@@ -108,20 +113,35 @@ def _parse(columns: list[bytes], where: str) -> tuple[str, str, float, str]:
         query_id, _, doc_id, _, text, tag = (column.decode("utf-8") for column in columns)
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: not UTF-8 text; convert the file to UTF-8") from error
-    try:
-        score = float("nan" if "_" in text else text)  # float() takes 1_000 for a number
-    except ValueError:
-        score = np.nan
-    if np.isnan(score):
-        raise DataError(f"{where}: score '{text}' is not a number; correct the line")
-    return query_id, doc_id, score, tag
+    if query_id.startswith(_MARK):
+        raise DataError(
+            f"{where}: the query id {short(query_id)} begins with a byte order mark, as where "
+            "files were put together; remove it"
+        )
+    if not _NUMBER.fullmatch(text):  # float() also takes 1_000, and digits of other scripts
+        raise DataError(f"{where}: score {short(text)} is not a number; correct the line")
+    return query_id, doc_id, float(text), tag
 
 
 def _check_ids(query_id: str, ranking: Ranking, path: Path) -> None:
     for value in (query_id, *ranking.doc_ids):
-        if not value or _SPACE.search(value):
+        if problem := _problem(value):
             raise DataError(
-                f"cannot write {path}: the id {value!r} in the results of query {query_id!r} is "
-                "empty or holds white space, which separates the columns of a TREC run; "
-                "rename it in the collection"
+                f"cannot write {path}: the id {short(value)} in the results of query "
+                f"{short(query_id)} {problem}; rename it in the collection"
             )
+    if query_id.startswith(_MARK):
+        raise DataError(
+            f"cannot write {path}: the query id {short(query_id)} begins with a byte order mark, "
+            "which a reader would take for the file's own; rename it in the collection"
+        )
+
+
+def _problem(value: str) -> str | None:
+    if not value or _SPACE.search(value):
+        return "is empty or holds white space, which separates the columns of a TREC run"
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return "contains half a surrogate pair, which no file can hold"
+    return None

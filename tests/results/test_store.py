@@ -3,6 +3,7 @@ import json
 import pytest
 
 from colbench.errors import StorageError
+from colbench.files import json_sha256
 from colbench.results.schema import SCHEMA_VERSION, AttributionStep, Results, SystemResult
 from colbench.results.store import read_results, write_results
 
@@ -31,12 +32,24 @@ def test_an_attribution_survives_the_disk(example_results, tmp_path):
     assert read_results(tmp_path) == results
 
 
+def content_of(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["sha256"]
+    return content
+
+
+def rewrite(path, content):
+    """Write content of our own making, with the checksum it needs to be looked at."""
+    sealed = {"sha256": json_sha256(content), **content}
+    path.write_text(json.dumps(sealed), encoding="utf-8")
+
+
 def test_results_from_before_the_attribution_are_read(example_results, tmp_path):
     path = write_results(example_results, tmp_path)
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = content_of(path)
     for system in content["systems"]:
         del system["attribution"]
-    path.write_text(json.dumps(content), encoding="utf-8")
+    rewrite(path, content)
     assert read_results(path) == example_results
 
 
@@ -63,9 +76,11 @@ def test_every_key_of_the_schema_is_typed(model):
     assert all(value for value in schema["properties"].values())
 
 
-def test_another_schema_version_is_refused(example_results, tmp_path):
+def test_another_schema_version_is_refused_before_the_checksum_is_looked_at(
+    example_results, tmp_path
+):
     path = write_results(example_results, tmp_path)
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = content_of(path)
     content["schema_version"] = SCHEMA_VERSION + 1
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(StorageError, match="schema version 2, this colbench reads 1"):
@@ -74,7 +89,12 @@ def test_another_schema_version_is_refused(example_results, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "is not JSON"), ("[]", "schema version None"), ('{"schema_version": 1}', "is required")],
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not results of colbench: it holds no JSON object"),
+        ("{}", "schema version None"),
+        ('{"schema_version": 1}', "has no checksum (key 'sha256')"),
+    ],
 )
 def test_a_damaged_file_is_refused_in_one_line(tmp_path, text, message):
     path = tmp_path / "results.json"
@@ -86,10 +106,23 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path, text, message):
 
 def test_an_unknown_key_is_named(example_results, tmp_path):
     path = write_results(example_results, tmp_path)
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["colection"] = 1
-    path.write_text(json.dumps(content), encoding="utf-8")
+    rewrite(path, content_of(path) | {"colection": 1})
     with pytest.raises(StorageError, match="unknown key 'colection': did you mean 'collection'"):
+        read_results(path)
+
+
+def test_a_missing_key_is_named(tmp_path):
+    rewrite(tmp_path / "results.json", {"schema_version": SCHEMA_VERSION})
+    with pytest.raises(StorageError, match="is required"):
+        read_results(tmp_path)
+
+
+def test_results_that_were_changed_by_hand_are_refused(example_results, tmp_path):
+    path = write_results(example_results, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert text.count("0.7072") == 1
+    path.write_text(text.replace("0.7072", "0.7073"), encoding="utf-8")
+    with pytest.raises(StorageError, match=r"was changed or damaged .*: run the experiment again"):
         read_results(path)
 
 

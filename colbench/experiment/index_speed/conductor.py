@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from colbench import __version__
 from colbench.collection.load import load_collection
+from colbench.collection.model import Collection
 from colbench.config.compose import compose_run
 from colbench.config.index_speed import IndexSpeedSettings
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache import EmbeddingCache
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
-from colbench.errors import ConfigError
+from colbench.errors import ConfigError, StorageError
+from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.index_speed import own
 from colbench.experiment.index_speed.engines import own_result, peer_result
@@ -34,12 +37,12 @@ from colbench.experiment.index_speed.judge import Judge
 from colbench.experiment.index_speed.vectors import VectorFiles, write_vectors
 from colbench.experiment.measurement import other_processes
 from colbench.experiment.peers.settings import peer_settings
-from colbench.experiment.runner import describe_collection
 from colbench.files import ensure_writable, write_json
 from colbench.progress import note
 from colbench.report.index_speed import write_index_speed_report
 from colbench.results.index_speed import FILE_NAME as RESULT_FILE
 from colbench.results.index_speed import EngineResult, GrowthPoint, IndexSpeed, Machine
+from colbench.results.sealed import read_sealed, write_sealed
 
 _GROWTH_SEARCH = "probe_8_ndocs_2048"
 
@@ -59,10 +62,28 @@ class Conductor:
         self.cache = EmbeddingCache(settings.cache_dir)
 
     def run(self) -> tuple[IndexSpeed, Path]:
-        """Measure what is not measured yet, and write everything."""
+        """Measure what is not measured yet, and write everything.
+
+        Raises:
+            StorageError: the folder cannot be written, or another run is writing to it.
+        """
         ensure_writable(self.work)
+        lock = FileLock(self.work / "lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise StorageError(
+                f"another run is writing to {self.root}: wait for it or choose another output_dir"
+            ) from None
+        try:
+            return self._run()
+        finally:
+            lock.release()
+
+    def _run(self) -> tuple[IndexSpeed, Path]:
         self.collection = load_collection(self.settings.dataset)
-        self.files = self._vectors(self.settings, "vectors")
+        self.encoder = load_encoder(self.settings.encoder, Form.TOKENS)
+        self.files = self._vectors(self.collection, "vectors")
         self.judge = Judge(
             self.collection, self.files, self.speed.k, self.speed.timed, self.settings.memory_gb
         )
@@ -85,20 +106,24 @@ class Conductor:
         key = hashlib.sha256(content.encode()).hexdigest()
         file = self.work / f"{name}.json"
         if file.is_file():
-            held = json.loads(file.read_text(encoding="utf-8"))
-            if held["key"] == key:
-                note(f"{name}: measured before")
-                return held["value"]
+            try:
+                held = read_sealed(file, what="a part of a measurement", renew="it is measured now")
+                if held["key"] == key:
+                    note(f"{name}: measured before")
+                    return held["value"]
+            except StorageError as error:
+                note(str(error))
         note(f"{name}: measuring")
         value = measure()
-        write_json(file, {"key": key, "value": value})
+        write_sealed(file, {"key": key, "value": value})
         return value
 
-    def _vectors(self, settings: RunSettings, name: str) -> VectorFiles:
+    def _vectors(self, collection: Collection, name: str) -> VectorFiles:
         files = VectorFiles(self.work / name)
-        self.encoder = load_encoder(settings.encoder, Form.TOKENS)
-        if not files.lengths.is_file():
-            write_vectors(files, load_collection(settings.dataset), self.encoder, self.cache)
+        of = f"{self.encoder.fingerprint} {collection.fingerprint}"
+        if not files.holds(of):
+            write_vectors(files, collection, self.encoder, self.cache)
+            files.seal(of)
         return files
 
     def _machine(self) -> dict[str, Any]:
@@ -156,11 +181,14 @@ class Conductor:
         parts = []
         for dataset in self.speed.growth.datasets:
             other = compose_run([f"dataset={dataset}"]).dataset
-            settings = self.settings.model_copy(update={"dataset": other})
-            parts.append(self._vectors(settings, f"vectors_{dataset.replace('/', '_')}"))
+            name = f"vectors_{dataset.replace('/', '_')}"
+            parts.append(self._vectors(load_collection(other), name))
         mixed = VectorFiles(self.work / "vectors_mixed")
-        if not mixed.lengths.is_file():
-            mix(parts, mixed, int(max(self.speed.growth.tokens) * 1.02), self.settings.seed)
+        most, seed = int(max(self.speed.growth.tokens) * 1.02), self.settings.seed
+        of = json.dumps([most, seed, *(part.digests() for part in parts)])
+        if not mixed.holds(of):
+            mix(parts, mixed, most, seed)
+            mixed.seal(of)
         points = grow(
             mixed,
             self.speed.growth.tokens,

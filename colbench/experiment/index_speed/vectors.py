@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache import EmbeddingCache, embed_documents
-from colbench.files import atomic_write
+from colbench.errors import StorageError
+from colbench.files import atomic_write, sha256_file
 from colbench.index.colbert.documents import Documents, cuts
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.tokens import TokenIndex
 from colbench.measures.effectiveness import evaluate
+from colbench.results.sealed import read_sealed, write_sealed
 from colbench.retriever.exhaustive import search_all
 from colbench.retriever.hits import Hits, tie_ranks
 from colbench.run.model import Run
 
 _BLOCK = 65_536
+_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class VectorFiles:
         lengths: NDArray[np.int64],
         queries: Sequence[NDArray[np.float32]],
     ) -> None:
-        """Write all four files, `lengths.npy` last: its presence says that all are whole."""
+        """Write all four files; `seal` them, so that they can be used again."""
+        (self.folder / _MANIFEST).unlink(missing_ok=True)
         dims = queries[0].shape[1]
         with atomic_write(self.vectors, "wb") as stream:
             header = {"descr": "<f2", "fortran_order": False, "shape": (int(lengths.sum()), dims)}
@@ -66,6 +70,23 @@ class VectorFiles:
                 stream.write(np.ascontiguousarray(block, dtype="<f2").tobytes())
         self.write_queries(queries)
         _save(self.lengths, lengths)
+
+    def seal(self, of: str) -> None:
+        """Record that the files are whole, what they hold, and their checksums."""
+        write_sealed(self.folder / _MANIFEST, {"of": of, "files": self.digests()})
+
+    def holds(self, of: str) -> bool:
+        """Return whether `seal` recorded just this and no file has changed since."""
+        try:
+            manifest = read_sealed(self.folder / _MANIFEST, what="vectors", renew="write it again")
+            return manifest == {"of": of, "files": self.digests()}
+        except (StorageError, OSError):
+            return False
+
+    def digests(self) -> dict[str, str]:
+        """Return the sha256 of each file."""
+        files = (self.vectors, self.lengths, self.queries, self.query_lengths)
+        return {file.name: sha256_file(file) for file in files}
 
     def write_queries(self, queries: Sequence[NDArray[np.float32]]) -> None:
         """Write queries alone."""

@@ -18,7 +18,7 @@ from colbench.errors import ConfigError
 from colbench.experiment.job import PointRecord, PointTask, SweepReply, SweepTask
 from colbench.experiment.measurement import index_info, latency_of, other_processes
 from colbench.experiment.plan import choose_measures
-from colbench.files import write_json
+from colbench.experiment.sweep.kept import write_point
 from colbench.measures.effectiveness import evaluate, mean_scores
 from colbench.measures.latency import Timings, fastest, without_collector
 from colbench.measures.overlap import mean_overlap
@@ -101,7 +101,7 @@ class _Sweep:
         for point in points:
             system.use(self.bench.systems[point.name])
             record = self._measure(system, queries, point, built)
-            write_json(point.record, record.model_dump(mode="json"))
+            write_point(record, point.record)
             yield point
         if not self.task.keep_indexes:
             _remove_indexes(self.bench)

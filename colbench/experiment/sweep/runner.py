@@ -13,7 +13,7 @@ from colbench.collection.snapshot import write_snapshot
 from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
 from colbench.config.sweep import Point, SweepSettings, sweep_points
-from colbench.errors import ColbenchError, ConfigError, did_you_mean
+from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_mean
 from colbench.experiment.job import (
     EncodeTask,
     Failure,
@@ -26,8 +26,8 @@ from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.runner import Runner
 from colbench.experiment.spawn import run_job
+from colbench.experiment.sweep.kept import read_point, read_reference, write_reference
 from colbench.experiment.sweep.rows import add_points
-from colbench.files import write_json
 from colbench.progress import note
 from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
@@ -113,31 +113,30 @@ class SweepRunner(Runner):
         settings = {n: s.model_dump(mode="json") for n, s in self._with_parts(name).items()}
         kept = self.kept / f"reference-{self._key(settings, self.depth)}"
         run_file = self.output.run_file(name)
-        if (kept / "reply.json").is_file():
-            run_file.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(kept / "run.trec", run_file)
-            held = json.loads((kept / "reply.json").read_text("utf-8"))
-            self._note(f"{name}: measured before, at commit {(held['commit'] or 'unknown')[:12]}")
-            return SystemReply.model_validate(held["reply"])
+        if (held := read_reference(kept, run_file)) is not None:
+            reply, commit = held
+            self._note(f"{name}: measured before, at commit {(commit or 'unknown')[:12]}")
+            return reply
         outcome = super()._measure_system(name)
         if isinstance(outcome, SystemReply):
-            kept.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(run_file, kept / "run.trec")
-            reply = outcome.model_dump(mode="json")
-            write_json(kept / "reply.json", {"commit": self.environment.git_commit, "reply": reply})
+            write_reference(kept, outcome, run_file, self.environment.git_commit)
         return outcome
 
     def _measured_points(self) -> list[tuple[Point, PointRecord]]:
-        records = {point.name: self._record(point) for point in self.points}
-        missing = [point for point in self.points if not records[point.name].is_file()]
+        files = {point.name: self._record(point) for point in self.points}
+        held = {point.name: read_point(files[point.name]) for point in self.points}
+        missing = [point for point in self.points if held[point.name] is None]
         if len(missing) < len(self.points):
             note(f"{len(self.points) - len(missing)} points were measured before")
         if missing:
-            self._measure_points(missing, records)
-        return [
-            (point, PointRecord.model_validate_json(records[point.name].read_text("utf-8")))
-            for point in self.points
-        ]
+            self._measure_points(missing, files)
+            held.update({point.name: read_point(files[point.name]) for point in missing})
+        measured = []
+        for point in self.points:
+            if (record := held[point.name]) is None:
+                raise StorageError(f"{files[point.name]} could not be read back: check the disk")
+            measured.append((point, record))
+        return measured
 
     def _record(self, point: Point) -> Path:
         used = [point.settings]

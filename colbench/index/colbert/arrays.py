@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -24,6 +24,12 @@ def _writing(path: Path) -> Iterator[None]:
             f"cannot write {path}: {error.strerror or error}; "
             "free some space or choose another folder"
         ) from error
+
+
+def _write_header(stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    descr = np.lib.format.dtype_to_descr(dtype)
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
 
 
 class ArrayWriter:
@@ -51,12 +57,7 @@ class ArrayWriter:
             self._write_header()
 
     def _write_header(self) -> None:
-        header = {
-            "descr": np.lib.format.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": (self._rows, *self._row),
-        }
-        np.lib.format.write_array_header_1_0(self._stream, header)
+        _write_header(self._stream, self._dtype, (self._rows, *self._row))
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows at the end."""
@@ -87,6 +88,36 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write a whole array to disk."""
     with ArrayWriter(path, array.dtype, array.shape[1:]) as writer:
         writer.append(array)
+
+
+@contextlib.contextmanager
+def filling(path: Path, dtype: DTypeLike, rows: int) -> Iterator[NDArray[Any]]:
+    """Make an array on disk whose elements are written in any order, and map it until the end.
+
+    Its space is taken beforehand: a disk that turned out to be full when a page of the map was
+    written would kill the process (SIGBUS).
+
+    Args:
+        path: of the `.npy`.
+        dtype: of the array.
+        rows: its elements, at least one.
+
+    Raises:
+        StorageError: the folder cannot be written or the disk is full.
+    """
+    kind = np.dtype(dtype)
+    with _writing(path):
+        with path.open("wb") as stream:
+            _write_header(stream, kind, (rows,))
+            size = stream.tell() + rows * kind.itemsize
+            stream.flush()
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(stream.fileno(), 0, size)
+            else:
+                stream.truncate(size)
+        mapped = np.load(path, mmap_mode="r+", allow_pickle=False)
+        yield np.asarray(mapped)
+        mapped.flush()
 
 
 def read_array(path: Path) -> NDArray[Any]:

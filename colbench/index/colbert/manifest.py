@@ -103,7 +103,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise StorageError(f"there is no index in {folder} ({FILE_NAME} is missing): {what}")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageError(f"{file} cannot be read ({error}): build the index again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise StorageError(f"{file} is not the manifest of a colbench index: choose another folder")

@@ -1,7 +1,13 @@
-"""Merged tokens on disk: merging is slower than coding, and a build reads its documents twice."""
+"""Merged tokens on disk: merging is slower than coding, and a build reads its documents twice.
+
+vectors.npy     float16 (tokens, dims)
+lengths.npy     int64 (documents,): tokens of each
+manifest.json   sha256 of both
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.files import sha256_file, write_json
 from colbench.index.colbert.arrays import ArrayWriter, read_array, write_array
 from colbench.index.colbert.documents import Documents, cuts
 from colbench.index.colbert.reduction import pool_tokens
@@ -17,6 +24,7 @@ from colbench.progress import bar
 
 _VECTORS = "vectors.npy"
 _LENGTHS = "lengths.npy"
+_MANIFEST = "manifest.json"
 _AT_ONCE = 65_536
 
 
@@ -42,6 +50,19 @@ def pool_documents(documents: Documents, factor: int, folder: Path) -> Documents
     return _read(documents, factor, folder)
 
 
+def pooled_before(folder: Path) -> bool:
+    """Return whether the folder holds what `pool_documents` wrote, unchanged; reads all of it."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        return bool(manifest == _manifest(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _manifest(folder: Path) -> dict[str, str]:
+    return {name: sha256_file(folder / name) for name in (_VECTORS, _LENGTHS)}
+
+
 def _write(documents: Documents, factor: int, folder: Path) -> None:
     lengths: list[NDArray[np.int64]] = []
     with (
@@ -54,6 +75,7 @@ def _write(documents: Documents, factor: int, folder: Path) -> None:
             lengths.append(pooled.lengths)
             progress.update(len(block.ids))
     write_array(folder / _LENGTHS, np.concatenate([*lengths, np.empty(0, dtype=np.int64)]))
+    write_json(folder / _MANIFEST, _manifest(folder))
 
 
 def _read(documents: Documents, factor: int, folder: Path) -> Documents:

@@ -25,7 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.files import write_json
-from colbench.index.colbert.arrays import ArrayWriter, read_array, smallest_unsigned, write_array
+from colbench.index.colbert.arrays import (
+    ArrayWriter,
+    filling,
+    read_array,
+    smallest_unsigned,
+    write_array,
+)
 from colbench.index.colbert.kernels.lists import count_listed, fill_lists
 from colbench.index.colbert.manifest import SegmentEntry, file_entry
 
@@ -151,6 +157,5 @@ def _write_lists(folder: Path, offsets: NDArray[np.int64], centroids: int) -> No
     if not bounds[-1]:
         write_array(path, np.empty(0, dtype=kind))
         return
-    lists = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=(int(bounds[-1]),))
-    fill_lists(offsets, codes, starts, np.asarray(lists))
-    lists.flush()
+    with filling(path, kind, int(bounds[-1])) as lists:
+        fill_lists(offsets, codes, starts, lists)

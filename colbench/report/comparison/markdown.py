@@ -36,7 +36,7 @@ def _section(section: Section) -> str:
     parts = [
         f"## {section.heading}",
         "\n".join(f"- {text(note)}" for note in section.notes),
-        *map(_table, section.tables),
+        *map(render_table, section.tables),
         text(section.legend),
     ]
     return "\n\n".join(filter(None, parts))
@@ -47,7 +47,8 @@ def _cell(value: str) -> str:
     return value if _SIGNED.fullmatch(value) else text(value)
 
 
-def _table(found: ComparisonTable) -> str:
+def render_table(found: ComparisonTable) -> str:
+    """Return a table below its name; every row is one line."""
     lines = [
         [*map(code, line[: found.code]), *map(_cell, line[found.code :])] for line in found.lines
     ]

@@ -128,15 +128,17 @@ def _grouped(told: Sequence[tuple[PairComparison, Sequence[str]]]) -> list[str]:
 
 def _settings(comparison: Comparison) -> list[Section]:
     pairs = [
-        _changes(pair_name(pair), _told_here(pair), "setting")
+        changes_table(pair_name(pair), _told_here(pair), "setting")
         for pair in comparison.pairs
         if _told_here(pair)
     ]
     config, environment = comparison.config, comparison.environment
     return [
         Section("Systems", tables=pairs),
-        Section("Configuration", tables=[_changes("", config, "key")] if config else []),
-        Section("Environment", tables=[_changes("", environment, "key")] if environment else []),
+        Section("Configuration", tables=[changes_table("", config, "key")] if config else []),
+        Section(
+            "Environment", tables=[changes_table("", environment, "key")] if environment else []
+        ),
     ]
 
 
@@ -147,7 +149,17 @@ def _told_here(pair: PairComparison) -> list[Change]:
     return [change for change in pair.settings if change.key.startswith("facts.")]
 
 
-def _changes(name: str, changes: Sequence[Change], title: str) -> ComparisonTable:
+def changes_table(
+    name: str, changes: Sequence[Change], title: str, sides: tuple[str, str] = ("A", "B")
+) -> ComparisonTable:
+    """Return a row a change.
+
+    Args:
+        name: what stands above the table.
+        changes: its rows.
+        title: of the first column.
+        sides: titles of the values.
+    """
     lines = [
         [
             change.key,
@@ -156,7 +168,7 @@ def _changes(name: str, changes: Sequence[Change], title: str) -> ComparisonTabl
         ]
         for change in changes
     ]
-    return ComparisonTable(name, [title, "A", "B"], lines, left=3)
+    return ComparisonTable(name, [title, *sides], lines, left=3)
 
 
 def _value(value: Any) -> str:
@@ -168,7 +180,7 @@ def _moved(comparison: Comparison) -> Section:
         ComparisonTable(
             f"{pair_name(pair)}, {pair.moved_by}",
             ["query", "text", "A", "B", "points", "first in A", "first in B"],
-            [_query(query) for query in [*pair.drops, *reversed(pair.rises)]],
+            [query_cells(query) for query in [*pair.drops, *reversed(pair.rises)]],
             left=2,
         )
         for pair in comparison.pairs
@@ -178,7 +190,8 @@ def _moved(comparison: Comparison) -> Section:
     return Section("Queries that moved most", tables=tables, legend=graded if tables else "")
 
 
-def _query(query: MovedQuery) -> list[str]:
+def query_cells(query: MovedQuery) -> list[str]:
+    """Return id, text, values before and after, points, and the first documents."""
     return [
         query.id,
         shortened(query.text or ""),

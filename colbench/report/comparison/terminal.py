@@ -27,10 +27,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for note in comparison.notes:
         console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
     for section in sections(comparison):
-        _print_section(section, console)
+        print_section(section, console)
 
 
-def _print_section(section: Section, console: Console) -> None:
+def print_section(section: Section, console: Console) -> None:
+    """Print the heading and what stands below it; a wide table in parts."""
     console.print()
     console.print(Text(section.heading, style="bold underline"))
     for note in section.notes:

@@ -18,16 +18,18 @@ from pydantic import Field
 from colbench.encoder.base import Encoder, Vectors
 from colbench.encoder.cache import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.files import write_json
+from colbench.errors import StorageError
+from colbench.files import json_sha256, write_json
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
-from colbench.index.colbert.pooled import pool_documents
+from colbench.index.colbert.pooled import pool_documents, pooled_before
 from colbench.index.colbert.search import Found, Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.index.colbert.stages import PreparedQuery
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
+from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.exhaustive import read_hits, search_all, write_hits
 from colbench.retriever.hits import Hits
@@ -70,15 +72,27 @@ class Colbert(Retriever):
     def build(self) -> None:
         """Build the index, or open the one that another system has built."""
         name = self._name("colbert", self.settings.index.model_dump_json())
-        folder, note = self.bench.shared / name, self.bench.shared / f"{name}.json"
+        folder, record = self.bench.shared / name, self.bench.shared / f"{name}.json"
         with self._alone(name):
-            self._shared = note.is_file()
-            if not self._shared:
-                shutil.rmtree(folder, ignore_errors=True)  # of a build that was interrupted
-                write_json(note, {"build_seconds": self._build(folder)})
-            self.counted_build_seconds = _seconds(note)
-            index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
+            took = _read_seconds(record)
+            index = None if took is None else self._opened(folder)
+            self._shared = index is not None
+            if took is None or index is None:
+                record.unlink(missing_ok=True)
+                shutil.rmtree(folder, ignore_errors=True)  # damaged, or its build did not finish
+                took = self._build(folder)
+                _write_seconds(record, took)
+                index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
+        self.counted_build_seconds = took
         self._searcher = Searcher(index, self.settings.search)
+
+    def _opened(self, folder: Path) -> ColbertIndex | None:
+        """Open an index that was built before; None where it was damaged since."""
+        try:
+            return ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
+        except StorageError as error:
+            note(f"{self.name}: {error}; it is built again now")
+            return None
 
     def use(self, settings: ColbertSettings) -> None:
         """Search the same index in another way."""
@@ -115,14 +129,17 @@ class Colbert(Retriever):
         """Return documents with merged tokens, and what that took for another index before."""
         settings = self.settings.index
         name = self._name("pooled", settings.skip_tokens, str(settings.pooling))
-        folder, note = self.bench.shared / name, self.bench.shared / f"{name}.json"
+        folder, record = self.bench.shared / name, self.bench.shared / f"{name}.json"
         with self._alone(name):
-            before = _seconds(note) if note.is_file() else 0.0
+            before = _read_seconds(record)
+            if before is not None and pooled_before(folder):
+                return pool_documents(documents, settings.pooling, folder), before
+            record.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
             started = time.perf_counter()
             documents = pool_documents(documents, settings.pooling, folder)
-            if not before:
-                write_json(note, {"build_seconds": time.perf_counter() - started})
-        return documents, before
+            _write_seconds(record, time.perf_counter() - started)
+        return documents, 0.0
 
     def encode(self, queries: Sequence[str]) -> list[Vectors]:
         """Return one float32 (tokens, dims) matrix a query."""
@@ -190,10 +207,12 @@ class Colbert(Retriever):
         digest = hashlib.sha256(name.encode())
         for query in queries:
             digest.update(query.tobytes())
-        file = self.bench.shared / f"oracle-{digest.hexdigest()[:16]}.npz"
-        if not file.is_file():
-            write_hits(file, self._scan(queries, k))
-        return read_hits(file)
+        file = self.bench.shared / f"oracle-{digest.hexdigest()[:16]}.hits"
+        found = read_hits(file)
+        if found is None:
+            found = self._scan(queries, k)
+            write_hits(file, found)
+        return found
 
     def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         folder = self.folder / "oracle"
@@ -204,8 +223,19 @@ class Colbert(Retriever):
         return hits
 
 
-def _seconds(note: Path) -> float:
-    return float(json.loads(note.read_text(encoding="utf-8"))["build_seconds"])
+def _write_seconds(note: Path, seconds: float) -> None:
+    content = {"build_seconds": seconds}
+    write_json(note, {**content, "sha256": json_sha256(content)})
+
+
+def _read_seconds(note: Path) -> float | None:
+    """Return what a build took, None where that was not written or was damaged."""
+    try:
+        content = json.loads(note.read_bytes())
+        digest = content.pop("sha256")
+        return float(content["build_seconds"]) if digest == json_sha256(content) else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _hits(found: Found) -> Hits:

@@ -1,0 +1,143 @@
+"""`colbench gate`: did search get worse?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colbench.cli.output import draw, put
+
+if TYPE_CHECKING:
+    from colbench.gate.rules import GateRules
+    from colbench.gate.sides import GatedSide
+    from colbench.results.gate import GateReport
+
+_ABOUT = """\
+Hold results against a baseline by declared rules: paired tests of every system and measure, exact
+paths that must be identical, single queries that must not be lost, sizes, memory and latency.
+
+Exit status: 0 pass; 1 regression; 2 cannot be judged (a system missing or skipped, another
+collection or set of queries) or wrong usage.
+
+examples:
+  colbench gate out/quickstart --baseline results/quickstart/baseline.json
+  colbench gate out/quickstart --baseline results/quickstart --rules my_rules.yaml
+  colbench gate out/results.json --baseline base.json --json gate.json --junit gate.xml
+  colbench run experiment=quickstart gate=default gate.baseline=base.json      run and gate at once
+
+Where GITHUB_STEP_SUMMARY is set, the outcome is also appended there as Markdown.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "gate",
+        help="fail when search got worse than a baseline",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "candidate", type=Path, metavar="CANDIDATE", help="results.json or its folder"
+    )
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        required=True,
+        metavar="BASELINE",
+        help="file of `colbench baseline accept`, results.json or its folder",
+    )
+    parser.add_argument(
+        "--rules",
+        default="default",
+        metavar="NAME|FILE",
+        help="an option of conf/gate/ (see: colbench list gates) or a YAML file (default: default)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("terminal", "markdown", "json", "junit"),
+        default="terminal",
+        help="of output",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    for form in ("markdown", "json", "junit"):
+        parser.add_argument(
+            f"--{form}", type=Path, metavar="FILE", help=f"also write the outcome as {form}"
+        )
+    parser.set_defaults(action=gate)
+
+
+def gate(options: argparse.Namespace) -> int:
+    """Judge, show, write; return the exit status."""
+    from colbench.config.gate import load_rules
+    from colbench.gate.judge import judge
+    from colbench.gate.sides import GatedSide
+
+    rules = load_rules(options.rules)
+    report = judge(GatedSide.open(options.candidate), GatedSide.open(options.baseline), rules)
+    _show(report, options.format, options.output)
+    for form in ("markdown", "json", "junit"):
+        file = getattr(options, form)
+        if file is not None:
+            put(_text(report, form), file)
+    _tell_github(report)
+    return report.exit_code
+
+
+def open_baseline(rules: GateRules) -> GatedSide:
+    """Open what `gate.baseline` names, before a run is begun.
+
+    Raises:
+        ConfigError: the rules name none.
+        StorageError: it cannot be read.
+    """
+    from colbench.errors import ConfigError
+    from colbench.gate.sides import GatedSide
+
+    if rules.baseline is None:
+        raise ConfigError("a gate needs a baseline: set gate.baseline=FILE, or gate=null for none")
+    return GatedSide.open(rules.baseline)
+
+
+def gate_run(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> int:
+    """Judge a run that just ended, leave gate.json and gate.md beside its results."""
+    from colbench.gate.judge import judge
+
+    report = judge(candidate, baseline, rules)
+    _show(report, "terminal", None)
+    put(_text(report, "json"), candidate.folder / "gate.json")
+    put(_text(report, "markdown"), candidate.folder / "gate.md")
+    _tell_github(report)
+    return report.exit_code
+
+
+def _show(report: GateReport, form: str, output: Path | None) -> None:
+    if form == "terminal":
+        from colbench.report.gate.terminal import print_gate
+
+        draw(partial(print_gate, report), output)
+    else:
+        put(_text(report, form), output)
+
+
+def _text(report: GateReport, form: str) -> str:
+    if form == "json":
+        return report.model_dump_json(indent=2) + "\n"
+    if form == "junit":
+        from colbench.report.gate.junit import render_junit
+
+        return render_junit(report)
+    from colbench.report.gate.markdown import render_gate
+
+    return render_gate(report)
+
+
+def _tell_github(report: GateReport) -> None:
+    from colbench.report.gate.annotations import print_annotations
+    from colbench.report.gate.markdown import write_step_summary
+
+    print_annotations(report, stream=sys.stderr)  # standard output may be JSON
+    write_step_summary(report)

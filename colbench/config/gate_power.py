@@ -1,0 +1,44 @@
+"""What `experiment=gate_power` measures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from colbench.settings import Settings
+
+
+class VariantSettings(Settings):
+    """A run that differs from the plain one in a way that a gate should, or should not, report."""
+
+    about: str = Field(description="what it stands for, as it is shown")
+    systems: list[str] = Field(min_length=1, description="systems it touches; the others are equal")
+    words: list[str] = Field(
+        default_factory=list, description="words of the run, as on the command line"
+    )
+    fresh_vectors: bool = Field(
+        False, description="encode the documents anew, in a cache of its own"
+    )
+    reverse_queries: bool = Field(False, description="search the queries in the opposite order")
+    damage: Literal["lost_documents", "shuffled_ids"] | None = Field(
+        None,
+        description="what is done to the plain run's rankings: documents are missing from the "
+        "index, or carry each other's ids",
+    )
+    share: float = Field(0.0, ge=0, le=1, description="share of the documents that damage touches")
+
+
+class GatePowerSettings(Settings):
+    """Everything that `colbench run experiment=gate_power` takes besides the usual keys."""
+
+    datasets: list[str] = Field(min_length=1, description="options of conf/dataset")
+    systems: list[str] = Field(min_length=1, description="systems that every gate looks at")
+    noise: dict[str, VariantSettings] = Field(description="differences that are no regression")
+    degradations: dict[str, VariantSettings] = Field(description="differences that are one")
+    rules: str = Field("default", description="an option of conf/gate, or a file")
+    sizes: list[PositiveInt] = Field([50, 100, 300], description="queries of a gate")
+    trials: PositiveInt = Field(1000, description="resampled sets of queries of each size")
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.005, description="the fixed tolerance of a mean that the gate is held against"
+    )

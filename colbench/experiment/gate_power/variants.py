@@ -1,0 +1,170 @@
+"""The rankings that are held against each other: a plain run, and one a variant."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.collection.load import load_collection
+from colbench.collection.model import Collection
+from colbench.config.compose import compose_run
+from colbench.config.composing import quoted
+from colbench.config.gate_power import GatePowerSettings, VariantSettings
+from colbench.config.settings import RunSettings
+from colbench.errors import ConfigError
+from colbench.experiment.gate_power.damage import lost_documents, shuffled_ids
+from colbench.experiment.output import file_stem
+from colbench.experiment.repeat import is_repeat
+from colbench.experiment.runner import Runner
+from colbench.measures.effectiveness import evaluate
+from colbench.measures.ranks import first_relevant
+from colbench.progress import note
+from colbench.results.runs import verified_run
+from colbench.results.schema import Results
+from colbench.results.store import read_results
+
+PLAIN = "plain"
+
+_DAMAGES = {"lost_documents": lost_documents, "shuffled_ids": shuffled_ids}
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Values:
+    """What one run is worth, query by query in the collection's order.
+
+    Attributes:
+        measures: system → measure → float64 array, shape (queries,).
+        answered: system → whether a relevant document stands in the top ten, shape (queries,).
+    """
+
+    measures: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    answered: Mapping[str, NDArray[np.bool_]]
+
+
+class Variants:
+    """Runs of one collection.
+
+    Args:
+        dataset: an option of `conf/dataset`.
+        settings: of the experiment; what they say of systems, measures and encoder holds for every
+            run.
+        words: words of the command line that every run is given.
+        root: where the runs are kept, a folder each.
+        measured: measures that are needed.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        settings: RunSettings,
+        words: Sequence[str],
+        root: Path,
+        measured: Sequence[str],
+    ) -> None:
+        assert settings.gate_power is not None
+        self.power: GatePowerSettings = settings.gate_power
+        self.settings = settings
+        self.words = [*words, f"dataset={dataset}", "task=systems", "gate_power=null", "gate=null"]
+        self.root = root / file_stem(dataset)
+        self.measured = list(measured)
+        self.collection = load_collection(self._compose(PLAIN, self.power.systems, []).dataset)
+
+    def plain(self) -> Values:
+        """Return the values of the run that a variant differs from."""
+        results = self._run(PLAIN, self._compose(PLAIN, self.power.systems, []))
+        return self._values(results, self.power.systems)
+
+    def of(self, name: str, variant: VariantSettings) -> Values:
+        """Return the values of a variant, of the systems it touches."""
+        if variant.damage is not None:
+            return self._damaged(variant)
+        settings = self._compose(name, variant.systems, variant.words)
+        if variant.fresh_vectors:
+            cache = self.root / f".vectors-{file_stem(name)}"
+            settings = settings.model_copy(update={"cache_dir": cache})
+        results = self._run(name, settings, reverse=variant.reverse_queries)
+        return self._values(results, variant.systems)
+
+    def _compose(self, name: str, systems: Sequence[str], words: Sequence[str]) -> RunSettings:
+        measures = ",".join(self.measured)
+        return compose_run(
+            [
+                *self.words,
+                f"systems=[{','.join(systems)}]",
+                "baseline=null",
+                f"measures=[{measures}]",
+                f"name={quoted(f'gate_power {name}')}",
+                f"output_dir={quoted(str(self.root / file_stem(name)))}",
+                *words,
+            ]
+        )
+
+    @property
+    def commits(self) -> set[str | None]:
+        """Commits that the runs were made at; known once they are there."""
+        found = [read_results(file) for file in self.root.glob("*/results.json")]
+        return {results.environment.git_commit for results in found}
+
+    def _run(self, name: str, settings: RunSettings, *, reverse: bool = False) -> Results:
+        folder = settings.output_dir
+        assert folder is not None
+        if is_repeat(settings, folder, any_commit=True):
+            note(f"{name}: measured before")
+            return read_results(folder)
+        note(f"{name}: running")
+        words = ["colbench", "run", *self.words, f"# gate_power, {name}"]
+        return Runner(settings, words, prepare=_reversed if reverse else None).run()[0]
+
+    def _values(self, results: Results, systems: Sequence[str]) -> Values:
+        ids = [query.id for query in results.queries]
+        places = [ids.index(query.id) for query in self.collection.queries]
+        found = {system.name: system for system in results.systems}
+        measures, answered = {}, {}
+        for name in systems:
+            system = found[name]
+            if system.status != "ok":
+                raise ConfigError(f"{name} was skipped: {system.reason}")
+            assert system.per_query is not None and system.first_relevant is not None
+            measures[name] = {
+                measure: np.array(system.per_query[measure])[places] for measure in self.measured
+            }
+            answered[name] = _answered([system.first_relevant[place] for place in places])
+        return Values(measures, answered)
+
+    def _damaged(self, variant: VariantSettings) -> Values:
+        assert variant.damage is not None
+        folder = self.root / PLAIN
+        results = read_results(folder)
+        measures, answered = {}, {}
+        ids = [query.id for query in self.collection.queries]
+        for system in results.systems:
+            if system.name not in variant.systems:
+                continue
+            run = _DAMAGES[variant.damage](
+                verified_run(results, system, folder),
+                self.collection.doc_ids,
+                variant.share,
+                _SEED,
+            )
+            scores = evaluate(self.collection.qrels, run, self.measured)
+            measures[system.name] = {
+                measure: np.array([values[query] for query in ids])
+                for measure, values in scores.items()
+            }
+            first = first_relevant(self.collection.qrels, run)
+            answered[system.name] = _answered([first[query] for query in ids])
+        return Values(measures, answered)
+
+
+def _answered(ranks: Sequence[int | None]) -> NDArray[np.bool_]:
+    return np.array([rank is not None and rank <= 10 for rank in ranks])
+
+
+def _reversed(collection: Collection) -> Collection:
+    return dataclasses.replace(collection, queries=list(reversed(collection.queries)))

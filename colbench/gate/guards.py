@@ -1,0 +1,97 @@
+"""Promises about single queries: those answered before, and those that must be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from colbench.errors import StorageError
+from colbench.gate.rules import LostQueries, MustFind
+from colbench.gate.sides import GatedPair, GatedSide
+from colbench.results.gate import Guard
+from colbench.results.runs import verified_run
+
+ANSWERED = 10
+"""A query is answered when a relevant document stands at this rank or better."""
+
+_NAMED = 10
+
+
+def lost_limit(rule: LostQueries, queries: int) -> int:
+    """Return how many of so many queries may be lost.
+
+    >>> lost_limit(LostQueries(at_most=3, share=0.02), 50)
+    3
+    >>> lost_limit(LostQueries(at_most=3, share=0.02), 300)
+    6
+    """
+    return max(rule.at_most, int(rule.share * queries))
+
+
+def check_lost(pair: GatedPair, rule: LostQueries) -> Guard:
+    """Count the queries that were answered and no longer are."""
+    limit = lost_limit(rule, len(pair.queries))
+    before, after = pair.before.first_relevant or [], pair.after.first_relevant or []
+    ranks = list(zip(pair.queries, before, after, strict=True))
+    lost = [query for query, first, second in ranks if _answered(first) and not _answered(second)]
+    won = sum(_answered(second) and not _answered(first) for _, first, second in ranks)
+    answered = sum(map(_answered, before))
+    told = (
+        f"{len(lost)} of {answered} answered queries lost their last relevant document in the top "
+        f"{ANSWERED} (at most {limit} may), {won} were won"
+    )
+    if lost:
+        told += f": {', '.join(lost[:_NAMED])}{', …' if len(lost) > _NAMED else ''}"
+    return Guard(
+        guard="lost_queries",
+        system=pair.name,
+        passed=len(lost) <= limit,
+        told=told,
+        queries=lost,
+    )
+
+
+def _answered(rank: int | None) -> bool:
+    return rank is not None and rank <= ANSWERED
+
+
+def check_must_find(
+    pairs: Sequence[GatedPair], rules: Sequence[MustFind], candidate: GatedSide
+) -> tuple[list[Guard], list[str]]:
+    """Look for the documents that critical queries have to find, in the candidate's runs.
+
+    Returns:
+        The guards, and what could not be judged: a query that was not searched, a system that was
+        not gated, a run that is missing or damaged.
+    """
+    guards, unjudged = [], []
+    known = {pair.name: pair for pair in pairs}
+    for rule in rules:
+        for name in rule.systems or known:
+            if name not in known:
+                unjudged.append(f"must_find '{rule.name}': system '{name}' was not gated")
+                continue
+            try:
+                guards.append(_find(known[name], rule, candidate))
+            except StorageError as error:
+                unjudged.append(f"must_find '{rule.name}', {name}: {error}")
+    return guards, unjudged
+
+
+def _find(pair: GatedPair, rule: MustFind, candidate: GatedSide) -> Guard:
+    if rule.query not in pair.queries:
+        raise StorageError(f"the collection has no query '{rule.query}'")
+    run = verified_run(candidate.results, pair.after, candidate.folder)
+    ranking = run.rankings.get(rule.query)
+    ranks = {doc: rank for rank, doc in enumerate(ranking.doc_ids if ranking else (), start=1)}
+    missing = [doc for doc in rule.documents if ranks.get(doc, rule.within + 1) > rule.within]
+    found = ", ".join(
+        f"{doc} at rank {ranks[doc]}" if doc in ranks else f"{doc} not retrieved"
+        for doc in (missing or rule.documents)
+    )
+    return Guard(
+        guard="must_find",
+        system=pair.name,
+        passed=not missing,
+        told=f"{rule.name} (query {rule.query}, within {rule.within}): {found}",
+        queries=[rule.query] if missing else [],
+    )

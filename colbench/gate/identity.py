@@ -1,0 +1,99 @@
+"""Exact paths: same settings, same versions, same machine, hence the same rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from colbench.gate.sides import GatedPair
+from colbench.results.gate import Guard
+from colbench.results.schema import Environment, QueryInfo, Results, SystemResult
+
+_TIE = 1e-9
+
+_MACHINE = ("cpu", "threads", "accelerator")
+"""What the last bits of a vector depend on; a lexical index depends on none of it."""
+
+
+def why_not_exact(
+    before: SystemResult, after: SystemResult, baseline: Results, candidate: Results
+) -> str:
+    """Say what allows the rankings of an exact path to differ; empty where nothing does."""
+    reasons = []
+    if before.config != after.config or before.facts != after.facts:
+        reasons.append("its settings")
+    if before.depth != after.depth:
+        reasons.append("its depth")
+    first, second = baseline.environment, candidate.environment
+    changed = [
+        name
+        for name in dict.fromkeys([*first.packages, *second.packages])
+        if first.packages.get(name) != second.packages.get(name)
+    ]
+    if changed:
+        reasons.append(f"the version of {', '.join(changed)}")
+    if _holds_vectors(before) or _holds_vectors(after):
+        reasons += [name for name in _MACHINE if _of(first, name) != _of(second, name)]
+    return ", ".join(reasons)
+
+
+def _holds_vectors(system: SystemResult) -> bool:
+    return system.index is None or system.index.vectors > 0
+
+
+def _of(environment: Environment, name: str) -> object:
+    return getattr(environment, name)
+
+
+def check_identity(pair: GatedPair, queries: Sequence[QueryInfo]) -> Guard:
+    """Compare the rankings of an exact path, query by query.
+
+    Args:
+        pair: an exact one.
+        queries: of the candidate, for their texts.
+    """
+    differing = _differing(pair)
+    if not differing:
+        return Guard(
+            guard="identity",
+            system=pair.name,
+            passed=True,
+            told=f"the rankings of {len(pair.queries)} queries are the baseline's",
+        )
+    first = differing[0]
+    text = next((query.text for query in queries if query.id == first), "")
+    return Guard(
+        guard="identity",
+        system=pair.name,
+        passed=False,
+        told=f"an exact path, and {len(differing)} of {len(pair.queries)} queries are ranked "
+        f"differently; the first is {first} ({text}){_shown(pair, first)}",
+        queries=differing,
+    )
+
+
+def _differing(pair: GatedPair) -> list[str]:
+    before, after = pair.before.rankings, pair.after.rankings
+    found = []
+    for place, query in enumerate(pair.queries):
+        values = [
+            (pair.values_before[name][place], pair.values_after[name][place])
+            for name in _common(pair.values_before, pair.values_after)
+        ]
+        moved = any(abs(second - first) > _TIE for first, second in values)
+        if moved or (before and after and before[place] != after[place]):
+            found.append(query)
+    return found
+
+
+def _common(a: Mapping[str, list[float]], b: Mapping[str, list[float]]) -> list[str]:
+    return [name for name in a if name in b]
+
+
+def _shown(pair: GatedPair, query: str) -> str:
+    """Say what moved for a query: the first measure that differs, if any does."""
+    place = pair.queries.index(query)
+    for name in _common(pair.values_before, pair.values_after):
+        first, second = pair.values_before[name][place], pair.values_after[name][place]
+        if abs(second - first) > _TIE:
+            return f": {name} {first:.4f} → {second:.4f}"
+    return ": no measure sees it"

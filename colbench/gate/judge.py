@@ -1,0 +1,149 @@
+"""The gate: everything that is compared, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import colbench
+from colbench.gate.costs import cost_verdicts
+from colbench.gate.effectiveness import measure_verdicts
+from colbench.gate.guards import check_lost, check_must_find
+from colbench.gate.identity import check_identity
+from colbench.gate.pairing import other_collection, pair_systems
+from colbench.gate.rules import GateRules
+from colbench.gate.sides import GatedPair, GatedSide
+from colbench.report.comparison.changes import (
+    config_changes,
+    environment_changes,
+    setting_changes,
+)
+from colbench.report.comparison.effectiveness import Pair
+from colbench.report.comparison.moved import moved_queries
+from colbench.results.gate import GateReport, Guard, SystemChanges, WorstQueries
+
+_WORST = 5
+"""Queries shown of each system that lost."""
+
+
+def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateReport:
+    """Hold a candidate against a baseline.
+
+    Nothing that the rules ask for is passed over: what cannot be judged is in `unjudged`, and the
+    status is then never a pass.
+
+    Raises:
+        StorageError: values of single queries are damaged.
+    """
+    unjudged = other_collection(candidate, baseline)
+    pairs: list[GatedPair] = []
+    if not unjudged:
+        pairs, unjudged = pair_systems(candidate, baseline, rules)
+    verdicts = measure_verdicts(pairs, rules)
+    guards, unfound = _guards(pairs, candidate, rules)
+    costs = [
+        verdict
+        for pair in pairs
+        for verdict in cost_verdicts(pair, rules.costs, baseline.results, candidate.results)
+    ]
+    unjudged += unfound
+    report = GateReport(
+        colbench_version=colbench.__version__,
+        status="pass",
+        candidate=candidate.told(),
+        baseline=baseline.told(),
+        collection=candidate.results.collection,
+        rules=rules.model_dump(mode="json"),
+        unjudged=unjudged,
+        verdicts=verdicts,
+        guards=guards,
+        costs=costs,
+        notes=_notes(candidate, baseline, pairs, rules),
+        worst=[],
+        config=config_changes(baseline.results, candidate.results),
+        environment=environment_changes(baseline.results, candidate.results),
+        systems=[
+            SystemChanges(system=pair.name, changes=changes)
+            for pair in pairs
+            if (changes := setting_changes(pair.before, pair.after))
+        ],
+    )
+    return report.model_copy(
+        update={
+            "status": _status(report, rules),
+            "worst": _worst(report, pairs, candidate, baseline),
+        }
+    )
+
+
+def _status(report: GateReport, rules: GateRules) -> str:
+    failing = {"regressed"} | ({"inconclusive"} if rules.inconclusive == "fail" else set())
+    if (
+        any(verdict.verdict in failing for verdict in report.verdicts)
+        or any(not guard.passed for guard in report.guards)
+        or any(cost.verdict == "regressed" for cost in report.costs)
+    ):
+        return "regression"
+    return "unjudged" if report.unjudged else "pass"
+
+
+def _guards(
+    pairs: Sequence[GatedPair], candidate: GatedSide, rules: GateRules
+) -> tuple[list[Guard], list[str]]:
+    guards = [check_identity(p, candidate.results.queries) for p in pairs if p.exact]
+    if rules.lost_queries is not None:
+        guards += [
+            check_lost(pair, rules.lost_queries)
+            for pair in pairs
+            if pair.before.first_relevant is not None and pair.after.first_relevant is not None
+        ]
+    found, unjudged = check_must_find(pairs, rules.must_find, candidate)
+    return [*guards, *found], unjudged
+
+
+def _notes(
+    candidate: GatedSide, baseline: GatedSide, pairs: Sequence[GatedPair], rules: GateRules
+) -> list[str]:
+    notes = [
+        f"{pair.name} is an exact path, judged by tests all the same: {pair.why_not_exact} differs"
+        for pair in pairs
+        if pair.why_not_exact
+    ]
+    if rules.systems is None:
+        new = [name for name in candidate.measured if name not in baseline.measured]
+        notes += [f"{name} is new and not gated: accept a new baseline" for name in new]
+        both = [name for name in baseline.skipped if name in candidate.skipped]
+        notes += [f"{name} was skipped in both and is not gated" for name in both]
+    if candidate.results.environment.git_dirty:
+        notes.append("the candidate ran with uncommitted changes")
+    if baseline.results.environment.git_dirty:
+        notes.append("the baseline was made with uncommitted changes")
+    return notes
+
+
+def _worst(
+    report: GateReport, pairs: Sequence[GatedPair], candidate: GatedSide, baseline: GatedSide
+) -> list[WorstQueries]:
+    """Return the queries that lost most, of every system that lost or failed a guard."""
+    failed = {guard.system for guard in report.guards if not guard.passed}
+    lost = {v.system for v in report.verdicts if v.verdict in ("regressed", "inconclusive")}
+    found = []
+    for pair in pairs:
+        measure = _worst_measure(report, pair.name)
+        if pair.name not in failed | lost or measure is None:
+            continue
+        values = [
+            {measure: dict(zip(pair.queries, side[measure], strict=True))}
+            for side in (pair.values_before, pair.values_after)
+        ]
+        compared = Pair(pair.before, pair.after, values[0], values[1])
+        drops, _ = moved_queries(compared, measure, baseline.results, candidate.results, _WORST)
+        if drops:
+            found.append(WorstQueries(system=pair.name, measure=measure, queries=drops))
+    return found
+
+
+def _worst_measure(report: GateReport, system: str) -> str | None:
+    """Return the regressed measure of a system, else the first that the rules name."""
+    of_system = [verdict for verdict in report.verdicts if verdict.system == system]
+    of_system.sort(key=lambda verdict: verdict.verdict != "regressed")
+    return of_system[0].measure if of_system else None

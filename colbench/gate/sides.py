@@ -1,0 +1,106 @@
+"""Opening what is gated and what it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from colbench.gate.baseline import Baseline, is_baseline, read_baseline
+from colbench.results.gate import GateSide
+from colbench.results.per_query import per_query_values
+from colbench.results.schema import Results, SystemResult
+from colbench.results.store import read_results
+
+
+@dataclass(frozen=True)
+class GatedSide:
+    """One side.
+
+    Attributes:
+        path: file or folder, as it was given.
+        results: its content.
+        accepted: UTC time at which it became a baseline; None for plain results.
+        reason: why it did.
+        skipped: system → why it was not measured.
+    """
+
+    path: Path
+    results: Results
+    accepted: str | None = None
+    reason: str | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path) -> GatedSide:
+        """Read a baseline file, a `results.json`, or the folder that holds one.
+
+        Raises:
+            StorageError: it cannot be read, is damaged, or is of another version.
+        """
+        if path.is_file() and is_baseline(path):
+            return cls.of_baseline(path, read_baseline(path))
+        return cls.of_results(path, read_results(path))
+
+    @classmethod
+    def of_baseline(cls, path: Path, baseline: Baseline) -> GatedSide:
+        """Return a side that was read already."""
+        return cls(path, baseline.results, baseline.accepted, baseline.reason, baseline.skipped)
+
+    @classmethod
+    def of_results(cls, path: Path, results: Results) -> GatedSide:
+        """Return a side that was read, or made, already."""
+        skipped = {s.name: s.reason or "" for s in results.systems if s.status == "skipped"}
+        return cls(path, results, skipped=skipped)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def measured(self) -> dict[str, SystemResult]:
+        """Name → system, of those that ran."""
+        return {s.name: s for s in self.results.systems if s.status == "ok"}
+
+    def values(self, system: SystemResult) -> dict[str, dict[str, float]] | None:
+        """Return measure → query id → value; None where they were not kept."""
+        return per_query_values(self.results, system, self.folder)
+
+    def told(self) -> GateSide:
+        """Return it as a report names it."""
+        return GateSide(
+            path=str(self.path),
+            experiment=self.results.experiment,
+            command=self.results.command,
+            created=self.results.created,
+            git_commit=self.results.environment.git_commit,
+            accepted=self.accepted,
+            reason=self.reason,
+        )
+
+
+@dataclass(frozen=True)
+class GatedPair:
+    """A system on both sides, with its values in one order of queries.
+
+    Attributes:
+        name: the system.
+        before: in the baseline.
+        after: in the candidate.
+        queries: query ids, in the order of the candidate's results.
+        values_before: measure → one value a query.
+        values_after: as `values_before`.
+        exact: whether its rankings have to be the baseline's.
+        why_not_exact: what differs, for a system that would have to be otherwise; empty for
+            one whose kind is no exact path.
+    """
+
+    name: str
+    before: SystemResult
+    after: SystemResult
+    queries: list[str]
+    values_before: Mapping[str, list[float]]
+    values_after: Mapping[str, list[float]]
+    exact: bool
+    why_not_exact: str = ""

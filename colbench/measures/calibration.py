@@ -1,0 +1,55 @@
+"""How fast this machine is now: two fixed workloads, timed beside the systems.
+
+A latency in milliseconds says as much about the machine as about the system. Divided by the time
+of a fixed piece of work of the same run it can be held against that of another day: the encoding of
+a query against a matrix product (arithmetic), a search against a scan (memory).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+_SIDE = 1024
+"""Rows and columns of the product's float32 matrices: 2.1 GFLOP."""
+
+_SCANNED = 16_384
+"""Rows of `_SIDE` float32 values that a scan reads: 64 MiB, more than a core's own caches hold."""
+
+_REPEATS = 9
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Medians of repeated runs, after one that does not count.
+
+    Attributes:
+        gemm_ms: milliseconds of a product of two 1024 × 1024 float32 matrices.
+        scan_ms: milliseconds of a product of a 64 MiB float32 matrix and a vector.
+    """
+
+    gemm_ms: float
+    scan_ms: float
+
+
+def calibrate() -> Calibration:
+    """Time both workloads, with the threads this process was given. Takes about half a second."""
+    random = np.random.default_rng(0)
+    rows = random.random((_SCANNED, _SIDE), np.float32)
+    square, vector = rows[:_SIDE].copy(), rows[0].copy()
+    return Calibration(
+        gemm_ms=_median_ms(lambda: square @ square), scan_ms=_median_ms(lambda: rows @ vector)
+    )
+
+
+def _median_ms(work: Callable[[], object]) -> float:
+    work()
+    times = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - started) * 1000)
+    return float(np.median(times))

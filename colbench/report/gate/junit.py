@@ -1,0 +1,86 @@
+"""A gate as JUnit XML: a suite a system, a case a verdict, for what shows the outcome of tests.
+
+Format: https://github.com/testmoapp/junitxml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from colbench.report.gate.findings import GUARDS, cost_told, measure_told, verdict_fails
+from colbench.report.gate.words import COSTS, clean
+from colbench.results.gate import CostVerdict, GateReport, MeasureVerdict
+
+_NAME = "colbench gate"
+_COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+
+
+class _Case(NamedTuple):
+    """One test case; `outcome` is a tag of JUnit's, None where it passed."""
+
+    suite: str
+    name: str
+    outcome: str | None
+    told: str
+
+
+def render_junit(report: GateReport) -> str:
+    """Return the gate as XML: what failed as failures, what was not judged as errors."""
+    cases = list(_cases(report))
+    root = ElementTree.Element("testsuites", {"name": _NAME, **_counts(cases)})
+    for suite in dict.fromkeys(case.suite for case in cases):
+        within = [case for case in cases if case.suite == suite]
+        attributes = {"name": clean(suite), "timestamp": clean(report.candidate.created)}
+        element = ElementTree.SubElement(root, "testsuite", {**attributes, **_counts(within)})
+        for case in within:
+            _add(element, case)
+    ElementTree.indent(root)
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written.decode() + "\n"
+
+
+def _cases(report: GateReport) -> Iterator[_Case]:
+    for verdict in report.verdicts:
+        yield _of_measure(verdict, report)
+    for guard in report.guards:
+        outcome = None if guard.passed else "failure"
+        yield _Case(guard.system, GUARDS[guard.guard], outcome, guard.told)
+    for cost in report.costs:
+        yield _of_cost(cost)
+    for number, reason in enumerate(report.unjudged, start=1):
+        yield _Case("not judged", f"not judged {number}", "error", reason)
+
+
+def _of_measure(verdict: MeasureVerdict, report: GateReport) -> _Case:
+    outcome = None
+    if verdict_fails(verdict.verdict, report):
+        outcome = "failure"
+    elif verdict.verdict == "inconclusive":
+        outcome = "skipped"
+    told = f"{verdict.verdict}, {measure_told(verdict)}: {verdict.reason}"
+    return _Case(verdict.system, verdict.measure, outcome, told)
+
+
+def _of_cost(cost: CostVerdict) -> _Case:
+    outcome = {"regressed": "failure", "inconclusive": "skipped"}.get(cost.verdict)
+    told = f"{cost.verdict}, {cost_told(cost)}"
+    if cost.reason:
+        told += f": {cost.reason}"
+    return _Case(cost.system, COSTS[cost.cost].title, outcome, told)
+
+
+def _counts(cases: list[_Case]) -> dict[str, str]:
+    outcomes = [case.outcome for case in cases]
+    counts = {name: outcomes.count(tag) for tag, name in _COUNTED.items()}
+    return {key: str(value) for key, value in {"tests": len(cases), **counts}.items()}
+
+
+def _add(suite: ElementTree.Element, case: _Case) -> None:
+    element = ElementTree.SubElement(
+        suite, "testcase", classname=clean(f"{_NAME}.{case.suite}"), name=clean(case.name)
+    )
+    if case.outcome:
+        ElementTree.SubElement(element, case.outcome, message=clean(case.told))
+    ElementTree.SubElement(element, "system-out").text = clean(case.told)

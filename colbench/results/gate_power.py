@@ -1,0 +1,84 @@
+"""The schema of `gate_power.json`, what `experiment=gate_power` writes.
+
+Shares are of the resampled sets of queries; effectiveness and its differences are fractions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from colbench.results.origin import CollectionInfo, Environment, Record
+
+FILE_NAME = "gate_power.json"
+SCHEMA_VERSION = 1
+
+
+class Detection(Record):
+    """How often a variant raises an alarm with so many queries."""
+
+    queries: int
+    tests: float = Field(description="share with at least one verdict 'regressed'")
+    gate: float = Field(description="share with such a verdict or too many lost queries")
+    tolerance: float = Field(description="share with a mean that dropped by more than tolerance")
+
+
+class VariantResult(Record):
+    """One variant on one collection."""
+
+    variant: str
+    about: str
+    kind: Literal["noise", "exchanged", "degradation"] = Field(
+        description="exchanged: a degradation whose values are exchanged with the plain run's for "
+        "a random half of the queries: rankings differ as much, and neither is better"
+    )
+    systems: list[str] = Field(description="systems it touches")
+    differences: dict[str, dict[str, float]] = Field(
+        description="system → measure → mean difference over all queries; empty for exchanged"
+    )
+    verdicts: dict[str, dict[str, str]] = Field(
+        description="system → measure → verdict over all queries; empty for exchanged"
+    )
+    lost: dict[str, int] = Field(description="system → answered queries that fell out")
+    detections: list[Detection] = Field(description="one a number of queries")
+
+
+class EqualPower(Record):
+    """The tests beside a fixed tolerance that detects as much: which raises more false alarms?"""
+
+    queries: int
+    power: float = Field(description="mean share of detected degradations, by the tests")
+    tests_noise: float = Field(description="false alarms of the tests, mean over noise")
+    tests_exchanged: float = Field(description="the same over exchanged degradations")
+    fixed_power: float = Field(description="mean share that the declared tolerance detects")
+    fixed_noise: float = Field(description="its false alarms over noise")
+    fixed_exchanged: float = Field(description="its false alarms over exchanged degradations")
+    equal_tolerance: float = Field(description="tolerance with the tests' power")
+    equal_noise: float = Field(description="its false alarms over noise")
+    equal_exchanged: float = Field(description="its false alarms over exchanged degradations")
+
+
+class CollectionPower(Record):
+    """Everything measured on one collection."""
+
+    collection: CollectionInfo
+    commits: list[str] = Field(description="commits that its runs were made at")
+    plain: dict[str, dict[str, float]] = Field(description="system → measure → mean, plain run")
+    variants: list[VariantResult]
+    equal_power: list[EqualPower]
+
+
+class GatePower(Record):
+    """The whole of `gate_power.json`."""
+
+    schema_version: int = SCHEMA_VERSION
+    colbench_version: str
+    command: str
+    created: str
+    environment: Environment
+    config: dict[str, Any]
+    rules: dict[str, Any] = Field(description="the gate's rules")
+    trials: int
+    tolerance: float
+    collections: list[CollectionPower]

@@ -1,0 +1,72 @@
+"""kill -9 at a random moment: afterwards all of the old state or all of the new, and no debris."""
+
+import signal
+
+import pytest
+from checking import check
+from operations import OPERATIONS
+from states import left_over
+from trials import TRIALS, Trial, seeded
+
+pytestmark = pytest.mark.slow
+
+NUMBERS = range(TRIALS)
+
+
+FEWER = range(max(TRIALS // 2, 1))
+"""For operations that take seconds."""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"run", "report"}))
+def test_a_killed_operation_is_taken_up_again(stopping, tmp_path, name, number):
+    operation = stopping(name)
+    with Trial(f"kill {name}") as trial:
+        operation.stopped(tmp_path / "one", seeded(name, number), trial, signal.SIGKILL)
+        check(operation, tmp_path / "one")
+
+
+@pytest.mark.parametrize("number", FEWER)
+@pytest.mark.parametrize("name", ["run", "report"])
+def test_a_killed_command_is_taken_up_again(stopping, tmp_path, name, number):
+    operation = stopping(name)
+    with Trial(f"kill {name}") as trial:
+        operation.stopped(tmp_path / "one", seeded(name, number), trial, signal.SIGKILL)
+        check(operation, tmp_path / "one")
+
+
+@pytest.mark.parametrize("number", FEWER)
+def test_a_run_whose_worker_is_killed_says_so_in_one_line(stopping, tmp_path, number):
+    operation = stopping("run")
+    folder = tmp_path / "one"
+    with Trial("kill a worker") as trial:
+        rng = seeded("worker", number)
+        code = operation.stopped(folder, rng, trial, signal.SIGKILL, find=worker)
+        assert code in (0, 2, -signal.SIGKILL)
+        if code == 2:
+            told = operation.victims.errors()
+            assert "was killed, most likely for want of memory" in told and told.count("\n") == 1
+            assert not left_over(folder / "out")
+        check(operation, folder)
+
+
+def worker(folder):
+    """Return the process id of the worker that is at work, None where none has started."""
+    found = sorted(folder.glob("out/.colbench/*/replies/*.pid"), key=lambda p: p.stat().st_mtime_ns)
+    return int(found[-1].read_text() or 0) if found else None
+
+
+@pytest.mark.parametrize("number", range(max(TRIALS // 4, 1)))
+@pytest.mark.parametrize("name", ["encode", "build", "compact", "report", "run"])
+def test_ctrl_c_ends_with_130_and_leaves_what_can_be_taken_up_again(
+    stopping, tmp_path, name, number
+):
+    operation = stopping(name)
+    folder = tmp_path / "one"
+    with Trial(f"ctrl-c {name}") as trial:
+        code = operation.stopped(folder, seeded(f"c {name}", number), trial, signal.SIGINT)
+        told = operation.victims.errors()
+        assert code in (0, 130), told
+        assert "Traceback" not in told
+        assert not left_over(folder / "out")
+        check(operation, folder)
