@@ -225,7 +225,7 @@ def _whole(file: _File, path: Path) -> Results:
         systems.append(system.model_copy(update=values))
     whole = file.results.model_copy(update={"systems": systems})
     try:
-        return Results.model_validate(whole.model_dump())
+        return Results.model_validate(whole.model_dump(warnings=False))
     except ValidationError as error:
         raise StorageError(f"{path}: {explain(error, Results)}; {_RENEW}") from None
 

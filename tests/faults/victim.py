@@ -8,6 +8,7 @@ nothing are left out: the calibration, and the bundling of the page's plotting l
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -38,7 +39,9 @@ class Victims:
 
     def __init__(self) -> None:
         path = os.pathsep.join(sys.path)
-        self._errors = tempfile.TemporaryFile("a+")  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        # Several processes write to it, and it is emptied between operations.
+        fcntl.fcntl(self._errors, fcntl.F_SETFL, os.O_APPEND)
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
