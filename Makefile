@@ -6,13 +6,18 @@ READY := $(VENV)/.ready
 STANFORD ?= .venv-stanford
 EXAMPLES ?= 4000
 
-.PHONY: quickstart test check fidelity fuzz install clean
+.PHONY: quickstart test gate check fidelity fuzz install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
 
 test: $(READY) check
 	$(BIN)/python -m pytest -q
+
+# Our own quality: the quickstart, measured now, against the baseline that was accepted.
+gate: $(READY)
+	$(BIN)/colbench run --quiet experiment=quickstart output_dir=results/runs/gate \
+	  gate=quickstart gate.baseline=results/quickstart/baseline.json
 
 check: $(READY)
 	$(BIN)/ruff check .

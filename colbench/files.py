@@ -18,6 +18,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from colbench.errors import StorageError
 
 
@@ -79,6 +82,23 @@ def write_json(path: Path, value: Any) -> None:
     with atomic_write(path) as stream:
         json.dump(value, stream, indent=2, ensure_ascii=False, allow_nan=False)
         stream.write("\n")
+
+
+def write_npy(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as `.npy`, atomically.
+
+    `numpy.save` writes to a file through a buffer of the C library, whose last flush nobody checks:
+    on a full disk it cuts off up to 4 kB of an array and says nothing.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    whole = np.ascontiguousarray(array).reshape(array.shape)
+    with atomic_write(path, "wb") as stream:
+        np.lib.format.write_array_header_1_0(
+            stream, np.lib.format.header_data_from_array_1_0(whole)
+        )
+        stream.write(whole.data)
 
 
 def json_sha256(content: Mapping[str, Any]) -> str:

@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     if settings.task == "index_speed":
         return _index_speed(settings, command, console)
     if settings.task == "gate_power":
-        return _gate_power(settings, command, options.overrides, console)
+        return _gate_power(settings, command, options, console)
     baseline = open_baseline(settings.gate) if settings.gate else None
 
     from colbench.experiment.runner import Runner
@@ -131,14 +131,14 @@ def _index_speed(settings: RunSettings, command: list[str], console: Console) ->
 
 
 def _gate_power(
-    settings: RunSettings, command: list[str], words: list[str], console: Console
+    settings: RunSettings, command: list[str], options: argparse.Namespace, console: Console
 ) -> int:
     from rich.markdown import Markdown
 
     from colbench.experiment.gate_power.conductor import Conductor
     from colbench.report.gate_power import render_gate_power
 
-    results, folder = Conductor(settings, command, words).run()
+    results, folder = Conductor(settings, command, options.overrides, options.config_dir).run()
     console.print(Markdown(render_gate_power(results, picture=None)))
     console.print(f"results: {folder / 'gate_power.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)

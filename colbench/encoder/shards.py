@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.errors import StorageError
-from colbench.files import atomic_write, sha256_file, write_json
+from colbench.files import sha256_file, write_json, write_npy
 
 FORMAT = 1
 TEMPORARY_SUFFIX = ".tmp"
@@ -116,8 +116,7 @@ def write_shard(
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=TEMPORARY_SUFFIX, dir=space))
         for file, array in arrays.items():
-            with atomic_write(temporary / file, "wb") as stream:
-                np.save(stream, array, allow_pickle=False)
+            write_npy(temporary / file, array)
         content = {
             "format": FORMAT,
             "fingerprint": fingerprint,

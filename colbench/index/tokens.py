@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.files import atomic_write
+from colbench.files import atomic_write, write_npy
 from colbench.index.size import IndexSize
 
 Precision = Literal["fp16", "int8"]
@@ -72,8 +72,7 @@ class TokenIndex:
                 stream.write(_narrow(block, precision).tobytes())
         if rows != offsets[-1]:
             raise ValueError(f"{rows} vectors were given for documents of {offsets[-1]} tokens")
-        with atomic_write(folder / _OFFSETS, "wb") as stream:
-            np.save(stream, offsets, allow_pickle=False)
+        write_npy(folder / _OFFSETS, offsets)
         return cls.open(folder, dims, precision)
 
     @classmethod

@@ -66,4 +66,4 @@ def test_the_second_writer_of_an_index_is_refused(stopping, victims, tmp_path):
     told = victims.errors()
     assert 0 in codes and set(codes) <= {0, 2}, told
     refused = re.findall(r"^colbench: another process is writing to the index", told, re.MULTILINE)
-    assert len(refused) == codes.count(2)
+    assert len(refused) == codes.count(2), told

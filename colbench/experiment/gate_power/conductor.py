@@ -54,19 +54,26 @@ class Conductor:
         settings: with `gate_power`.
         command: the command line, for the results.
         words: its words that configure, given to every run.
+        extra: further configuration folders.
 
     Raises:
         ConfigError: what the experiment names does not fit together.
     """
 
-    def __init__(self, settings: RunSettings, command: Sequence[str], words: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        command: Sequence[str],
+        words: Sequence[str],
+        extra: Sequence[Path] = (),
+    ) -> None:
         if settings.gate_power is None:
             raise ConfigError("task=gate_power needs gate_power: use experiment=gate_power")
         self.settings = settings
         self.power: GatePowerSettings = settings.gate_power
         self.command = " ".join(command)
-        self.words = list(words)
-        self.rules = load_rules(self.power.rules)
+        self.words, self.extra = list(words), list(extra)
+        self.rules = load_rules(self.power.rules, extra)
         self.root = settings.output_dir or Path("results/runs/gate_power/latest")
         self.measures = list(self.rules.measures)
         self.family = len(self.power.systems) * len(self.measures)
@@ -98,7 +105,9 @@ class Conductor:
         return results, self.root
 
     def _collection(self, dataset: str) -> CollectionPower:
-        runs = Variants(dataset, self.settings, self.words, self.root / RUNS, self.measures)
+        runs = Variants(
+            dataset, self.settings, self.words, self.root / RUNS, self.measures, self.extra
+        )
         plain = runs.plain()
         made = {
             name: _difference(plain, runs.of(name, variant))

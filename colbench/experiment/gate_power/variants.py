@@ -57,6 +57,7 @@ class Variants:
         words: words of the command line that every run is given.
         root: where the runs are kept, a folder each.
         measured: measures that are needed.
+        extra: further configuration folders.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Variants:
         words: Sequence[str],
         root: Path,
         measured: Sequence[str],
+        extra: Sequence[Path] = (),
     ) -> None:
         assert settings.gate_power is not None
         self.power: GatePowerSettings = settings.gate_power
@@ -73,6 +75,7 @@ class Variants:
         self.words = [*words, f"dataset={dataset}", "task=systems", "gate_power=null", "gate=null"]
         self.root = root / file_stem(dataset)
         self.measured = list(measured)
+        self.extra = list(extra)
         self.collection = load_collection(self._compose(PLAIN, self.power.systems, []).dataset)
 
     def plain(self) -> Values:
@@ -102,7 +105,8 @@ class Variants:
                 f"name={quoted(f'gate_power {name}')}",
                 f"output_dir={quoted(str(self.root / file_stem(name)))}",
                 *words,
-            ]
+            ],
+            self.extra,
         )
 
     @property

@@ -14,7 +14,7 @@ from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache import EmbeddingCache, embed_documents
 from colbench.errors import StorageError
-from colbench.files import atomic_write, sha256_file
+from colbench.files import atomic_write, sha256_file, write_npy
 from colbench.index.colbert.documents import Documents, cuts
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.tokens import TokenIndex
@@ -69,7 +69,7 @@ class VectorFiles:
             for block in blocks:
                 stream.write(np.ascontiguousarray(block, dtype="<f2").tobytes())
         self.write_queries(queries)
-        _save(self.lengths, lengths)
+        write_npy(self.lengths, lengths)
 
     def seal(self, of: str) -> None:
         """Record that the files are whole, what they hold, and their checksums."""
@@ -90,8 +90,8 @@ class VectorFiles:
 
     def write_queries(self, queries: Sequence[NDArray[np.float32]]) -> None:
         """Write queries alone."""
-        _save(self.queries, np.concatenate(queries))
-        _save(self.query_lengths, np.array([len(query) for query in queries]))
+        write_npy(self.queries, np.concatenate(queries))
+        write_npy(self.query_lengths, np.array([len(query) for query in queries]))
 
     def read_queries(self) -> list[NDArray[np.float32]]:
         """Return one matrix a query."""
@@ -113,11 +113,6 @@ class VectorFiles:
                 yield start, end, np.asarray(vectors[offsets[start] : offsets[end]])
 
         return Documents(ids, lengths, int(vectors.shape[1]), read)
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    with atomic_write(path, "wb") as stream:
-        np.save(stream, array, allow_pickle=False)
 
 
 def write_vectors(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.errors import StorageError
-from colbench.files import atomic_write, write_json
+from colbench.files import write_json, write_npy
 from colbench.index.size import IndexSize
 from colbench.progress import bar
 from colbench.retriever.analysis import Analyser, AnalyserSettings
@@ -106,10 +106,8 @@ class BM25(Retriever):
         )
         lengths = np.array([len(doc) for doc in terms], np.int32)
         write_json(self.folder / "vocabulary.json", list(vocabulary))
-        with atomic_write(self.folder / "terms.npy", "wb") as stream:
-            np.save(stream, numbers, allow_pickle=False)
-        with atomic_write(self.folder / "lengths.npy", "wb") as stream:
-            np.save(stream, lengths, allow_pickle=False)
+        write_npy(self.folder / "terms.npy", numbers)
+        write_npy(self.folder / "lengths.npy", lengths)
         if vocabulary:  # rank-bm25 divides by the mean length and the vocabulary's size
             # k1 = 0 would divide 0 by 0 where a term is absent; 1e-100 gives the same scores.
             self._model = BM25Okapi(terms, k1=max(self.settings.k1, 1e-100), b=self.settings.b)
