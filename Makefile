@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 STANFORD ?= .venv-stanford
 EXAMPLES ?= 4000
 
-.PHONY: quickstart test gate check fidelity fuzz install clean
+.PHONY: quickstart test gate check faults fidelity fuzz install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
@@ -23,6 +23,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Kill, interrupt, fill the disk, damage files: hundreds of seeded trials; `make test` has a sample.
+faults: $(READY)
+	COLBENCH_FAULT_TRIALS=30 $(BIN)/python -m pytest -q tests/faults
 
 # The codec against the authors' implementation, which has an environment of its own.
 fidelity: $(READY) $(STANFORD)/.ready

@@ -16,6 +16,7 @@ COMPOSITION_ERRORS = (
     TypeError,
     LookupError,
     AttributeError,
+    OSError,
     RecursionError,
 )
 """What a configuration that cannot be composed ends in: Hydra checks little of what it is given,

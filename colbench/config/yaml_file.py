@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))
+        # Results carry the configuration, and their files hold no half surrogate pairs.
+        json.dumps(content, default=str, skipkeys=True, ensure_ascii=False).encode("utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except yaml.MarkedYAMLError as error:

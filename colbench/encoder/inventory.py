@@ -127,6 +127,6 @@ def _description(folder: Path) -> dict[str, Any]:
     """Return what space.json says; it is for people, so a damaged one is no error."""
     try:
         value = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -32,7 +32,8 @@ from colbench.results.store import FILE_NAME, read_results
 
 _PUBLISHED = (
     *("runs", "steps", "per_query", "indexes", "pictures"),
-    *("config.json", "report.md", "report.html", "sweep.csv", "sweep.json", FILE_NAME),
+    *("config.json", "report.md", "report.html", "sweep.csv", "sweep.json", "gate.json", "gate.md"),
+    FILE_NAME,
 )
 _SCRATCH = ".colbench"
 _WORK = "work-"

@@ -300,3 +300,40 @@ def test_an_existing_baseline_that_is_skipped_is_said(folder, cache, tmp_path):
     assert done.returncode == 0, done.stderr
     notes = read_results(tmp_path).notes
     assert "no significance tests: the baseline bm25_cross_encoder was skipped" in notes
+
+
+@pytest.fixture(scope="module")
+def accepted(first_run, tmp_path_factory):
+    """A baseline of the first run."""
+    from colbench.gate.baseline import accept, write_baseline
+
+    file = tmp_path_factory.mktemp("baseline") / "baseline.json"
+    write_baseline(accept(read_results(first_run[1])), file)
+    return file
+
+
+def test_a_run_is_gated_in_one_step_and_passes_against_itself(folder, cache, accepted, tmp_path):
+    rules = tmp_path / "conf" / "gate"
+    rules.mkdir(parents=True)
+    (rules / "small.yaml").write_text("measures: {ndcg@10: 0.005}\n")
+    gated = ["--config-dir", str(tmp_path / "conf"), "gate=small", f"gate.baseline={accepted}"]
+    costs = "gate.costs={peak_rss_bytes: null, encode_latency: null, search_latency: null}"
+    same = colbench(folder, tmp_path / "same", cache, SYSTEMS, *gated, costs)
+    assert same.returncode == 0, same.stderr
+    report = json.loads((tmp_path / "same" / "gate.json").read_text(encoding="utf-8"))
+    assert report["status"] == "pass"
+    assert {v["judged_by"] for v in report["verdicts"] if v["system"] == "bm25"} == {"identity"}
+    assert "Pass" in same.stdout and (tmp_path / "same" / "gate.md").is_file()
+    fewer = colbench(folder, tmp_path / "fewer", cache, "systems=[bm25]", *gated, costs)
+    assert fewer.returncode == 2 and "colbert_exact" in fewer.stdout
+    again = colbench(folder, tmp_path / "same", cache, "systems=[bm25]")
+    assert again.returncode == 0 and not (tmp_path / "same" / "gate.json").exists()
+
+
+def test_a_gate_without_its_baseline_stops_before_any_work(folder, cache, tmp_path):
+    missing = colbench(folder, tmp_path / "out", cache, "gate.baseline=nowhere.json")
+    unnamed = colbench(folder, tmp_path / "out", cache, "gate=default")
+    assert missing.returncode == unnamed.returncode == 2
+    assert "nowhere.json" in missing.stderr and "gate.baseline" in unnamed.stderr
+    assert missing.stderr.count("\n") == unnamed.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ import pytest
 from checking import check
 from operations import OPERATIONS
 from states import left_over
-from trials import TRIALS, Trial, seeded
+from trials import TRIALS, Trial, in_full, seeded
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +35,7 @@ def test_a_killed_command_is_taken_up_again(stopping, tmp_path, name, number):
         check(operation, tmp_path / "one")
 
 
+@in_full
 @pytest.mark.parametrize("number", FEWER)
 def test_a_run_whose_worker_is_killed_says_so_in_one_line(stopping, tmp_path, number):
     operation = stopping("run")
@@ -57,7 +58,9 @@ def worker(folder):
 
 
 @pytest.mark.parametrize("number", range(max(TRIALS // 4, 1)))
-@pytest.mark.parametrize("name", ["encode", "build", "compact", "report", "run"])
+@pytest.mark.parametrize(
+    "name", ["encode", "build", "compact", "report", pytest.param("run", marks=in_full)]
+)
 def test_ctrl_c_ends_with_130_and_leaves_what_can_be_taken_up_again(
     stopping, tmp_path, name, number
 ):

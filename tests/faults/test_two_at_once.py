@@ -8,6 +8,7 @@ import time
 import pytest
 from checking import vectors
 from states import cached, outcome
+from trials import in_full
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +38,7 @@ def test_the_second_run_on_a_folder_is_refused_and_names_the_first(stopping, vic
     assert outcome(folder / "out") == outcome(operation.after / "out")
 
 
+@in_full
 def test_two_runs_share_a_cache(stopping, victims, tmp_path):
     operation = stopping("run")
     folders = [operation.fresh(tmp_path / name) for name in ("one", "two")]

