@@ -17,7 +17,8 @@ COMPOSITION_ERRORS = (
     LookupError,
     AttributeError,
     OSError,
-    RecursionError,
+    RuntimeError,
+    AssertionError,
 )
 """What a configuration that cannot be composed ends in: Hydra checks little of what it is given,
 and lets the errors of its parsers through."""

@@ -38,7 +38,10 @@ def load_rules(name: str, extra: Sequence[Path] = ()) -> GateRules:
         rules = GateRules.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"rules '{name}': {explain(error, GateRules)}") from None
-    check_measures(list(rules.measures))
+    try:
+        check_measures(list(rules.measures))
+    except ConfigError as error:
+        raise ConfigError(f"rules '{name}': {error}") from None
     return rules
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from colbench.files import atomic_write
+from colbench.report.charts.draw import picture
 from colbench.results.gate_power import GatePower
 
 _WIDTH, _ROW = 260, 18
@@ -15,13 +16,12 @@ _RULES = {"tests": "gate's tests", "tolerance": "fixed tolerance"}
 
 def write_picture(results: GatePower, stem: Path) -> None:
     """Write `<stem>.svg` and `<stem>.png`."""
-    import vl_convert
-
-    specification = alarms(results).to_dict()
+    told = f"share of {results.trials:,} gates that raise an alarm; runs that are worse should"
+    svg, png = picture(alarms(results), "Is the gate right?", told)
     with atomic_write(stem.with_suffix(".svg")) as stream:
-        stream.write(vl_convert.vegalite_to_svg(specification))
+        stream.write(svg)
     with atomic_write(stem.with_suffix(".png"), "wb") as stream:
-        stream.write(vl_convert.vegalite_to_png(specification, scale=2))
+        stream.write(png)
 
 
 def alarms(results: GatePower) -> Any:

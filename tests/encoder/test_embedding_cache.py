@@ -188,7 +188,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(
 
     with monkeypatch.context() as patch:
         if failing == "save":
-            patch.setattr(np, "save", full)
+            patch.setattr(np.lib.format, "write_array_header_1_0", full)
         else:
             patch.setattr(Path, "rename", full)
         with pytest.raises(StorageError, match="No space left on device") as error:

@@ -1,5 +1,6 @@
 """Sweeps and multiruns as a user starts them, on a small folder, with the embedded model."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,6 +146,29 @@ def test_finished_points_are_not_measured_again_and_new_ones_are(swept, folder, 
     held = {s.name: s for s in after.systems}
     for system in before.systems:
         assert held[system.name].latency_ms == system.latency_ms
+
+
+def test_what_is_damaged_of_a_sweep_is_measured_again(swept, folder, cache, tmp_path):
+    _, output = swept
+    again = tmp_path / "again"
+    shutil.copytree(output, again)
+    before = {system.name: system for system in read_results(again).systems}
+    points = sorted((again / ".points").glob("*.json"))
+    (run,) = (again / ".points").glob("reference-*/run.trec")
+    for file in (points[0], run):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    stamps = {p: p.stat().st_mtime_ns for p in points}
+    done = colbench(folder, again, cache, *GRID)
+    assert done.returncode == 0, done.stderr
+    changed = [p for p in points if p.stat().st_mtime_ns != stamps[p]]
+    assert changed == [points[0]]
+    after = read_results(again).systems
+    assert len(after) == 9
+    for system in after:
+        assert system.per_query == before[system.name].per_query
+        assert system.run_sha256 == before[system.name].run_sha256
 
 
 def test_a_killed_sweep_goes_on_where_it_stopped(folder, cache, tmp_path):

@@ -196,6 +196,8 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     [
         (f"defaults: [{'x' * 300}]", r"rules '.*mine\.yaml': \[Errno 36\] File name too long"),
         ("measures: {ndcg@10: ${", r"mine\.yaml:1 is not valid YAML"),
+        ('defaults: [{"": null}]', r"rules '.*mine\.yaml': ."),
+        ("measures: {odcg@10: 0.1}", r"rules '.*mine\.yaml': unknown measure 'odcg@10'"),
         ("measures: {ndcg@10: .nan}", "'measures.ndcg@10' is nan"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -110,6 +111,31 @@ def test_systems_that_build_alike_share_one_index_and_report_what_it_took(bench)
     assert second.counted_build_seconds > 0
     assert second.facts()["index_shared"] and not first.facts()["index_shared"]
     assert first.size() == second.size() != other.size()
+
+
+@pytest.mark.parametrize("victim", ["index/segment-000001/codes.npy", "note", "merged"])
+def test_a_shared_index_that_was_damaged_is_built_again(bench, victim):
+    settings = bench.systems["all"].model_copy(
+        update={"index": bench.systems["all"].index.model_copy(update={"pooling": 2})}
+    )
+    bench.systems["pooled"] = settings
+    before = searched(bench, "pooled")
+    (folder,) = (path for path in bench.shared.glob("colbert-*") if path.is_dir())
+    (merged,) = (path for path in bench.shared.glob("pooled-*") if path.is_dir())
+    places = {"note": folder.with_name(f"{folder.name}.json"), "merged": merged / "vectors.npy"}
+    file = places.get(victim) or folder / victim.removeprefix("index/")
+    content = bytearray(file.read_bytes())
+    content[-20] ^= 1
+    file.write_bytes(content)
+    if victim == "merged":
+        shutil.rmtree(folder)
+    system = built(bench, "pooled")
+    assert not system.facts()["index_shared"] and system.counted_build_seconds > 0
+    found = system.search(system.encode([q.text for q in bench.collection.queries]), 20)
+    for one, other in zip(before, found, strict=True):
+        assert one.docs.tolist() == other.docs.tolist()
+        assert one.scores.tolist() == other.scores.tolist()
+    assert built(bench, "pooled").facts()["index_shared"]
 
 
 def test_the_steps_lead_from_the_oracle_to_what_the_search_returns(bench):
