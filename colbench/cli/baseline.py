@@ -41,11 +41,14 @@ def add_parser(commands: Any) -> None:
 
 def accept(options: argparse.Namespace) -> int:
     """Write the file and say what is in it."""
+    from colbench.errors import ConfigError
     from colbench.gate.baseline import accept as accepted
-    from colbench.gate.baseline import write_baseline
+    from colbench.gate.baseline import is_baseline, write_baseline
     from colbench.report.rows import size
     from colbench.results.store import read_results
 
+    if is_baseline(options.results):
+        raise ConfigError(f"{options.results} is a baseline already: name what a run left")
     results = read_results(options.results)
     folder = options.results if options.results.is_dir() else options.results.parent
     output = options.output or folder / "baseline.json"

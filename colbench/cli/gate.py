@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ Hold results against a baseline by declared rules: paired tests of every system 
 paths that must be identical, single queries that must not be lost, sizes, memory and latency.
 
 Exit status: 0 pass; 1 regression; 2 cannot be judged (a system missing or skipped, another
-collection or set of queries) or wrong usage.
+collection or set of queries) or wrong usage; 3 a defect of colbench, told by a traceback.
 
 examples:
   colbench gate out/quickstart --baseline results/quickstart/baseline.json
@@ -77,14 +79,10 @@ def gate(options: argparse.Namespace) -> int:
     from colbench.gate.sides import GatedSide
 
     rules = load_rules(options.rules)
-    report = judge(GatedSide.open(options.candidate), GatedSide.open(options.baseline), rules)
-    _show(report, options.format, options.output)
-    for form in ("markdown", "json", "junit"):
-        file = getattr(options, form)
-        if file is not None:
-            put(_text(report, form), file)
-    _tell_github(report)
-    return report.exit_code
+    candidate = GatedSide.open_candidate(options.candidate)
+    report = judge(candidate, GatedSide.open(options.baseline), rules)
+    files = {form: getattr(options, form) for form in ("markdown", "json", "junit")}
+    return _tell(report, files, options.format, options.output)
 
 
 def open_baseline(rules: GateRules) -> GatedSide:
@@ -107,10 +105,29 @@ def gate_run(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> int
     from colbench.gate.judge import judge
 
     report = judge(candidate, baseline, rules)
-    _show(report, "terminal", None)
-    put(_text(report, "json"), candidate.folder / "gate.json")
-    put(_text(report, "markdown"), candidate.folder / "gate.md")
+    files = {
+        "json": candidate.folder / "gate.json",
+        "markdown": candidate.folder / "gate.md",
+    }
+    return _tell(report, files)
+
+
+def _tell(
+    report: GateReport,
+    files: Mapping[str, Path | None],
+    form: str = "terminal",
+    output: Path | None = None,
+) -> int:
+    """Write everything, show last: whoever reads may stop reading, and the status stays."""
+    for kind, file in files.items():
+        if file is not None:
+            put(_text(report, kind), file)
     _tell_github(report)
+    try:
+        _show(report, form, output)
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the latter is what rich makes of the former
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return report.exit_code
 
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 import colbench
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 on success, 1 when a gate finds a regression, 2 for a mistake the user can correct or
-        what a gate cannot judge, 130 when interrupted.
+        what a gate cannot judge, 3 for a defect, 130 when interrupted.
     """
     parser = build_parser()
     options = _parse(parser, arguments)
@@ -68,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception:  # not 1, which would pass for a regression
+        traceback.print_exc()
+        return 3
 
 
 def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:

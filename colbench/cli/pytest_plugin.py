@@ -10,7 +10,7 @@ everything but pytest is imported when a gate is asked for.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ class ColbenchGate:
         self._config = request.config
         self._told: list[tuple[str, object]] = request.node.user_properties
         self._defaults = _marked(request.node.get_closest_marker(_NAME))
+        self.called = False
 
     def __call__(
         self,
@@ -63,6 +64,7 @@ class ColbenchGate:
         """
         from colbench.errors import ColbenchError
 
+        self.called = True
         try:
             report = self._judge(candidate, baseline, rules)
         except ColbenchError as error:
@@ -110,7 +112,7 @@ class ColbenchGate:
         from colbench.gate.sides import GatedSide
 
         if isinstance(candidate, str | Path):
-            return GatedSide.open(self._path(candidate))
+            return GatedSide.open_candidate(self._path(candidate))
         return GatedSide.of_results(_IN_MEMORY, candidate)
 
     def _path(self, path: str | Path) -> Path:
@@ -128,9 +130,19 @@ class ColbenchGate:
 
 
 @pytest.fixture
-def colbench_gate(request: pytest.FixtureRequest) -> ColbenchGate:
+def colbench_gate(request: pytest.FixtureRequest) -> Iterator[ColbenchGate]:
     """Gate results of colbench: call it with the candidate, and `baseline=` and `rules=`."""
-    return ColbenchGate(request)
+    gate = ColbenchGate(request)
+    yield gate
+    if not gate.called and request.node.get_closest_marker(_NAME) is not None:
+        pytest.fail(f"marked {_NAME}, and nothing was gated: call the fixture", pytrace=False)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test that is marked and has not the fixture: nothing would be gated."""
+    marked = item.get_closest_marker(_NAME) is not None
+    if marked and _NAME not in getattr(item, "fixturenames", ()):
+        pytest.fail(f"marked {_NAME}, and the test has no fixture {_NAME}", pytrace=False)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

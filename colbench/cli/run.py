@@ -91,8 +91,10 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 200)
-    if settings.gate is not None and settings.task in ("index_speed", "gate_power"):
-        raise ConfigError(f"task={settings.task} has no effectiveness to gate: set gate=null")
+    if settings.gate is not None and settings.task != "systems":
+        raise ConfigError(
+            f"task={settings.task} cannot be gated: gate a run of systems, or set gate=null"
+        )
     if settings.task == "index_speed":
         return _index_speed(settings, command, console)
     if settings.task == "gate_power":
@@ -153,6 +155,8 @@ def _multirun(options: argparse.Namespace, command: list[str]) -> int:
 
     if options.show_config:
         raise ConfigError("-m has a configuration for every job: show that of one without -m")
+    if any(word.lstrip("+").split("=")[0].split(".")[0] == "gate" for word in options.overrides):
+        raise ConfigError("-m has no gate: run the jobs, then gate each with colbench gate")
     jobs = Multirun(options.overrides, options.config_dir)
     done, results = jobs.run(" ".join(command))
     console = Console(width=None if sys.stdout.isatty() else 200)

@@ -55,6 +55,8 @@ def gate_values(name: str, extra: Sequence[Path] = ()) -> dict[str, Any]:
     file = known.get(name) or Path(name)
     if not _is_file(file):
         raise ConfigError(f"no rules '{name}': {did_you_mean(name, known)} (or name a YAML file)")
+    if file.suffix != ".yaml":  # Hydra would look for the file of that name with .yaml
+        raise ConfigError(f"rules '{name}': name the file .yaml")
     read_yaml(file)  # Hydra does not say where in it an error is
     folders = [folder / GROUP for folder in [conf_folder(), *extra]]
     search = search_path(folder for folder in folders if folder.is_dir())

@@ -14,6 +14,9 @@ from colbench.config.settings import LatencySettings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.results.schema import Calibration, Fidelity, IndexInfo, Latency
 
+NO_REPLY = 3
+"""Exit status of a worker that could not write its reply."""
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

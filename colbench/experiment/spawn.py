@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from colbench.errors import ColbenchError
-from colbench.experiment.job import EncodeTask, Job, Reply, SweepTask, SystemTask
+from colbench.errors import ColbenchError, StorageError
+from colbench.experiment.job import NO_REPLY, EncodeTask, Job, Reply, SweepTask, SystemTask
 from colbench.files import atomic_write
 
 _THREAD_VARIABLES = (
@@ -37,6 +37,7 @@ def run_job(job: Job) -> Reply:
 
     Raises:
         ColbenchError: the worker died without a reply (killed, out of memory).
+        StorageError: the worker could not write its reply.
         KeyboardInterrupt: the user interrupted it.
     """
     job_file = job.reply.with_suffix(".job.json")
@@ -60,6 +61,11 @@ def run_job(job: Job) -> Reply:
         command, env=environment, stdin=subprocess.PIPE, start_new_session=True
     ) as process:
         code = process.wait()
+    if code == NO_REPLY:
+        raise StorageError(
+            f"{_called(job.todo)}: cannot write {job.reply}; free some space or choose another "
+            "output_dir"
+        )
     if not job.reply.is_file():
         raise ColbenchError(_death(job, code))
     return Reply.model_validate_json(job.reply.read_text(encoding="utf-8"))

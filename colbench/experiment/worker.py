@@ -18,8 +18,8 @@ import numpy as np
 
 from colbench.collection.snapshot import read_snapshot
 from colbench.encoder.cache import EmbeddingCache
-from colbench.errors import ColbenchError, WeightsUnavailable
-from colbench.experiment.job import EncodeReply, EncodeTask, Failure, Job, Reply
+from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
+from colbench.experiment.job import NO_REPLY, EncodeReply, EncodeTask, Failure, Job, Reply
 from colbench.experiment.measurement import measure_system
 from colbench.experiment.sweep.measure import measure_points
 from colbench.files import atomic_write
@@ -70,8 +70,11 @@ def _conductor_ended() -> bool:
 def _work(job_file: str) -> None:
     job = Job.model_validate_json(Path(job_file).read_text(encoding="utf-8"))
     reply = perform(job)
-    with atomic_write(job.reply) as stream:
-        stream.write(reply.model_dump_json())
+    try:
+        with atomic_write(job.reply) as stream:
+            stream.write(reply.model_dump_json())
+    except StorageError:
+        os._exit(130 if _conductor_ended() else NO_REPLY)
 
 
 def main(job_file: str) -> None:

@@ -87,8 +87,8 @@ def accept(
     for system in measured:
         if not results.queries or not system.per_query or system.rankings is None:
             raise ConfigError(
-                f"system '{system.name}' has no values of single queries in these results (they "
-                "were made by an older colbench, or are of a sweep): run the experiment again"
+                f"system '{system.name}' has no rankings of single queries in these results: a "
+                "sweep keeps none, and an older colbench kept none; make a run of it"
             )
     return Baseline(
         results=_reduced(results, measured),

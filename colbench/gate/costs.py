@@ -56,69 +56,71 @@ _ALL = (
 )
 
 
+def missing_costs(pair: GatedPair, rules: CostRules) -> list[str]:
+    """Return the costs that the rules gate, the baseline has and the candidate lacks."""
+    return [
+        cost.key
+        for cost in _ALL
+        if getattr(rules, cost.key) is not None
+        and cost.of(pair.before) is not None
+        and cost.of(pair.after) is None
+    ]
+
+
 def cost_verdicts(
     pair: GatedPair, rules: CostRules, baseline: Results, candidate: Results
 ) -> list[CostVerdict]:
-    """Judge every cost that the rules gate and that either side has."""
+    """Judge every cost that the rules gate and both sides have."""
     elsewhere = bool(why_not_exact(pair.before, pair.after, baseline, candidate))
-    alike = baseline.environment.threads == candidate.environment.threads
     found = []
     for cost in _ALL:
         growth = getattr(rules, cost.key)
-        if growth is None:
+        first, second = cost.of(pair.before), cost.of(pair.after)
+        if growth is None or first is None or second is None:
             continue
         allowed = 1 + growth
         if cost.kind == "size" and elsewhere:
             allowed = max(allowed, 1 + rules.rounding)
-        verdict = _judge(pair, cost, allowed, rules, alike)
-        if verdict is not None:
-            found.append(verdict)
+        doubt = ""
+        if cost.kind == "time":
+            doubt = _doubt(pair, cost, rules) or _other_machine(baseline, candidate)
+        found.append(
+            CostVerdict(
+                system=pair.name,
+                cost=cost.key,
+                verdict="inconclusive" if doubt else _compare(first, second, allowed),
+                baseline=first,
+                candidate=second,
+                ratio=second / first if first else None,
+                allowed=allowed,
+                reason=doubt,
+            )
+        )
     return found
 
 
-def _judge(
-    pair: GatedPair, cost: _Cost, allowed: float, rules: CostRules, alike: bool
-) -> CostVerdict | None:
-    first, second = cost.of(pair.before), cost.of(pair.after)
-    doubt = _doubt(pair, cost, rules, alike)
-    if first is None and second is None and not (doubt and cost.kind == "time"):
-        return None
-    ratio = second / first if first and second is not None else None
-    if not doubt and ratio is None:
-        doubt = f"not measured in the {'baseline' if first is None else 'candidate'}"
-    return CostVerdict(
-        system=pair.name,
-        cost=cost.key,
-        verdict="inconclusive" if doubt or ratio is None else _compare(ratio, allowed),
-        baseline=first,
-        candidate=second,
-        ratio=ratio,
-        allowed=allowed,
-        reason=doubt,
-    )
-
-
-def _compare(ratio: float, allowed: float) -> Verdict:
-    if ratio > allowed:
+def _compare(first: float, second: float, allowed: float) -> Verdict:
+    if second > first * allowed:
         return "regressed"
-    return "improved" if ratio < 1 / allowed else "unchanged"
+    return "improved" if second * allowed < first else "unchanged"
 
 
-def _doubt(pair: GatedPair, cost: _Cost, rules: CostRules, alike: bool) -> str:
+def _other_machine(baseline: Results, candidate: Results) -> str:
+    before, after = baseline.environment, candidate.environment
+    if before.accelerator != after.accelerator:
+        return "timed with another accelerator, which the fixed work does not run on"
+    return "" if before.threads == after.threads else "timed with another number of threads"
+
+
+def _doubt(pair: GatedPair, cost: _Cost, rules: CostRules) -> str:
     """Say why a time cannot be held against the baseline's; empty where it can."""
-    if cost.kind != "time":
-        return ""
-    if not alike:
-        return "timed with another number of threads"
     for side, system in (("baseline", pair.before), ("candidate", pair.after)):
-        if system.calibration is None:
-            return f"no calibration in the {side}: it was made by an older colbench"
         if (system.other_cpu_share or 0) > _BUSY:
             share = f"{system.other_cpu_share:.0%}"
             return f"other processes used {share} of the cores in the {side}"
-    before, after = pair.before.latency_ms, pair.after.latency_ms
     name = "encode" if cost.key == "encode_latency" else "search"
-    times = [getattr(latency, name).p50 for latency in (before, after) if latency]
-    if times and max(times) < rules.least_ms:
+    latencies = (pair.before.latency_ms, pair.after.latency_ms)
+    times = [getattr(latency, name).p50 for latency in latencies if latency]
+    if max(times) < rules.least_ms:
         return f"below {rules.least_ms:g} ms, where times are noise"
     return ""

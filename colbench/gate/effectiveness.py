@@ -3,13 +3,16 @@
 - regressed: the mean is lower by at least the smallest drop that matters, and the drop is shown
   (one-sided, Holm-corrected over everything tested, at the rules' alpha);
 - improved: the same upwards;
-- unchanged: neither, and a drop of that size is excluded (the one-sided lower limit lies above it,
-  the test of non-inferiority);
+- unchanged: neither, and the one-sided lower limit of the mean difference lies above that drop
+  (a test of non-inferiority, not corrected);
 - inconclusive: neither shown nor excluded.
 
-A drop that is shown and too small to matter is therefore unchanged, and a large one that chance
-explains is inconclusive: no tolerance is widened to let either pass. The tests are those of
-`colbench.measures.paired`. An exact path is judged by identity: there any difference counts.
+A large drop that chance explains is inconclusive, and so is a drop that is shown but of which it is
+open whether it is large enough to matter: no tolerance is widened to let either pass. The tests are
+those of `colbench.measures.paired`. The limit is of queries like these: of a kind of query that is
+not among them nothing is known, and where only a handful differ it is too narrow.
+
+An exact path is judged by identity: there any difference counts.
 """
 
 from __future__ import annotations
@@ -62,33 +65,69 @@ def _test(cells: Sequence[_Cell], rules: GateRules) -> list[MeasureVerdict]:
     if not cells:
         return []
     matrix = np.array([_differences(cell) for cell in cells]).T
-    tests = paired_tests(matrix, alpha=rules.alpha, resamples=rules.resamples, seed=rules.seed)
-    drops = holm([test.p_drop for test in tests])
-    rises = holm([test.p_rise for test in tests])
+    count = len(cells)
+    tests = paired_tests(matrix, alpha=rules.alpha, resamples=draws(rules, count), seed=rules.seed)
     return [
-        _verdict(cell, test, drop, rise, rules, len(cells))
-        for cell, test, drop, rise in zip(cells, tests, drops, rises, strict=True)
+        _verdict(cell, test, corrected, rules, count)
+        for cell, test, corrected in zip(cells, tests, correct(tests, count), strict=True)
     ]
 
 
-def decide(
-    test: PairedTest, p_drop: float, p_rise: float, smallest: float, alpha: float
-) -> Verdict:
-    """Return the verdict of a test whose p-values are corrected.
+def draws(rules: GateRules, tests: int) -> int:
+    """Return how many draws a gate of so many tests needs: p-values end at one over them."""
+    return max(rules.resamples, math.ceil(2 * tests / rules.alpha))
+
+
+def least_queries(tests: int, alpha: float) -> int:
+    """Return how many queries it takes at least to show a drop: n random signs end at 2^-n.
+
+    >>> least_queries(1, 0.05), least_queries(8, 0.05)
+    (5, 8)
+    """
+    return math.ceil(math.log2(max(tests, 1) / alpha))
+
+
+class Corrected(NamedTuple):
+    """Holm-corrected p-values of one test.
+
+    Attributes:
+        drop: of "the mean is not below 0".
+        rise: of "the mean is not above 0".
+    """
+
+    drop: float
+    rise: float
+
+
+def correct(tests: Sequence[PairedTest], family: int) -> list[Corrected]:
+    """Correct the tests of a gate; those of its family that are not given have no difference."""
+    untouched = [1.0] * (family - len(tests))
+    drops = holm([test.p_drop for test in tests] + untouched)
+    rises = holm([test.p_rise for test in tests] + untouched)
+    return [Corrected(*both) for both in zip(drops, rises, strict=True)][: len(tests)]
+
+
+def decide(test: PairedTest, p: Corrected, smallest: float, alpha: float) -> Verdict:
+    """Return the verdict of a test.
 
     >>> shown = PairedTest(-0.02, -0.03, -0.01, 0.001, 1.0, 0.1)
-    >>> decide(shown, 0.004, 1.0, smallest=0.005, alpha=0.05)
+    >>> decide(shown, Corrected(0.004, 1.0), smallest=0.005, alpha=0.05)
     'regressed'
-    >>> decide(shown, 0.004, 1.0, smallest=0.05, alpha=0.05)
+    >>> decide(shown, Corrected(0.004, 1.0), smallest=0.05, alpha=0.05)
     'unchanged'
-    >>> decide(shown, 0.2, 1.0, smallest=0.005, alpha=0.05)
+    >>> decide(shown, Corrected(0.2, 1.0), smallest=0.005, alpha=0.05)
     'inconclusive'
     """
-    if test.mean <= -smallest + _TIE and p_drop <= alpha:
+    if _matters(test, smallest) and p.drop <= alpha:
         return "regressed"
-    if test.mean >= smallest - _TIE and p_rise <= alpha:
+    if test.mean >= smallest - _TIE and p.rise <= alpha:
         return "improved"
-    return "unchanged" if test.low is not None and test.low > -smallest else "inconclusive"
+    excluded = test.low is not None and test.low > -smallest + _TIE
+    return "unchanged" if excluded else "inconclusive"
+
+
+def _matters(test: PairedTest, smallest: float) -> bool:
+    return test.mean <= -smallest + _TIE
 
 
 def verdicts_of(
@@ -105,15 +144,12 @@ def verdicts_of(
     tests = paired_tests(
         np.array(list(differences.values())).T,
         alpha=rules.alpha,
-        resamples=rules.resamples,
+        resamples=draws(rules, family),
         seed=rules.seed,
     )
-    untouched = [1.0] * (family - len(tests))
-    drops = holm([test.p_drop for test in tests] + untouched)
-    rises = holm([test.p_rise for test in tests] + untouched)
     return {
-        cell: decide(test, drop, rise, rules.measures[cell[1]], rules.alpha)
-        for cell, test, drop, rise in zip(differences, tests, drops, rises, strict=False)
+        cell: decide(test, p, rules.measures[cell[1]], rules.alpha)
+        for cell, test, p in zip(differences, tests, correct(tests, family), strict=True)
     }
 
 
@@ -121,7 +157,7 @@ def queries_needed(test: PairedTest, smallest: float, alpha: float, tests: int) 
     """Return about how many queries would decide, if they are like those seen.
 
     By the normal approximation: enough for the drop to be shown, where the mean is low enough to
-    matter, else enough to exclude one that does.
+    matter, else enough to exclude one that does; and never fewer than can show anything.
 
     Args:
         test: what was seen.
@@ -130,40 +166,39 @@ def queries_needed(test: PairedTest, smallest: float, alpha: float, tests: int) 
         tests: how many tests share it.
 
     Returns:
-        None where nothing can be said: no query differs, or there is a single one.
+        None where nothing can be said: the mean lies on the border.
 
     >>> queries_needed(PairedTest(0.0, -0.01, 0.01, 0.5, 0.5, 0.1), 0.005, 0.05, 1)
     1083
     """
-    if not test.deviation:
-        return None
-    matters = test.mean <= -smallest
+    matters = _matters(test, smallest)
     level = 1 - alpha / tests if matters else 1 - alpha
     distance = -test.mean if matters else test.mean + smallest
     if distance <= _TIE:
         return None
-    return math.ceil((NormalDist().inv_cdf(level) * test.deviation / distance) ** 2)
+    wanted = math.ceil((NormalDist().inv_cdf(level) * test.deviation / distance) ** 2)
+    return max(wanted, least_queries(tests, alpha))
 
 
 def _verdict(
-    cell: _Cell, test: PairedTest, drop: float, rise: float, rules: GateRules, tests: int
+    cell: _Cell, test: PairedTest, p: Corrected, rules: GateRules, tests: int
 ) -> MeasureVerdict:
     smallest = rules.measures[cell.measure]
-    verdict = decide(test, drop, rise, smallest, rules.alpha)
-    count = len(cell.pair.queries)
+    verdict = decide(test, p, smallest, rules.alpha)
     more = None
     if verdict == "inconclusive":
         needed = queries_needed(test, smallest, rules.alpha, tests)
-        more = None if needed is None else max(needed - count, 1)
-    found = _found(cell, verdict, smallest)
-    return found.model_copy(
+        more = None if needed is None else max(needed - len(cell.pair.queries), 1)
+    return _found(cell, verdict, smallest).model_copy(
         update={
             "low": test.low,
             "high": test.high,
             "p_drop": test.p_drop,
-            "p_holm": drop,
+            "p_holm": p.drop,
+            "p_rise": test.p_rise,
+            "p_rise_holm": p.rise,
             "more_queries": more,
-            "reason": _reason(verdict, test, smallest, more),
+            "reason": _reason(verdict, test, smallest, more, shown=p.drop <= rules.alpha),
         }
     )
 
@@ -197,16 +232,23 @@ def _by_identity(cell: _Cell, rules: GateRules) -> MeasureVerdict:
     return found.model_copy(update={"verdict": verdict, "reason": told})
 
 
-def _reason(verdict: Verdict, test: PairedTest, smallest: float, more: int | None) -> str:
+def _reason(
+    verdict: Verdict, test: PairedTest, smallest: float, more: int | None, *, shown: bool
+) -> str:
     matters = f"{100 * smallest:g} {'point' if smallest == 0.01 else 'points'}"
     if verdict == "regressed":
         return f"a drop of at least {matters}, and shown"
     if verdict == "improved":
         return f"a rise of at least {matters}, and shown: accept a new baseline"
     if verdict == "unchanged":
-        return f"a drop of {matters} or more is excluded"
-    if test.mean <= -smallest + _TIE:
+        differs = test.deviation or test.mean
+        return f"the interval excludes a drop of {matters}" if differs else "no query differs"
+    if _matters(test, smallest):
         told = f"a drop of at least {matters}, which chance explains"
+    elif shown:
+        told = f"a drop is shown; whether it reaches {matters} is open"
     else:
         told = f"a drop of {matters} or more is not excluded"
-    return told if more is None else f"{told}; about {more:,} more queries would decide"
+    if more is None:
+        return told
+    return f"{told}; about {more:,} more quer{'y' if more == 1 else 'ies'} would decide"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from colbench.errors import StorageError
+from colbench.errors import ColbenchError, StorageError
 from colbench.gate.rules import LostQueries, MustFind
 from colbench.gate.sides import GatedPair, GatedSide
 from colbench.results.gate import Guard
 from colbench.results.runs import verified_run
+from colbench.run.model import Run
 
 ANSWERED = 10
 """A query is answered when a relevant document stands at this rank or better."""
 
 _NAMED = 10
+_ROUNDING = 1e-9
 
 
 def lost_limit(rule: LostQueries, queries: int) -> int:
@@ -24,7 +27,7 @@ def lost_limit(rule: LostQueries, queries: int) -> int:
     >>> lost_limit(LostQueries(at_most=3, share=0.02), 300)
     6
     """
-    return max(rule.at_most, int(rule.share * queries))
+    return max(rule.at_most, math.floor(rule.share * queries + _ROUNDING))
 
 
 def check_lost(pair: GatedPair, rule: LostQueries) -> Guard:
@@ -32,11 +35,11 @@ def check_lost(pair: GatedPair, rule: LostQueries) -> Guard:
     limit = lost_limit(rule, len(pair.queries))
     before, after = pair.before.first_relevant or [], pair.after.first_relevant or []
     ranks = list(zip(pair.queries, before, after, strict=True))
-    lost = [query for query, first, second in ranks if _answered(first) and not _answered(second)]
-    won = sum(_answered(second) and not _answered(first) for _, first, second in ranks)
-    answered = sum(map(_answered, before))
+    lost = [query for query, first, second in ranks if answered(first) and not answered(second)]
+    won = sum(answered(second) and not answered(first) for _, first, second in ranks)
+    count = sum(map(answered, before))
     told = (
-        f"{len(lost)} of {answered} answered queries lost their last relevant document in the top "
+        f"{len(lost)} of {count} answered queries lost their last relevant document in the top "
         f"{ANSWERED} (at most {limit} may), {won} were won"
     )
     if lost:
@@ -50,7 +53,8 @@ def check_lost(pair: GatedPair, rule: LostQueries) -> Guard:
     )
 
 
-def _answered(rank: int | None) -> bool:
+def answered(rank: int | None) -> bool:
+    """Return whether a query whose first relevant document has this rank is answered."""
     return rank is not None and rank <= ANSWERED
 
 
@@ -65,23 +69,25 @@ def check_must_find(
     """
     guards, unjudged = [], []
     known = {pair.name: pair for pair in pairs}
+    runs: dict[str, Run] = {}
     for rule in rules:
         for name in rule.systems or known:
             if name not in known:
                 unjudged.append(f"must_find '{rule.name}': system '{name}' was not gated")
                 continue
             try:
-                guards.append(_find(known[name], rule, candidate))
-            except StorageError as error:
+                guards.append(_find(known[name], rule, candidate, runs))
+            except ColbenchError as error:
                 unjudged.append(f"must_find '{rule.name}', {name}: {error}")
     return guards, unjudged
 
 
-def _find(pair: GatedPair, rule: MustFind, candidate: GatedSide) -> Guard:
+def _find(pair: GatedPair, rule: MustFind, candidate: GatedSide, runs: dict[str, Run]) -> Guard:
     if rule.query not in pair.queries:
         raise StorageError(f"the collection has no query '{rule.query}'")
-    run = verified_run(candidate.results, pair.after, candidate.folder)
-    ranking = run.rankings.get(rule.query)
+    if pair.name not in runs:
+        runs[pair.name] = verified_run(candidate.results, pair.after, candidate.folder)
+    ranking = runs[pair.name].rankings.get(rule.query)
     ranks = {doc: rank for rank, doc in enumerate(ranking.doc_ids if ranking else (), start=1)}
     missing = [doc for doc in rule.documents if ranks.get(doc, rule.within + 1) > rule.within]
     found = ", ".join(

@@ -14,23 +14,25 @@ _MACHINE = ("cpu", "threads", "accelerator")
 """What the last bits of a vector depend on; a lexical index depends on none of it."""
 
 
+_OURS = "colbench"
+"""Our own version allows no difference: it is what is judged."""
+
+
 def why_not_exact(
     before: SystemResult, after: SystemResult, baseline: Results, candidate: Results
 ) -> str:
     """Say what allows the rankings of an exact path to differ; empty where nothing does."""
     reasons = []
     if before.config != after.config or before.facts != after.facts:
-        reasons.append("its settings")
-    if before.depth != after.depth:
-        reasons.append("its depth")
+        reasons.append("settings")
     first, second = baseline.environment, candidate.environment
     changed = [
         name
         for name in dict.fromkeys([*first.packages, *second.packages])
-        if first.packages.get(name) != second.packages.get(name)
+        if name != _OURS and first.packages.get(name) != second.packages.get(name)
     ]
     if changed:
-        reasons.append(f"the version of {', '.join(changed)}")
+        reasons.append(f"versions of {', '.join(changed)}")
     if _holds_vectors(before) or _holds_vectors(after):
         reasons += [name for name in _MACHINE if _of(first, name) != _of(second, name)]
     return ", ".join(reasons)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import colbench
-from colbench.gate.costs import cost_verdicts
-from colbench.gate.effectiveness import measure_verdicts
+from colbench.gate.costs import cost_verdicts, missing_costs
+from colbench.gate.effectiveness import least_queries, measure_verdicts
 from colbench.gate.guards import check_lost, check_must_find
 from colbench.gate.identity import check_identity
 from colbench.gate.pairing import other_collection, pair_systems
@@ -45,7 +45,7 @@ def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateRe
         for pair in pairs
         for verdict in cost_verdicts(pair, rules.costs, baseline.results, candidate.results)
     ]
-    unjudged += unfound
+    unjudged += [*unfound, *_beyond_reach(pairs, rules)]
     report = GateReport(
         colbench_version=colbench.__version__,
         status="pass",
@@ -86,6 +86,22 @@ def _status(report: GateReport, rules: GateRules) -> str:
     return "unjudged" if report.unjudged else "pass"
 
 
+def _beyond_reach(pairs: Sequence[GatedPair], rules: GateRules) -> list[str]:
+    """Say what the data are too few or too incomplete for."""
+    reasons = [
+        f"{pair.name}: {cost} was measured in the baseline and not in the candidate"
+        for pair in pairs
+        for cost in missing_costs(pair, rules.costs)
+    ]
+    tests = len(rules.measures) * sum(not pair.exact for pair in pairs)
+    if tests and len(pairs[0].queries) < least_queries(tests, rules.alpha):
+        reasons.append(
+            f"{len(pairs[0].queries)} queries cannot show any drop: {tests} tests at level "
+            f"{rules.alpha:g} need at least {least_queries(tests, rules.alpha)}"
+        )
+    return reasons
+
+
 def _guards(
     pairs: Sequence[GatedPair], candidate: GatedSide, rules: GateRules
 ) -> tuple[list[Guard], list[str]]:
@@ -104,15 +120,26 @@ def _notes(
     candidate: GatedSide, baseline: GatedSide, pairs: Sequence[GatedPair], rules: GateRules
 ) -> list[str]:
     notes = [
-        f"{pair.name} is an exact path, judged by tests all the same: {pair.why_not_exact} differs"
+        f"{pair.name} is an exact path, judged by tests all the same, for want of equal "
+        f"{pair.why_not_exact}"
         for pair in pairs
         if pair.why_not_exact
     ]
     if rules.systems is None:
         new = [name for name in candidate.measured if name not in baseline.measured]
         notes += [f"{name} is new and not gated: accept a new baseline" for name in new]
-        both = [name for name in baseline.skipped if name in candidate.skipped]
-        notes += [f"{name} was skipped in both and is not gated" for name in both]
+        notes += [
+            f"{name} was skipped here and when the baseline was accepted: it is not gated"
+            if name in baseline.skipped
+            else f"{name} is new and was skipped: {why}"
+            for name, why in candidate.skipped.items()
+            if name not in baseline.measured and (baseline.accepted or name not in baseline.skipped)
+        ]
+    if (candidate.results.created, candidate.results.command) == (
+        baseline.results.created,
+        baseline.results.command,
+    ):
+        notes.append("candidate and baseline are the same run")
     if candidate.results.environment.git_dirty:
         notes.append("the candidate ran with uncommitted changes")
     if baseline.results.environment.git_dirty:

@@ -48,19 +48,23 @@ def pair_systems(
     candidate: GatedSide, baseline: GatedSide, rules: GateRules
 ) -> tuple[list[GatedPair], list[str]]:
     """Return the systems to gate, and why others that should be cannot."""
-    before, after = baseline.measured, candidate.measured
     pairs, unjudged = [], []
-    for name in rules.systems or list(before):
+    for name in rules.systems or list(baseline.measured):
         why = _why_not(name, candidate, baseline)
         if not why:
             pair, why = _pair(name, candidate, baseline, rules)
             if pair is not None:
                 pairs.append(pair)
         unjudged += [f"{name}: {reason}" for reason in ([why] if why else [])]
-    if not rules.systems and not before:
+    if baseline.accepted is None and rules.systems is None:  # else it was accepted as it is
+        unjudged += [
+            f"{name}: skipped in both: {why}; accept a baseline without it, or name systems in the "
+            "rules"
+            for name, why in baseline.skipped.items()
+            if name in candidate.skipped
+        ]
+    if not pairs and not unjudged:
         unjudged.append("the baseline measured no system")
-    if rules.systems is None and not set(before) & set(after):
-        unjudged.append("no system was measured in both")
     return pairs, unjudged
 
 
@@ -130,6 +134,8 @@ def _missing(pair: GatedPair, rules: GateRules) -> str:
                 "the rules"
             )
     for word, system in (("baseline", pair.before), ("candidate", pair.after)):
+        if pair.exact and system.rankings is None:
+            reasons.append(f"an exact path without digests of its rankings in the {word}")
         if rules.lost_queries is not None and system.first_relevant is None:
             reasons.append(f"ranks of relevant documents missing in the {word}; run it again")
     return "; ".join(reasons)

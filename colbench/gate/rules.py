@@ -5,10 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
+from colbench.errors import did_you_mean
+from colbench.retriever.registry import kinds
 from colbench.settings import Settings
 
+
+def _different(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands there twice")
+    return names
+
+
+def _kinds(names: list[str]) -> list[str]:
+    for name in names:
+        if name not in kinds():
+            raise ValueError(f"no kind of system '{name}': {did_you_mean(name, kinds())}")
+    return names
+
+
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_different)]
 Share = Annotated[float, Field(ge=0)]
 
 
@@ -40,7 +57,7 @@ class LostQueries(Settings):
 
     at_most: int = Field(3, ge=0, description="queries that may fall out")
     share: float = Field(
-        0.02, ge=0, le=1, description="the same as a share of all queries; the larger limit counts"
+        0.0, ge=0, le=1, description="the same as a share of all queries; the larger limit counts"
     )
 
 
@@ -51,7 +68,7 @@ class MustFind(Settings):
     query: str = Field(description="id of a query of the collection")
     documents: list[str] = Field(min_length=1, description="ids of documents, all to be found")
     within: PositiveInt = Field(10, description="ranks among which they have to be")
-    systems: list[str] | None = Field(None, description="systems it holds for; default: all gated")
+    systems: Names | None = Field(None, description="systems it holds for; default: all gated")
 
 
 class GateRules(Settings):
@@ -60,7 +77,7 @@ class GateRules(Settings):
     baseline: Path | None = Field(
         None, description="baseline file, results.json or run folder; for colbench run"
     )
-    systems: list[str] | None = Field(
+    systems: Names | None = Field(
         None, description="systems to gate; default: all that the baseline measured"
     )
     measures: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
@@ -74,13 +91,15 @@ class GateRules(Settings):
     )
     resamples: int = Field(10_000, ge=1000, description="draws of the bootstrap and of the signs")
     seed: int = Field(0, ge=0, description="of the draws")
-    exact: list[str] = Field(
+    exact: Annotated[list[str], AfterValidator(_kinds)] = Field(
         default_factory=lambda: ["bm25", "colbert_exact"],
         description="kinds of systems without approximation: with the same settings, package "
         "versions and, where they hold vectors, machine, their rankings must be identical",
     )
     inconclusive: Literal["pass", "fail"] = Field(
-        "pass", description="what becomes of a gate in which a drop is neither shown nor excluded"
+        "pass",
+        description="what becomes of a gate in which a drop of effectiveness is neither shown nor "
+        "excluded",
     )
     lost_queries: LostQueries | None = Field(
         default_factory=lambda: LostQueries(), description="null: not guarded"

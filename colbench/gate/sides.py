@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from colbench.errors import ConfigError, StorageError
 from colbench.gate.baseline import Baseline, is_baseline, read_baseline
 from colbench.results.gate import GateSide
 from colbench.results.per_query import per_query_values
@@ -38,8 +39,23 @@ class GatedSide:
         Raises:
             StorageError: it cannot be read, is damaged, or is of another version.
         """
-        if path.is_file() and is_baseline(path):
+        if is_baseline(path):
             return cls.of_baseline(path, read_baseline(path))
+        return cls.of_results(path, read_results(path))
+
+    @classmethod
+    def open_candidate(cls, path: Path) -> GatedSide:
+        """Read a `results.json`, or the folder that holds one.
+
+        Raises:
+            ConfigError: it is a baseline, which is no candidate.
+            StorageError: it cannot be read, is damaged, or is of another version.
+        """
+        if is_baseline(path):
+            raise ConfigError(
+                f"{path} is a baseline, and a candidate is what `colbench run` leaves: name "
+                "results.json or its folder"
+            )
         return cls.of_results(path, read_results(path))
 
     @classmethod
@@ -50,6 +66,7 @@ class GatedSide:
     @classmethod
     def of_results(cls, path: Path, results: Results) -> GatedSide:
         """Return a side that was read, or made, already."""
+        _check_lengths(path, results)
         skipped = {s.name: s.reason or "" for s in results.systems if s.status == "skipped"}
         return cls(path, results, skipped=skipped)
 
@@ -104,3 +121,17 @@ class GatedPair:
     values_after: Mapping[str, list[float]]
     exact: bool
     why_not_exact: str = ""
+
+
+def _check_lengths(path: Path, results: Results) -> None:
+    queries = len(results.queries)
+    if len({query.id for query in results.queries}) < queries:
+        raise StorageError(f"{path}: a query stands there twice; run the experiment again")
+    for system in results.systems:
+        kept = {"first_relevant": system.first_relevant, "rankings": system.rankings}
+        for key, values in kept.items():
+            if values is not None and len(values) != queries:
+                raise StorageError(
+                    f"{path}: system '{system.name}' has {len(values)} values of {key} for "
+                    f"{queries} queries; run the experiment again"
+                )

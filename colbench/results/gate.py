@@ -48,6 +48,8 @@ class MeasureVerdict(Record):
     high: float | None = Field(None, description="one-sided upper limit at level 1 - alpha")
     p_drop: float | None = Field(None, description="one-sided, uncorrected: no drop")
     p_holm: float | None = Field(None, description="p_drop, Holm-corrected over all tests")
+    p_rise: float | None = Field(None, description="one-sided, uncorrected: no rise")
+    p_rise_holm: float | None = Field(None, description="p_rise, Holm-corrected over all tests")
     smallest_drop: float = Field(description="what the rules declare to matter")
     queries: int
     lower: int = Field(description="queries on which the candidate is worse")

@@ -20,7 +20,10 @@ class Detection(Record):
 
     queries: int
     tests: float = Field(description="share with at least one verdict 'regressed'")
-    gate: float = Field(description="share with such a verdict or too many lost queries")
+    gate: float = Field(
+        description="share with such a verdict, too many lost queries, or an exact path that is "
+        "not identical"
+    )
     tolerance: float = Field(description="share with a mean that dropped by more than tolerance")
 
 
@@ -41,6 +44,9 @@ class VariantResult(Record):
         description="system → measure → verdict over all queries; empty for exchanged"
     )
     lost: dict[str, int] = Field(description="system → answered queries that fell out")
+    identity: dict[str, int] = Field(
+        description="exact path that the gate holds to identity → queries ranked differently"
+    )
     detections: list[Detection] = Field(description="one a number of queries")
 
 

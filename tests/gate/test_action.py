@@ -213,7 +213,7 @@ def installed(workspace, **given):
 def test_colbench_is_installed_only_where_it_is_not(workspace):
     on_path(workspace.parent / "bin", python=PIP)
     on_path(workspace.parent / "bin", colbench="echo colbench 9.9")
-    assert installed(workspace, install="colbench==0.1") is None
+    assert installed(workspace) is None
     (workspace.parent / "bin" / "colbench").unlink()
     assert installed(workspace) == ["-m", "pip", "install", "--quiet", "/the/action"]
     words = installed(workspace, install="-c 'my constraints.txt'\n.")

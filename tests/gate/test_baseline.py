@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from pairs import QUERIES, results_with
@@ -141,3 +144,41 @@ def test_the_command_writes_it_beside_the_results_and_the_gate_reads_it(
 def test_baseline_without_an_action_says_how(capsys):
     assert main(["baseline"]) == 2
     assert "accept" in capsys.readouterr().out
+
+
+def test_a_baseline_is_no_candidate_and_no_result(file, capsys):
+    assert main(["gate", str(file), "--baseline", str(file)]) == 2
+    assert "is a baseline" in capsys.readouterr().err
+    assert main(["baseline", "accept", str(file)]) == 2
+    assert "a baseline already" in capsys.readouterr().err
+
+
+def test_a_path_too_long_is_told_in_one_line(file, capsys):
+    assert main(["gate", "x" * 300, "--baseline", str(file)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", ["terminal", "json"])
+def test_a_reader_who_stops_changes_no_status_and_loses_no_file(
+    plain, example_results, file, tmp_path, form
+):
+    write_results(results_with(example_results, -0.1), tmp_path / "worse")
+    command = [
+        *(sys.executable, "-m", "colbench.cli.main", "gate", str(tmp_path / "worse")),
+        *("--baseline", str(file), "--format", form, "--junit", str(tmp_path / "gate.xml")),
+    ]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert (tmp_path / "gate.xml").is_file()
+
+
+def test_a_defect_does_not_pass_for_a_regression(file, monkeypatch, capsys):
+    def broken(*_):
+        raise RuntimeError("made for this test")
+
+    monkeypatch.setattr("colbench.config.gate.load_rules", broken)
+    assert main(["gate", str(file), "--baseline", str(file)]) == 3
+    assert "made for this test" in capsys.readouterr().err

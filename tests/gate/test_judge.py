@@ -9,7 +9,9 @@ import pytest
 from pairs import QUERIES, results_with
 
 from colbench.config.gate import load_rules
+from colbench.errors import StorageError
 from colbench.files import sha256_file
+from colbench.gate.baseline import accept
 from colbench.gate.judge import judge
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedSide
@@ -147,11 +149,10 @@ def test_holm_counts_every_system_and_measure(plain):
 def test_another_collection_or_set_of_queries_cannot_be_judged(plain):
     other = plain.collection.model_copy(update={"fingerprint": "0" * 64})
     renamed = plain.collection.model_copy(update={"name": "another"})
-    fewer = plain.model_copy(update={"queries": plain.queries[1:]})
     for changed, told in (
         (plain.model_copy(update={"collection": other}), "accept a new baseline"),
         (plain.model_copy(update={"collection": renamed}), "another"),
-        (fewer, "1 in the baseline alone (q0)"),
+        (fewer(plain, QUERIES - 1), f"1 in the baseline alone (q{QUERIES - 1})"),
     ):
         report = gate(changed, plain)
         assert (report.status, report.exit_code, report.verdicts) == ("unjudged", 2, [])
@@ -165,8 +166,22 @@ def test_a_missing_or_skipped_system_cannot_be_judged(plain):
     assert "did you mean 'colbart'" in gate(missing, plain).unjudged[0]
     assert "no weights" in gate(skipped, plain).unjudged[0]
     assert gate(skipped, plain).exit_code == 2
-    # Skipped in the baseline as well: nothing was promised, but nothing else was judged either.
-    assert gate(skipped, skipped).exit_code == 2
+
+
+def test_a_system_skipped_on_both_sides_is_no_pass_unless_it_was_accepted_so(plain):
+    skipped = plain.systems[0].model_copy(
+        update={"name": "rerank", "status": "skipped", "reason": "no weights"}
+    )
+    both = plain.model_copy(update={"systems": [*plain.systems, skipped]})
+    report = gate(both, both)
+    assert report.exit_code == 2 and "rerank: skipped in both" in report.unjudged[0]
+    accepted = GatedSide.of_baseline(Path("base.json"), accept(both))
+    report = judge(side(both), accepted, RULES)
+    assert report.exit_code == 0 and any("rerank was skipped here" in n for n in report.notes)
+    named = RULES.model_copy(update={"systems": ["colbert"]})
+    assert gate(both, both, named).exit_code == 0
+    newly = judge(side(both), GatedSide.of_baseline(Path("base.json"), accept(plain)), RULES)
+    assert newly.exit_code == 0 and any("rerank is new and was skipped" in n for n in newly.notes)
 
 
 def test_what_the_rules_ask_for_and_nobody_measured_cannot_be_judged(plain):
@@ -258,9 +273,7 @@ def ranked(plain, lost):
 
 
 def test_no_more_queries_than_allowed_may_fall_out(plain):
-    rules = GateRules(
-        measures={"ndcg@10": 0.005}, lost_queries={"at_most": 2, "share": 0.0}, costs={}
-    )
+    rules = GateRules(measures={"ndcg@10": 0.005}, lost_queries={"at_most": 2}, costs={})
     (guard,) = gate(ranked(plain, 2), plain, rules).guards
     assert guard.passed and guard.queries == ["q0", "q1"]
     report = gate(ranked(plain, 3), plain, rules)
@@ -320,6 +333,66 @@ def test_a_critical_query_that_cannot_be_looked_up_is_no_pass(with_runs, plain):
     assert damaged.exit_code == 2 and "sha256 differs" in damaged.unjudged[0]
 
 
+def test_an_exact_path_without_digests_of_its_rankings_is_no_pass(plain):
+    report = gate(exact(plain, rankings=None), exact(plain))
+    assert report.exit_code == 2 and "digests" in report.unjudged[0]
+
+
+def test_a_release_of_ours_does_not_excuse_an_exact_path(plain):
+    packages = {**plain.environment.packages, "colbench": "9.9"}
+    environment = plain.environment.model_copy(update={"packages": packages})
+    report = gate(exact(plain).model_copy(update={"environment": environment}), exact(plain))
+    assert report.verdicts[0].judged_by == "identity"
+
+
+def fewer(results, count):
+    system = results.systems[0]
+    return change_system(
+        results,
+        per_query={name: values[:count] for name, values in system.per_query.items()},
+        first_relevant=system.first_relevant[:count],
+        rankings=system.rankings[:count],
+    ).model_copy(update={"queries": results.queries[:count]})
+
+
+def test_too_few_queries_to_show_any_drop_are_no_pass(plain, example_results):
+    for count, status in ((4, "unjudged"), (5, "regression")):
+        worse = fewer(results_with(example_results, -0.4), count)
+        report = gate(worse, fewer(plain, count))
+        assert report.status == status
+    assert "need at least 5" in gate(fewer(plain, 4), fewer(plain, 4)).unjudged[0]
+
+
+def test_draws_suffice_for_any_level(plain, example_results):
+    strict = GateRules(measures={"ndcg@10": 0.005}, alpha=1e-5, resamples=1000, lost_queries=None)
+    assert gate(results_with(example_results, -0.4), plain, strict).exit_code == 1
+
+
+def test_a_drop_that_is_shown_and_may_matter_is_said_to_be_open(plain):
+    values = np.full(QUERIES, 0.5)
+    lower = values.copy()
+    lower[: QUERIES // 2] -= 0.009
+    found = verdict_of(with_values(plain, lower), with_values(plain, values))
+    assert found.verdict == "inconclusive" and "a drop is shown" in found.reason
+
+
+def test_an_improvement_shows_the_p_value_of_a_rise(plain, example_results):
+    found = verdict_of(results_with(example_results, 0.1), plain)
+    assert found.p_rise_holm <= 0.05 < found.p_holm
+
+
+def test_the_same_run_on_both_sides_is_told(plain):
+    assert any("the same run" in note for note in gate(plain, plain).notes)
+
+
+def test_lists_that_do_not_fit_the_queries_are_refused(plain):
+    for update in ({"rankings": ["a"]}, {"first_relevant": [1]}):
+        with pytest.raises(StorageError, match="run the experiment again"):
+            side(change_system(plain, **update))
+    with pytest.raises(StorageError, match="twice"):
+        side(plain.model_copy(update={"queries": [plain.queries[0]] * QUERIES}))
+
+
 def timed(plain, factor=1.0, gemm=10.0, **update):
     system = plain.systems[0]
     latency = system.latency_ms
@@ -354,16 +427,26 @@ def test_latency_counts_only_beside_the_machines_own_speed(plain):
 def test_latency_is_not_judged_where_it_means_nothing(plain):
     before, slow = timed(plain), timed(plain, factor=5)
     busy = change_system(slow, other_cpu_share=0.4)
-    older = change_system(slow, calibration=None)
-    threads = slow.model_copy(
-        update={"environment": plain.environment.model_copy(update={"threads": 99})}
+    threads, accelerator = (
+        slow.model_copy(update={"environment": plain.environment.model_copy(update=update)})
+        for update in ({"threads": 99}, {"accelerator": "a GPU"})
     )
-    for candidate, told in ((busy, "40%"), (older, "no calibration"), (threads, "threads")):
+    for candidate, told in ((busy, "40%"), (threads, "threads"), (accelerator, "accelerator")):
         found, report = costs_of(candidate, before)
         assert found["search_latency"].verdict == "inconclusive" and report.exit_code == 0
         assert told in found["search_latency"].reason
     tiny, _ = costs_of(timed(plain, factor=0.004), timed(plain, factor=0.001))
     assert tiny["search_latency"].verdict == "inconclusive"
+
+
+def test_a_cost_that_the_candidate_lacks_is_no_pass(plain):
+    for update in ({"calibration": None}, {"latency_ms": None}):
+        _, report = costs_of(change_system(timed(plain), **update), timed(plain))
+        assert report.exit_code == 2 and "search_latency was measured" in report.unjudged[1]
+    _, report = costs_of(change_system(plain, peak_rss_bytes=None), plain)
+    assert report.exit_code == 2
+    found, report = costs_of(sized(plain, 5), sized(plain, 0))
+    assert found["index_bytes"].verdict == "regressed"
 
 
 def sized(plain, count, **update):

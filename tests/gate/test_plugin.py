@@ -59,6 +59,14 @@ TESTS = """
     def test_wrong_marker(colbench_gate):
         pass
 
+    @pytest.mark.colbench_gate(baseline=BASE)
+    def test_marked_without_the_fixture():
+        pass
+
+    @pytest.mark.colbench_gate(baseline=BASE)
+    def test_marked_and_never_called(colbench_gate):
+        pass
+
     @pytest.fixture
     def gated(colbench_gate):
         return colbench_gate("worse", baseline=BASE)
@@ -188,6 +196,8 @@ def test_every_gate_is_listed_once_and_no_other_test(outcome):
         ("test_no_baseline", "a gate needs a baseline"),
         ("test_no_candidate", "nowhere"),
         ("test_no_rules", "no rules 'strange'"),
+        ("test_marked_without_the_fixture", "the test has no fixture colbench_gate"),
+        ("test_marked_and_never_called", "nothing was gated"),
         ("test_wrong_marker", "the marker colbench_gate takes baseline=… and rules=… alone"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from colbench.cli.main import main
 from colbench.config.compose import compose_run
 from colbench.config.folder import options
 from colbench.config.gate import load_rules
@@ -31,6 +32,9 @@ def test_rules_of_ones_own_begin_with_the_shipped_ones(tmp_path):
         ("measures: [", "rules"),
         ("defaults: [nothing]", "rules"),
         ("measures: {ndcg@10: 0.1}\nmust_find: [{query: q}]", "must_find"),
+        ("measures: {ndcg@10: 0.1}\nexact: [bm52]", "did you mean 'bm25'"),
+        ("measures: {ndcg@10: 0.1}\nsystems: []", "systems"),
+        ("measures: {ndcg@10: 0.1}\nsystems: [bm25, bm25]", "twice"),
     ],
 )
 def test_a_mistake_in_rules_is_told_in_one_line(tmp_path, content, told):
@@ -56,3 +60,21 @@ def test_a_run_takes_a_gate_by_name_or_by_its_keys():
         compose_run(["gate.alhpa=0.1"])
     with pytest.raises(ConfigError, match="unknown gate 'must'"):
         compose_run(["gate=must"])
+
+
+def test_another_ending_is_refused_where_another_file_would_be_read(tmp_path):
+    (tmp_path / "mine.yaml").write_text("measures: {ndcg@10: 0.5}\n")
+    (tmp_path / "mine.yml").write_text("measures: {ndcg@10: 0.001}\n")
+    with pytest.raises(ConfigError, match=r"name the file \.yaml"):
+        load_rules(str(tmp_path / "mine.yml"))
+
+
+@pytest.mark.parametrize("words", [["experiment=sweep_search"], ["experiment=gate_power"]])
+def test_what_cannot_be_gated_says_so_before_any_work(words, capsys):
+    assert main(["run", *words, "gate.baseline=nowhere.json"]) == 2
+    assert "cannot be gated" in capsys.readouterr().err
+
+
+def test_a_multirun_has_no_gate(capsys):
+    assert main(["run", "-m", "k=10,100", "gate=default", "gate.baseline=b.json"]) == 2
+    assert "gate each with colbench gate" in capsys.readouterr().err

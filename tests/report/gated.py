@@ -21,7 +21,9 @@ from colbench.results.gate import (
 )
 from colbench.results.schema import CollectionInfo, Results
 
-RULES = GateRules(measures={"ndcg@10": 0.005, "mrr@10": 0.01})
+RULES = GateRules(
+    measures={"ndcg@10": 0.005, "mrr@10": 0.01}, lost_queries={"at_most": 3, "share": 0.02}
+)
 HOSTILE = [
     "a|b",
     "<b>&amp;",

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.gate.effectiveness import decide
+from colbench.gate.effectiveness import correct, decide, draws
 from colbench.gate.guards import lost_limit
 from colbench.gate.rules import GateRules
 from colbench.measures.paired import paired_tests
-from colbench.measures.significance import holm
 
 _COLUMNS = 400
 """Tests whose draws are held at a time."""
@@ -29,11 +28,14 @@ class Difference:
 
     Attributes:
         deltas: (system, measure) → variant minus plain, float64 array of shape (queries,).
-        lost: system → 1 where an answered query is no longer, shape (queries,).
+        lost: system → whether an answered query is no longer, shape (queries,).
+        differs: exact path that has to be identical → whether a query is ranked differently, shape
+            (queries,).
     """
 
     deltas: Mapping[tuple[str, str], NDArray[np.float64]]
     lost: Mapping[str, NDArray[np.bool_]]
+    differs: Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Alarms:
 
     Attributes:
         tests: at least one verdict "regressed".
-        gate: such a verdict, or too many lost queries.
+        gate: such a verdict, too many lost queries, or an exact path that is not identical.
         drop: largest drop of a mean over systems and measures, float64.
     """
 
@@ -70,8 +72,7 @@ def judge_trials(
         drawn: queries of each trial, shape (trials, size).
         rules: of the gate.
         family: number of tests of each gate, those of untouched systems included.
-        signs: of `draw_signs`, to exchange the runs; queries that are lost or won are then not
-            told apart, and none counts as lost.
+        signs: of `draw_signs`, to exchange the runs; nothing but the tests is asked then.
     """
     trials, size = drawn.shape
     turned = 1.0 if signs is None else signs
@@ -82,9 +83,12 @@ def judge_trials(
     }
     drop = -np.min([np.zeros(trials), *(s.mean(axis=1) for s in samples.values())], axis=0)
     guarded = np.zeros(trials, dtype=np.bool_)
-    for lost in difference.lost.values() if signs is None else ():
-        if rules.lost_queries is not None:
-            guarded |= lost[drawn].sum(axis=1) > lost_limit(rules.lost_queries, size)
+    if signs is None:
+        for lost in difference.lost.values():
+            if rules.lost_queries is not None:
+                guarded |= lost[drawn].sum(axis=1) > lost_limit(rules.lost_queries, size)
+        for differs in difference.differs.values():
+            guarded |= differs[drawn].any(axis=1)
     tests = _regressed(samples, trials, rules, family)
     return Alarms(tests=tests, gate=tests | guarded, drop=drop)
 
@@ -100,19 +104,18 @@ def _regressed(
     if not samples:
         return found
     smallest = [rules.measures[measure] for _, measure in samples]
-    untouched = [1.0] * (family - len(samples))
     at_once = max(1, _COLUMNS // len(samples))
     for start in range(0, trials, at_once):
         block = np.stack([sample[start : start + at_once] for sample in samples.values()], axis=1)
         columns = block.reshape(-1, block.shape[-1]).T
-        tests = paired_tests(columns, alpha=rules.alpha, resamples=rules.resamples, seed=rules.seed)
+        tests = paired_tests(
+            columns, alpha=rules.alpha, resamples=draws(rules, family), seed=rules.seed
+        )
         for trial in range(len(block)):
             own = tests[trial * len(samples) : (trial + 1) * len(samples)]
-            drops = holm([test.p_drop for test in own] + untouched)[: len(own)]
-            rises = holm([test.p_rise for test in own] + untouched)[: len(own)]
             found[start + trial] = any(
-                decide(test, p_drop, p_rise, least, rules.alpha) == "regressed"
-                for test, p_drop, p_rise, least in zip(own, drops, rises, smallest, strict=True)
+                decide(test, p, least, rules.alpha) == "regressed"
+                for test, p, least in zip(own, correct(own, family), smallest, strict=True)
             )
     return found
 
@@ -134,4 +137,4 @@ def equal_tolerance(drops: Sequence[NDArray[np.float64]], power: float) -> float
         power: share to detect.
     """
     every = np.sort(np.concatenate(list(drops)))
-    return float(np.quantile(every, 1 - power, method="higher"))
+    return max(float(np.quantile(every, 1 - power, method="higher")), 0.0)

@@ -21,8 +21,9 @@ from colbench.experiment.gate_power.damage import lost_documents, shuffled_ids
 from colbench.experiment.output import file_stem
 from colbench.experiment.repeat import is_repeat
 from colbench.experiment.runner import Runner
+from colbench.gate.guards import answered
 from colbench.measures.effectiveness import evaluate
-from colbench.measures.ranks import first_relevant
+from colbench.measures.ranks import first_relevant, ranking_digest
 from colbench.progress import note
 from colbench.results.runs import verified_run
 from colbench.results.schema import Results
@@ -41,10 +42,14 @@ class Values:
     Attributes:
         measures: system → measure → float64 array, shape (queries,).
         answered: system → whether a relevant document stands in the top ten, shape (queries,).
+        digests: system → digest of each query's ranking, shape (queries,).
+        results: of the run; of the plain one, where its rankings were damaged.
     """
 
-    measures: Mapping[str, Mapping[str, NDArray[np.float64]]]
-    answered: Mapping[str, NDArray[np.bool_]]
+    measures: dict[str, Mapping[str, NDArray[np.float64]]]
+    answered: dict[str, NDArray[np.bool_]]
+    digests: dict[str, NDArray[np.str_]]
+    results: Results
 
 
 class Variants:
@@ -109,12 +114,6 @@ class Variants:
             self.extra,
         )
 
-    @property
-    def commits(self) -> set[str | None]:
-        """Commits that the runs were made at; known once they are there."""
-        found = [read_results(file) for file in self.root.glob("*/results.json")]
-        return {results.environment.git_commit for results in found}
-
     def _run(self, name: str, settings: RunSettings, *, reverse: bool = False) -> Results:
         folder = settings.output_dir
         assert folder is not None
@@ -129,24 +128,25 @@ class Variants:
         ids = [query.id for query in results.queries]
         places = [ids.index(query.id) for query in self.collection.queries]
         found = {system.name: system for system in results.systems}
-        measures, answered = {}, {}
+        values = Values({}, {}, {}, results)
         for name in systems:
             system = found[name]
             if system.status != "ok":
                 raise ConfigError(f"{name} was skipped: {system.reason}")
-            assert system.per_query is not None and system.first_relevant is not None
-            measures[name] = {
+            assert system.per_query and system.first_relevant and system.rankings
+            values.measures[name] = {
                 measure: np.array(system.per_query[measure])[places] for measure in self.measured
             }
-            answered[name] = _answered([system.first_relevant[place] for place in places])
-        return Values(measures, answered)
+            values.answered[name] = _answered([system.first_relevant[place] for place in places])
+            values.digests[name] = np.array(system.rankings)[places]
+        return values
 
     def _damaged(self, variant: VariantSettings) -> Values:
         assert variant.damage is not None
         folder = self.root / PLAIN
         results = read_results(folder)
-        measures, answered = {}, {}
         ids = [query.id for query in self.collection.queries]
+        values = Values({}, {}, {}, results)
         for system in results.systems:
             if system.name not in variant.systems:
                 continue
@@ -157,17 +157,20 @@ class Variants:
                 _SEED,
             )
             scores = evaluate(self.collection.qrels, run, self.measured)
-            measures[system.name] = {
-                measure: np.array([values[query] for query in ids])
-                for measure, values in scores.items()
+            values.measures[system.name] = {
+                measure: np.array([by_query[query] for query in ids])
+                for measure, by_query in scores.items()
             }
             first = first_relevant(self.collection.qrels, run)
-            answered[system.name] = _answered([first[query] for query in ids])
-        return Values(measures, answered)
+            values.answered[system.name] = _answered([first[query] for query in ids])
+            values.digests[system.name] = np.array(
+                [ranking_digest(run.rankings[query].doc_ids) for query in ids]
+            )
+        return values
 
 
 def _answered(ranks: Sequence[int | None]) -> NDArray[np.bool_]:
-    return np.array([rank is not None and rank <= 10 for rank in ranks])
+    return np.array([answered(rank) for rank in ranks])
 
 
 def _reversed(collection: Collection) -> Collection:

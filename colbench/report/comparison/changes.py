@@ -8,8 +8,8 @@ from typing import Any
 from colbench.results.comparison import Change
 from colbench.results.schema import Results, SystemResult
 
-_PLACES = ("output_dir", "cache_dir", "index_dir")
-"""Where files are kept, which no number depends on."""
+_PLACES = ("output_dir", "cache_dir", "index_dir", "gate")
+"""Where files are kept, and what becomes of the results: no number depends on it."""
 
 
 def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:

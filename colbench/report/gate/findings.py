@@ -51,10 +51,16 @@ def verdict_fails(verdict: Verdict, report: GateReport) -> bool:
     )
 
 
+def shown_p(verdict: MeasureVerdict) -> float | None:
+    """Return the corrected p-value in the direction of the verdict."""
+    return verdict.p_rise_holm if verdict.verdict == "improved" else verdict.p_holm
+
+
 def measure_told(verdict: MeasureVerdict) -> str:
     """Return what happened to a measure."""
     means = f"{verdict.baseline:.4f} → {verdict.candidate:.4f}"
-    p = f", Holm p {p_value(verdict.p_holm)}" if verdict.p_holm is not None else ""
+    shown = shown_p(verdict)
+    p = f", Holm p {p_value(shown)}" if shown is not None else ""
     return f"{means} ({points(verdict.difference)} points{p})"
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from colbench.report.comparison.sections import changes_table, query_cells
 from colbench.report.comparison.tables import ComparisonTable, Section, points
-from colbench.report.gate.findings import GUARDS, failures, improvements
+from colbench.report.gate.findings import GUARDS, failures, improvements, shown_p
 from colbench.report.gate.words import COSTS, accept_command, clean, growth, p_value, values
 from colbench.results.comparison import Change
 from colbench.results.gate import CostVerdict, GateReport, MeasureVerdict
@@ -53,8 +53,9 @@ def _effectiveness(report: GateReport) -> Section:
     level = f"{1 - report.rules['alpha']:.0%}"
     legend = (
         "points: candidate minus baseline, × 100. interval: one-sided limits, each at "
-        f"{level}, bootstrap over queries (BCa), not corrected. p: no drop, one-sided, "
-        "Holm-corrected over all systems and measures tested. worse / better: queries."
+        f"{level}, bootstrap over queries (BCa), not corrected. p: no drop (of an improvement: no "
+        "rise), one-sided, Holm-corrected over all systems and measures tested. worse / better: "
+        "queries."
     )
     return Section(
         "Effectiveness", tables=[ComparisonTable("", titles, lines, left=3)], legend=legend
@@ -75,7 +76,7 @@ def _measure(verdict: MeasureVerdict) -> list[str]:
         f"{verdict.candidate:.4f}",
         points(verdict.difference),
         limits,
-        p_value(verdict.p_holm),
+        p_value(shown_p(verdict)),
         f"{verdict.lower} / {verdict.higher}",
     ]
 

@@ -1,0 +1,132 @@
+"""All trials of one collection, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from colbench.config.gate_power import GatePowerSettings, VariantSettings
+from colbench.experiment.gate_power.trials import (
+    Alarms,
+    Difference,
+    draw,
+    draw_signs,
+    equal_tolerance,
+    judge_trials,
+)
+from colbench.gate.effectiveness import verdicts_of
+from colbench.gate.rules import GateRules
+from colbench.progress import bar
+from colbench.results.gate_power import Detection, EqualPower, VariantResult
+
+_SEED = 0
+
+
+class Judged:
+    """All trials of one collection.
+
+    Args:
+        power: the experiment's settings.
+        rules: of the gates.
+        family: tests of each gate.
+        queries: queries of the collection.
+        made: variant → how it differs from the plain run.
+    """
+
+    def __init__(
+        self,
+        power: GatePowerSettings,
+        rules: GateRules,
+        family: int,
+        queries: int,
+        made: Mapping[str, Difference],
+    ) -> None:
+        self.power, self.rules, self.family = power, rules, family
+        self.made = made
+        self.alarms: dict[tuple[str, str, int], Alarms] = {}
+        kinds = {"noise": power.noise, "degradation": power.degradations}
+        kinds["exchanged"] = power.degradations
+        todo = [(kind, name, n) for kind in kinds for name in kinds[kind] for n in power.sizes]
+        for kind, name, size in bar(todo, description="judging", unit="gate"):
+            drawn = draw(queries, size, power.trials, _SEED)
+            signs = draw_signs(power.trials, size, _SEED) if kind == "exchanged" else None
+            self.alarms[kind, name, size] = judge_trials(made[name], drawn, rules, family, signs)
+
+    def variants(self) -> list[VariantResult]:
+        """Return noise, degradations, and these exchanged."""
+        noise, degradations = self.power.noise, self.power.degradations
+        return [
+            *(self._variant("noise", name, variant) for name, variant in noise.items()),
+            *(self._variant("degradation", name, v) for name, v in degradations.items()),
+            *(self._variant("exchanged", name, v) for name, v in degradations.items()),
+        ]
+
+    def _variant(self, kind: str, name: str, variant: VariantSettings) -> VariantResult:
+        differences: dict[str, dict[str, float]] = {}
+        verdicts: dict[str, dict[str, str]] = {}
+        lost: dict[str, int] = {}
+        identity: dict[str, int] = {}
+        if kind != "exchanged":
+            made = self.made[name]
+            found = verdicts_of(made.deltas, self.rules, self.family)
+            for (system, measure), delta in made.deltas.items():
+                differences.setdefault(system, {})[measure] = float(delta.mean())
+                verdicts.setdefault(system, {})[measure] = found[system, measure]
+            lost = {system: int(values.sum()) for system, values in made.lost.items()}
+            identity = {system: int(values.sum()) for system, values in made.differs.items()}
+        return VariantResult.model_validate(
+            {
+                "variant": name,
+                "about": variant.about,
+                "kind": kind,
+                "systems": variant.systems,
+                "differences": differences,
+                "verdicts": verdicts,
+                "lost": lost,
+                "identity": identity,
+                "detections": [self._detection(kind, name, size) for size in self.power.sizes],
+            }
+        )
+
+    def _detection(self, kind: str, name: str, size: int) -> Detection:
+        alarms = self.alarms[kind, name, size]
+        return Detection(
+            queries=size,
+            tests=float(alarms.tests.mean()),
+            gate=float(alarms.gate.mean()),
+            tolerance=float((alarms.drop > self.power.tolerance).mean()),
+        )
+
+    def equal_power(self) -> list[EqualPower]:
+        """Return, for each number of queries, the tests beside fixed tolerances."""
+        return [self._equal(size) for size in self.power.sizes]
+
+    def _equal(self, size: int) -> EqualPower:
+        of = {
+            kind: [alarms for (k, _, n), alarms in self.alarms.items() if (k, n) == (kind, size)]
+            for kind in ("noise", "degradation", "exchanged")
+        }
+
+        def tests(kind: str) -> float:
+            return float(np.mean([alarms.tests.mean() for alarms in of[kind]]))
+
+        def fixed(kind: str, tolerance: float) -> float:
+            return float(np.mean([(alarms.drop > tolerance).mean() for alarms in of[kind]]))
+
+        power = tests("degradation")
+        # Just below: a drop has to be larger than the tolerance.
+        equal = equal_tolerance([alarms.drop for alarms in of["degradation"]], power) - 1e-12
+        declared = self.power.tolerance
+        return EqualPower(
+            queries=size,
+            power=power,
+            tests_noise=tests("noise"),
+            tests_exchanged=tests("exchanged"),
+            fixed_power=fixed("degradation", declared),
+            fixed_noise=fixed("noise", declared),
+            fixed_exchanged=fixed("exchanged", declared),
+            equal_tolerance=equal,
+            equal_noise=fixed("noise", equal),
+            equal_exchanged=fixed("exchanged", equal),
+        )
