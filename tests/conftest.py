@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from colbench.collection.model import Collection, Document, Query
 from colbench.results.schema import (
@@ -21,6 +22,10 @@ from colbench.results.schema import (
     Significance,
     SystemResult,
 )
+
+# Timing is never asserted: a busy machine would fail a property that holds.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

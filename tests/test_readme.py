@@ -15,7 +15,9 @@ from colbench.config.compose import compose_run, selected_systems
 from colbench.config.sweep import sweep_points
 from colbench.encoder.cache import EmbeddingCache
 from colbench.experiment.multirun import Multirun
+from colbench.results.gate_power import GatePower
 from colbench.results.index_speed import IndexSpeed
+from colbench.results.sealed import read_sealed
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system
@@ -146,3 +148,17 @@ def test_the_readmes_reproduced_figures_are_those_of_the_committed_results():
         r"^\| [^|]+ \| ([\d.]+) \| ([\d.]+) \| \S+ \| \S+ \| (\w+) \|$", block, re.MULTILINE
     )
     assert len(shown) == 5 and set(shown) <= known
+
+
+def test_the_readmes_figures_of_the_gate_are_those_of_the_committed_results():
+    content = read_sealed(ROOT / "results/gate_power/gate_power.json", what="", renew="")
+    found = GatePower.model_validate(content).collections[0]
+    for variant in found.variants:
+        if variant.kind != "exchanged":
+            last = variant.detections[-1]
+            shares = (last.tests, last.gate, last.tolerance)
+            assert " | ".join([f"{share:.1%}" for share in shares]) in README
+            assert f"| {variant.about} |" in README
+    equal = found.equal_power[-1]
+    for share in (equal.tests_exchanged, equal.fixed_exchanged, equal.equal_exchanged):
+        assert f"{share:.1%}" in README

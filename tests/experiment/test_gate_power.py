@@ -44,10 +44,13 @@ def test_shuffled_ids_are_all_wrong_and_none_is_lost():
     assert found.scores.tolist() == RUN.rankings["q"].scores.tolist()
 
 
-def difference(deltas, lost=None):
+def difference(deltas, lost=None, differs=None):
     deltas = np.asarray(deltas, dtype=np.float64)
-    gone = np.zeros(len(deltas), dtype=bool) if lost is None else np.asarray(lost)
-    return Difference({CELL: deltas}, {"colbert": gone})
+    gone, moved = (
+        np.zeros(len(deltas), dtype=bool) if given is None else np.asarray(given)
+        for given in (lost, differs)
+    )
+    return Difference({CELL: deltas}, {"colbert": gone}, {"bm25": moved})
 
 
 def test_a_drop_of_every_query_is_always_seen_and_no_difference_never():
@@ -65,6 +68,14 @@ def test_lost_queries_raise_an_alarm_of_the_gate_alone():
     found = judge_trials(difference(np.zeros(200), lost), drawn, RULES, family=4)
     assert not found.tests.any()
     assert found.gate.tolist() == [bool(lost[trial].any()) for trial in drawn]
+
+
+def test_an_exact_path_that_is_not_identical_raises_an_alarm_of_the_gate_alone():
+    drawn = draw(queries=200, size=50, trials=30, seed=0)
+    differs = np.arange(200) == drawn[0, 0]
+    found = judge_trials(difference(np.zeros(200), differs=differs), drawn, RULES, family=4)
+    assert not found.tests.any()
+    assert found.gate.tolist() == [bool(differs[trial].any()) for trial in drawn]
 
 
 def test_exchanged_runs_raise_no_more_alarms_than_declared():
