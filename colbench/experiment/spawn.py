@@ -60,7 +60,12 @@ def run_job(job: Job) -> Reply:
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, start_new_session=True
     ) as process:
-        code = process.wait()
+        try:
+            code = process.wait()
+        except BaseException:  # interrupted: what the worker would still write is cleared away next
+            process.kill()
+            process.wait()
+            raise
     if code == NO_REPLY:
         raise StorageError(
             f"{_called(job.todo)}: cannot write {job.reply}; free some space or choose another "
