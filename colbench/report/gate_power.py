@@ -64,8 +64,8 @@ def _collection(found: CollectionPower, results: GatePower) -> list[str]:
         "differ as much as above, and neither side is better.",
         _variants(of["exchanged"], measure, differences=False),
         "### At equal power",
-        "A fixed tolerance that detects as many of the degradations as the tests do, and the false "
-        "alarms of both: means over the runs above.",
+        "Each way to judge, and the fixed tolerance that detects as many of the degradations as it "
+        "does: means over the runs above.",
         _equal(found.equal_power),
     ]
 
@@ -111,19 +111,17 @@ def _equal(rows: Sequence[EqualPower]) -> str:
     lines = [
         [
             f"{row.queries}",
-            f"{row.power:.1%}",
-            f"{row.tests_noise:.1%}",
-            f"{row.tests_exchanged:.1%}",
-            f"{100 * row.equal_tolerance:.2f}",
-            f"{row.equal_noise:.1%}",
-            f"{row.equal_exchanged:.1%}",
-            f"{row.fixed_power:.1%}",
-            f"{row.fixed_noise:.1%}",
-            f"{row.fixed_exchanged:.1%}",
+            row.rule,
+            *map(_share, (row.power, row.noise, row.exchanged)),
+            "" if row.equal_tolerance is None else f"{100 * row.equal_tolerance:.2f}",
+            *map(_share, (row.equal_noise, row.equal_exchanged)),
         ]
         for row in rows
     ]
-    titles = ["queries", "power", "tests: noise", "tests: exchanged"]
-    titles += ["equal tolerance, points", "noise", "exchanged"]
-    titles += ["fixed: power", "fixed: noise", "fixed: exchanged"]
-    return table(titles, lines)
+    titles = ["queries", "judged by", "power", "false alarms: noise", "exchanged"]
+    titles += ["tolerance of equal power, points", "its false alarms: noise", "its exchanged"]
+    return table(titles, lines, left=2)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"

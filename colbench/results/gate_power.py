@@ -51,18 +51,25 @@ class VariantResult(Record):
 
 
 class EqualPower(Record):
-    """The tests beside a fixed tolerance that detects as much: which raises more false alarms?"""
+    """One way to judge beside a fixed tolerance that detects as much: which cries wolf more?"""
 
     queries: int
-    power: float = Field(description="mean share of detected degradations, by the tests")
-    tests_noise: float = Field(description="false alarms of the tests, mean over noise")
-    tests_exchanged: float = Field(description="the same over exchanged degradations")
-    fixed_power: float = Field(description="mean share that the declared tolerance detects")
-    fixed_noise: float = Field(description="its false alarms over noise")
-    fixed_exchanged: float = Field(description="its false alarms over exchanged degradations")
-    equal_tolerance: float = Field(description="tolerance with the tests' power")
-    equal_noise: float = Field(description="its false alarms over noise")
-    equal_exchanged: float = Field(description="its false alarms over exchanged degradations")
+    rule: Literal["tests", "gate", "fixed"] = Field(
+        description="the gate's tests, the whole gate, or the declared tolerance"
+    )
+    power: float = Field(description="mean share of degradations that raise an alarm")
+    noise: float = Field(description="false alarms, mean over noise")
+    exchanged: float | None = Field(
+        description="false alarms, mean over exchanged degradations; null for the whole gate, whose "
+        "guards are promises about single queries"
+    )
+    equal_tolerance: float | None = Field(
+        description="fixed tolerance with the same power; null for the declared one itself"
+    )
+    equal_noise: float | None = Field(description="its false alarms over noise")
+    equal_exchanged: float | None = Field(
+        description="its false alarms over exchanged degradations"
+    )
 
 
 class CollectionPower(Record):

@@ -176,7 +176,9 @@ def test_the_experiment_writes_results_a_report_and_a_picture(made):
     lost = by_kind["degradation", "lost"]
     assert lost.differences["bi_encoder"]["ndcg@10"] < -0.2 and lost.lost["bi_encoder"] == 4
     assert lost.detections[1].tolerance == 1
-    assert [row.queries for row in found.equal_power] == [4, 8]
+    assert [(row.queries, row.rule) for row in found.equal_power] == [
+        (size, rule) for size in (4, 8) for rule in ("tests", "gate", "fixed")
+    ]
     report = (out / "report.md").read_text()
     assert "unstemmed" in report and "![" in report
     assert (out / "power.svg").read_text().startswith("<svg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from colbench.gate.effectiveness import verdicts_of
 from colbench.gate.rules import GateRules
 from colbench.progress import bar
 from colbench.results.gate_power import Detection, EqualPower, VariantResult
+
+Rule = Literal["tests", "gate", "fixed"]
 
 _SEED = 0
 
@@ -99,34 +102,38 @@ class Judged:
         )
 
     def equal_power(self) -> list[EqualPower]:
-        """Return, for each number of queries, the tests beside fixed tolerances."""
-        return [self._equal(size) for size in self.power.sizes]
+        """Return, for each number of queries, each way to judge beside a tolerance of its power."""
+        rules: tuple[Rule, ...] = ("tests", "gate", "fixed")
+        return [self._equal(size, rule) for size in self.power.sizes for rule in rules]
 
-    def _equal(self, size: int) -> EqualPower:
-        of = {
-            kind: [alarms for (k, _, n), alarms in self.alarms.items() if (k, n) == (kind, size)]
-            for kind in ("noise", "degradation", "exchanged")
-        }
+    def _equal(self, size: int, rule: Rule) -> EqualPower:
+        def share(kind: str, tolerance: float | None) -> float:
+            """Return the mean share of alarms; by a fixed tolerance where one is given."""
+            found = [
+                (alarms.drop > tolerance).mean()
+                if tolerance is not None
+                else (alarms.tests if rule == "tests" else alarms.gate).mean()
+                for alarms in self._of(kind, size)
+            ]
+            return float(np.mean(found))
 
-        def tests(kind: str) -> float:
-            return float(np.mean([alarms.tests.mean() for alarms in of[kind]]))
-
-        def fixed(kind: str, tolerance: float) -> float:
-            return float(np.mean([(alarms.drop > tolerance).mean() for alarms in of[kind]]))
-
-        power = tests("degradation")
-        # Just below: a drop has to be larger than the tolerance.
-        equal = equal_tolerance([alarms.drop for alarms in of["degradation"]], power) - 1e-12
-        declared = self.power.tolerance
+        own = self.power.tolerance if rule == "fixed" else None
+        power = share("degradation", own)
+        equal = None
+        if rule != "fixed":
+            drops = [alarms.drop for alarms in self._of("degradation", size)]
+            # Just below: a drop has to be larger than the tolerance.
+            equal = max(equal_tolerance(drops, power) - 1e-12, 0.0)
         return EqualPower(
             queries=size,
+            rule=rule,
             power=power,
-            tests_noise=tests("noise"),
-            tests_exchanged=tests("exchanged"),
-            fixed_power=fixed("degradation", declared),
-            fixed_noise=fixed("noise", declared),
-            fixed_exchanged=fixed("exchanged", declared),
+            noise=share("noise", own),
+            exchanged=None if rule == "gate" else share("exchanged", own),
             equal_tolerance=equal,
-            equal_noise=fixed("noise", equal),
-            equal_exchanged=fixed("exchanged", equal),
+            equal_noise=None if equal is None else share("noise", equal),
+            equal_exchanged=None if equal is None else share("exchanged", equal),
         )
+
+    def _of(self, kind: str, size: int) -> list[Alarms]:
+        return [alarms for (k, _, n), alarms in self.alarms.items() if (k, n) == (kind, size)]
