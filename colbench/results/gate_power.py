@@ -60,8 +60,8 @@ class EqualPower(Record):
     power: float = Field(description="mean share of degradations that raise an alarm")
     noise: float = Field(description="false alarms, mean over noise")
     exchanged: float | None = Field(
-        description="false alarms, mean over exchanged degradations; null for the whole gate, whose "
-        "guards are promises about single queries"
+        description="false alarms, mean over exchanged degradations; null for the whole gate, "
+        "whose guards are promises about single queries"
     )
     equal_tolerance: float | None = Field(
         description="fixed tolerance with the same power; null for the declared one itself"
