@@ -45,7 +45,7 @@ class VariantResult(Record):
     )
     lost: dict[str, int] = Field(description="system → answered queries that fell out")
     identity: dict[str, int] = Field(
-        description="exact path that the gate holds to identity → queries ranked differently"
+        description="exact path that the gate holds to identity → queries on which it is not"
     )
     detections: list[Detection] = Field(description="one a number of queries")
 

@@ -241,9 +241,17 @@ def test_an_exact_path_must_be_identical_and_names_the_first_query(plain):
 def test_an_exact_path_that_ranks_differently_fails_though_no_measure_sees_it(plain):
     rankings = [*plain.systems[0].rankings]
     rankings[3] = "0" * 12
-    report = gate(exact(plain, rankings=rankings), exact(plain))
+    index = {"index": plain.systems[0].index.model_copy(update={"vectors": 0})}
+    report = gate(exact(plain, rankings=rankings, **index), exact(plain, **index))
     assert report.exit_code == 1 and report.verdicts[0].verdict == "unchanged"
     assert report.guards[0].queries == ["q3"] and "no measure sees it" in report.guards[0].told
+
+
+def test_an_exact_path_with_vectors_is_held_to_what_measures_see(plain):
+    rankings = [*plain.systems[0].rankings]
+    rankings[3] = "0" * 12
+    report = gate(exact(plain, rankings=rankings), exact(plain))
+    assert report.status == "pass" and "1 are ranked differently" in report.guards[0].told
 
 
 def test_an_exact_path_is_tested_where_settings_versions_or_machine_differ(plain):

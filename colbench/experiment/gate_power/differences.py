@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from colbench.experiment.gate_power.trials import Difference
 from colbench.experiment.gate_power.variants import Values
-from colbench.gate.identity import why_not_exact
+from colbench.gate.identity import holds_vectors, why_not_exact
 from colbench.gate.rules import GateRules
 from colbench.results.schema import Results
+
+_TIE = 1e-9
 
 
 def difference_of(plain: Values, variant: Values, rules: GateRules) -> Difference:
@@ -22,11 +27,26 @@ def difference_of(plain: Values, variant: Values, rules: GateRules) -> Differenc
             for system, answered in variant.answered.items()
         },
         differs={
-            system: digests != plain.digests[system]
-            for system, digests in variant.digests.items()
+            system: _moved(system, plain, variant)
+            for system in variant.digests
             if _is_exact(system, plain.results, variant.results, rules)
         },
     )
+
+
+def _moved(system: str, plain: Values, variant: Values) -> NDArray[np.bool_]:
+    """Return the queries on which an exact path is not identical, shape (queries,)."""
+    found = np.any(
+        [
+            np.abs(values - plain.measures[system][measure]) > _TIE
+            for measure, values in variant.measures[system].items()
+        ],
+        axis=0,
+    )
+    before = next(s for s in plain.results.systems if s.name == system)
+    if not holds_vectors(before):
+        found = found | (variant.digests[system] != plain.digests[system])
+    return found
 
 
 def _is_exact(system: str, plain: Results, variant: Results, rules: GateRules) -> bool:
