@@ -94,7 +94,9 @@ def _differing(pair: GatedPair) -> list[str]:
 
 
 def _reranked(pair: GatedPair) -> set[str]:
-    before, after = pair.before.rankings or [], pair.after.rankings or []
+    before, after = pair.before.rankings, pair.after.rankings
+    if before is None or after is None:  # which is told as not judged
+        return set()
     places = zip(pair.queries, before, after, strict=True)
     return {query for query, first, second in places if first != second}
 

@@ -36,16 +36,12 @@ def difference_of(plain: Values, variant: Values, rules: GateRules) -> Differenc
 
 def _moved(system: str, plain: Values, variant: Values) -> NDArray[np.bool_]:
     """Return the queries on which an exact path is not identical, shape (queries,)."""
-    found = np.any(
-        [
-            np.abs(values - plain.measures[system][measure]) > _TIE
-            for measure, values in variant.measures[system].items()
-        ],
-        axis=0,
-    )
+    found = np.zeros(len(variant.digests[system]), dtype=np.bool_)
+    for measure, values in variant.measures[system].items():
+        found |= np.abs(values - plain.measures[system][measure]) > _TIE
     before = next(s for s in plain.results.systems if s.name == system)
     if not holds_vectors(before):
-        found = found | (variant.digests[system] != plain.digests[system])
+        found |= variant.digests[system] != plain.digests[system]
     return found
 
 
