@@ -23,9 +23,11 @@ from colbench.results.schema import (
     SystemResult,
 )
 
-# Timing is never asserted: a busy machine would fail a property that holds.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Timing is never asserted: a busy machine would fail a property that holds. The same examples every
+# time: a change is judged by what it did, not by a draw. --hypothesis-profile=random draws others.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None)
+settings.load_profile("same")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

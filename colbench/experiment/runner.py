@@ -37,13 +37,12 @@ from colbench.experiment.output import OutputFolder, check_output
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.spawn import run_job
 from colbench.files import ensure_writable, write_json
+from colbench.measures.latency import BUSY
 from colbench.progress import note
 from colbench.report.write import write_report
 from colbench.results.schema import SCHEMA_VERSION, Results
 from colbench.results.store import write_results
 from colbench.retriever.base import SystemSettings
-
-_BUSY = 0.1
 
 
 class Runner:
@@ -150,7 +149,7 @@ class Runner:
             reply = broken[0] if broken else self._measure_system(name)
             if isinstance(reply, Failure):
                 self._accept(name, reply)
-            elif reply.other_cpu_share > _BUSY:
+            elif reply.other_cpu_share > BUSY:
                 self._note(
                     f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
                     "it was timed; its times are not to be trusted"

@@ -12,11 +12,9 @@ from typing import NamedTuple
 from colbench.gate.identity import why_not_exact
 from colbench.gate.rules import CostRules
 from colbench.gate.sides import GatedPair
+from colbench.measures.latency import BUSY
 from colbench.results.gate import CostVerdict, Verdict
 from colbench.results.schema import Results, SystemResult
-
-_BUSY = 0.1
-"""Share of the cores used by other processes from which times are not to be trusted."""
 
 
 class _Cost(NamedTuple):
@@ -115,7 +113,7 @@ def _other_machine(baseline: Results, candidate: Results) -> str:
 def _doubt(pair: GatedPair, cost: _Cost, rules: CostRules) -> str:
     """Say why a time cannot be held against the baseline's; empty where it can."""
     for side, system in (("baseline", pair.before), ("candidate", pair.after)):
-        if (system.other_cpu_share or 0) > _BUSY:
+        if (system.other_cpu_share or 0) > BUSY:
             share = f"{system.other_cpu_share:.0%}"
             return f"other processes used {share} of the cores in the {side}"
     name = "encode" if cost.key == "encode_latency" else "search"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import colbench
 from colbench.gate.costs import cost_verdicts, missing_costs
-from colbench.gate.effectiveness import least_queries, measure_verdicts
+from colbench.gate.decision import least_queries
+from colbench.gate.effectiveness import measure_verdicts
 from colbench.gate.guards import check_lost, check_must_find
 from colbench.gate.identity import check_identity
 from colbench.gate.pairing import other_collection, pair_systems

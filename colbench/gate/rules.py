@@ -94,7 +94,8 @@ class GateRules(Settings):
     exact: Annotated[list[str], AfterValidator(_kinds)] = Field(
         default_factory=lambda: ["bm25", "colbert_exact"],
         description="kinds of systems without approximation: with the same settings, package "
-        "versions and, where they hold vectors, machine, their rankings must be identical",
+        "versions and, where they hold vectors, machine, they must be identical: a lexical index "
+        "in its rankings, one of vectors in the values of every query",
     )
     inconclusive: Literal["pass", "fail"] = Field(
         "pass",

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from colbench.errors import ConfigError, StorageError
 from colbench.gate.baseline import Baseline, is_baseline, read_baseline
+from colbench.report.comparison.pairing import Opened
 from colbench.results.gate import GateSide
-from colbench.results.per_query import per_query_values
 from colbench.results.schema import Results, SystemResult
 from colbench.results.store import read_results
 
 
 @dataclass(frozen=True)
-class GatedSide:
+class GatedSide(Opened):
     """One side.
 
     Attributes:
@@ -26,8 +26,6 @@ class GatedSide:
         skipped: system → why it was not measured.
     """
 
-    path: Path
-    results: Results
     accepted: str | None = None
     reason: str | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -71,18 +69,9 @@ class GatedSide:
         return cls(path, results, skipped=skipped)
 
     @property
-    def folder(self) -> Path:
-        """Where its files are."""
-        return self.path if self.path.is_dir() else self.path.parent
-
-    @property
     def measured(self) -> dict[str, SystemResult]:
         """Name → system, of those that ran."""
         return {s.name: s for s in self.results.systems if s.status == "ok"}
-
-    def values(self, system: SystemResult) -> dict[str, dict[str, float]] | None:
-        """Return measure → query id → value; None where they were not kept."""
-        return per_query_values(self.results, system, self.folder)
 
     def told(self) -> GateSide:
         """Return it as a report names it."""
@@ -108,7 +97,7 @@ class GatedPair:
         queries: query ids, in the order of the candidate's results.
         values_before: measure → one value a query.
         values_after: as `values_before`.
-        exact: whether its rankings have to be the baseline's.
+        exact: whether it has to be identical to the baseline.
         why_not_exact: what differs, for a system that would have to be otherwise; empty for
             one whose kind is no exact path.
     """

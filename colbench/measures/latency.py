@@ -18,6 +18,9 @@ from typing import TypeVar
 
 import numpy as np
 
+BUSY = 0.1
+"""Share of the cores used by other processes from which times are not to be trusted."""
+
 Encoded = TypeVar("Encoded")
 Timings = list[tuple[int, int]]
 """(encode, search) nanoseconds of each query."""

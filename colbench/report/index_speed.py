@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from colbench.files import atomic_write
+from colbench.measures.latency import BUSY
 from colbench.report.gfm import code, table, text
 from colbench.report.index_speed_picture import write_picture
 from colbench.report.rows import size, three_digits
 from colbench.results.index_speed import EngineResult, IndexSpeed, SearchResult
 
 _PICTURE = "tradeoff"
-_BUSY = 0.1
 
 
 def write_index_speed_report(results: IndexSpeed, folder: Path) -> None:
@@ -123,7 +123,7 @@ def _comparisons(results: IndexSpeed) -> list[str]:
     ours = results.engines[0]
     told = []
     for peer in results.engines[1:]:
-        if peer.build_seconds and ours.build_seconds and (peer.build_others or 0) < _BUSY:
+        if peer.build_seconds and ours.build_seconds and (peer.build_others or 0) < BUSY:
             ratio = peer.build_seconds / ours.build_seconds
             told.append(f"build: {ratio:.1f} times as fast as {peer.engine}")
         for theirs in peer.searches:

@@ -39,7 +39,7 @@ class MeasureVerdict(Record):
     measure: str
     verdict: Verdict
     judged_by: Literal["test", "identity"] = Field(
-        description="identity: the path is exact and its rankings must be the baseline's"
+        description="identity: the path is exact and must be identical to the baseline"
     )
     baseline: float = Field(description="mean over queries")
     candidate: float = Field(description="mean over queries")

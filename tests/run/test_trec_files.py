@@ -29,7 +29,9 @@ SCORES = st.one_of(
 RANKINGS = st.dictionaries(IDS, SCORES, max_size=8).map(
     lambda scores: Ranking.sort(list(scores), list(scores.values()))
 )
-RUNS = st.builds(Run, name=IDS, rankings=st.dictionaries(IDS, RANKINGS, max_size=4))
+# The first query id of a file may not begin with what a reader takes for the file's own mark.
+QUERY_IDS = IDS.filter(lambda value: not value.startswith("\ufeff"))
+RUNS = st.builds(Run, name=IDS, rankings=st.dictionaries(QUERY_IDS, RANKINGS, max_size=4))
 
 
 def written(run: Run) -> bytes:

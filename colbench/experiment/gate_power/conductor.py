@@ -30,7 +30,6 @@ from colbench.results.gate_power import (
 )
 from colbench.results.sealed import write_sealed
 
-_SEED = 0
 RUNS = ".runs"
 
 

@@ -16,7 +16,7 @@ from colbench.experiment.gate_power.trials import (
     equal_tolerance,
     judge_trials,
 )
-from colbench.gate.effectiveness import verdicts_of
+from colbench.gate.decision import verdicts_of
 from colbench.gate.rules import GateRules
 from colbench.progress import bar
 from colbench.results.gate_power import Detection, EqualPower, VariantResult

@@ -10,11 +10,10 @@ from colbench.config.sweep import Point, SweepSettings
 from colbench.errors import ColbenchError
 from colbench.experiment.job import PointRecord
 from colbench.experiment.sweep.advice import advise, index_bytes, p50, value
+from colbench.measures.latency import BUSY
 from colbench.measures.pareto import pareto_front
 from colbench.measures.significance import Test, compare_to_baseline
 from colbench.results.schema import Results, Significance, SweepInfo, SystemResult
-
-_BUSY = 0.1
 
 
 def add_points(
@@ -157,10 +156,10 @@ def _front(
 
 def _notes(results: Results, records: Sequence[PointRecord]) -> list[str]:
     notes = []
-    busy = sum(record.other_cpu_share > _BUSY for record in records)
+    busy = sum(record.other_cpu_share > BUSY for record in records)
     if busy:
         notes.append(
-            f"{busy} points: other processes used over {_BUSY:.0%} of the cores while they were "
+            f"{busy} points: other processes used over {BUSY:.0%} of the cores while they were "
             "timed; their times are not to be trusted"
         )
     others = Counter(record.git_commit for record in records)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from colbench.measures.latency import BUSY
 from colbench.report.rows import number, size, three_digits
 from colbench.results.comparison import CostChange
 from colbench.results.schema import Environment, Latency, Results, SystemResult
-
-_BUSY = 0.1
-"""Share of the cores used by other processes from which times are not to be trusted."""
 
 _MACHINE = ("cpu", "cores", "threads", "accelerator")
 """What times depend on; memory differs by a few pages between equal machines."""
@@ -89,7 +87,7 @@ def busy_notes(a: SystemResult, b: SystemResult) -> list[str]:
         f"times are not comparable, in {side} other processes used {system.other_cpu_share:.0%} of "
         "the cores meanwhile"
         for side, system in (("A", a), ("B", b))
-        if system.other_cpu_share is not None and system.other_cpu_share > _BUSY
+        if system.other_cpu_share is not None and system.other_cpu_share > BUSY
     ]
 
 

@@ -13,7 +13,7 @@ _NAMED = 3
 """Findings that the first sentence names at most."""
 
 GUARDS = {
-    "identity": "identical rankings",
+    "identity": "identity",
     "lost_queries": "lost queries",
     "must_find": "critical query",
 }

@@ -116,7 +116,7 @@ def rules_line(rules: Mapping[str, Any]) -> str:
         f"a drop matters from (points): {drops}",
         f"alpha {rules['alpha']:g}, Holm-corrected",
         f"{rules['resamples']:,} draws, seed {rules['seed']}",
-        f"identical rankings of {', '.join(rules['exact']) or 'no kind of system'}",
+        f"identity of {', '.join(rules['exact']) or 'no kind of system'}",
         f"inconclusive: {rules['inconclusive']}",
         f"lost queries: at most {lost['at_most']} or {100 * lost['share']:g}%"
         if lost
