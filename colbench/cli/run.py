@@ -36,7 +36,8 @@ examples:
 
 frequent keys (all of them: colbench run --show-config):
   dataset, dataset.sample.docs, dataset.sample.queries, encoder, systems, system.<name>.<key>,
-  baseline, measures, k, seed, threads, memory_gb, latency.queries, strict, output_dir, cache_dir
+  baseline, measures, k, seed, threads, device, memory_gb, latency.queries, strict, output_dir,
+  cache_dir
 """
 
 
@@ -97,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if settings.task == "index_speed":
         return _index_speed(settings, command, console)
+    if settings.task == "encode_speed":
+        return _encode_speed(settings, command, options, console)
     if settings.task == "gate_power":
         return _gate_power(settings, command, options, console)
     baseline = open_baseline(settings.gate) if settings.gate else None
@@ -128,6 +131,21 @@ def _index_speed(settings: RunSettings, command: list[str], console: Console) ->
     results, folder = Conductor(settings, command).run()
     console.print(Markdown(render_index_speed(results, picture=None)))
     console.print(f"results: {folder / 'index_speed.json'}", soft_wrap=True)
+    console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+    return 0
+
+
+def _encode_speed(
+    settings: RunSettings, command: list[str], options: argparse.Namespace, console: Console
+) -> int:
+    from rich.markdown import Markdown
+
+    from colbench.experiment.encode_speed.conductor import Conductor
+    from colbench.report.encode_speed import render_encode_speed
+
+    results, folder = Conductor(settings, command, options.overrides, options.config_dir).run()
+    console.print(Markdown(render_encode_speed(results, picture=None)))
+    console.print(f"results: {folder / 'encode_speed.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from colbench.collection.settings import DatasetSettings
+from colbench.config.encode_speed import EncodeSpeedSettings
 from colbench.config.gate_power import GatePowerSettings
 from colbench.config.index_speed import IndexSpeedSettings
 from colbench.config.sweep import SweepSettings
@@ -51,14 +52,18 @@ class RunSettings(Settings):
     """Everything `colbench run` takes."""
 
     name: str | None = Field(None, description="name of the experiment; default: the collection's")
-    task: Literal["systems", "sweep", "index_speed", "gate_power"] = Field(
+    task: Literal["systems", "sweep", "index_speed", "encode_speed", "gate_power"] = Field(
         "systems",
         description="compare systems, measure one system at every point of a grid, measure the "
-        "speed of the index beside peers, or how often a gate is right",
+        "speed of the index beside peers or of encoding by each backend and precision, or how "
+        "often a gate is right",
     )
     sweep: SweepSettings | None = Field(None, description="what task=sweep varies")
     index_speed: IndexSpeedSettings | None = Field(
         None, description="what task=index_speed measures"
+    )
+    encode_speed: EncodeSpeedSettings | None = Field(
+        None, description="what task=encode_speed measures"
     )
     gate_power: GatePowerSettings | None = Field(None, description="what task=gate_power measures")
     dataset: DatasetSettings = Field(description="the collection")
@@ -87,6 +92,12 @@ class RunSettings(Settings):
         None, description="hold the results against gate.baseline when they are there"
     )
     threads: PositiveInt | None = Field(None, description="threads; default: the usable cores")
+    device: str = Field(
+        "auto",
+        description="where MaxSim scans and index builds run: cpu, cuda, cuda:1, …; auto takes a "
+        "CUDA device where there is one. Encoders have their own encoder.device; other searches "
+        "run on the CPU",
+    )
     seed: int = Field(0, ge=0, description="seed of everything random")
     memory_gb: float = Field(
         4.0, gt=0, description="bound on the document vectors a system holds in memory, GB"

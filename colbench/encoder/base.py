@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,20 @@ from colbench.encoder.settings import EncoderSettings, Form
 
 Vectors = NDArray[np.float32]
 """shape (vectors, dims): one row a token, or a single row for a pooled text."""
+
+
+class Arithmetic(NamedTuple):
+    """How a forward pass is run: what `auto` in the settings became.
+
+    Attributes:
+        backend: torch or openvino.
+        precision: fp32, bf16, fp16 or int8.
+        device: torch device.
+    """
+
+    backend: str
+    precision: str
+    device: str
 
 
 class Encoder(Protocol):
@@ -23,6 +37,9 @@ class Encoder(Protocol):
 
     settings: EncoderSettings
     form: Form
+    arithmetic: Arithmetic
+    cosine: float | None
+    """Mean cosine of token vectors to those of fp32, on fixed texts; None where not measured."""
     fingerprint: str
     """sha256 over the weights, tokenizer and module files, the settings that change vectors
     (lengths, prompts, pooling, precision, form) and the versions of the libraries that run it."""
@@ -30,9 +47,45 @@ class Encoder(Protocol):
     """The same without what only queries see (their length and prompt): names the folder of cached
     document vectors, which collections with different query lengths share."""
     dims: int
+    batch_tokens: int
+    """Tokens of one forward pass, padding among them."""
+    document_limit: int
+    """Tokens of a document that are read; the rest is cut off."""
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return how many tokens each document has, (texts,), before anything is cut off.
+
+        Markers and prompt are among them. Nothing is encoded.
+        """
+        ...
+
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the chunks of each text, each within `document_limit`; one where it fits whole.
+
+        Raises:
+            ConfigError: the tokenizer cannot say where to cut, or the chunks would overlap too far.
+        """
+        ...
+
+    def encode_batches(self, batches: Iterable[Sequence[str]]) -> Iterator[list[Vectors]]:
+        """Yield the vectors of each batch of documents, one forward pass a batch, in order.
+
+        One float32 matrix a text; rows of the tokens form have length 1.
+        """
+        ...
 
     def encode_documents(self, texts: Sequence[str]) -> list[Vectors]:
-        """Return one float32 matrix a text, in order; rows of the tokens form have length 1."""
+        """Return one float32 matrix a text, in order, in batches of `batch_tokens`."""
+        ...
+
+    def forward_flops(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the floating-point operations of a forward pass over a text, (texts,).
+
+        A product and a sum are two. Padding counts for nothing.
+
+        Args:
+            lengths: tokens read of each text.
+        """
         ...
 
     def document_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,22 +21,18 @@ from numpy.typing import NDArray
 
 from colbench.encoder.base import Encoder
 from colbench.encoder.embeddings import Embeddings, EncodeStats
-from colbench.encoder.inventory import CacheEntry, list_entries, prune_entries
-from colbench.encoder.settings import Form
-from colbench.encoder.shards import Shard, write_shard
+from colbench.encoder.filling import encode_missing, storage_dtype
+from colbench.encoder.inventory import CacheEntry, list_entries, prune_entries, remove_models
+from colbench.encoder.shards import Shard
 from colbench.encoder.space import Space, locked
-from colbench.progress import bar
 
 __all__ = ["CacheEntry", "EmbeddingCache", "Embeddings", "EncodeStats", "embed_documents"]
 
+MODELS = "models"
+"""Folder of converted models in the cache; see `colbench.encoder.openvino`."""
+
 ROOT_VARIABLE = "COLBENCH_CACHE"
 """Environment variable that moves the cache."""
-
-SHARD_SECONDS = 5.0
-"""A shard is committed once this much encoding is in it: what a killed run can lose."""
-
-SHARD_BYTES = 64 << 20
-"""A shard is committed once it is this large, however fast the encoder is."""
 
 
 class EmbeddingCache:
@@ -78,18 +72,19 @@ class EmbeddingCache:
         Args:
             older_than_days: not used for this long.
             fingerprint: beginning of a fingerprint.
-            everything: delete all entries.
+            everything: delete all entries, and converted models.
 
         Raises:
             ConfigError: no condition is given, or no entry has the fingerprint.
         """
-        return prune_entries(
+        freed = prune_entries(
             self.entries(),
             self.lock_file,
             older_than_days=older_than_days,
             fingerprint=fingerprint,
             everything=everything,
         )
+        return freed + (remove_models(self.root / MODELS) if everything else 0)
 
 
 def default_root() -> Path:
@@ -127,9 +122,9 @@ def embed_documents(
         with locked(cache.lock_file(space.fingerprint), wait=True):
             shards = space.find(distinct)
             space.prepare(encoder)
-            new = list(_encode(encoder, space, _missing(distinct, shards), description))
+            new = list(encode_missing(encoder, space, _missing(distinct, shards), description))
     space.touch()
-    return _embeddings(encoder, keys, [*shards, *new], _stats(len(distinct), shards, new))
+    return _embeddings(encoder, keys, shards, new)
 
 
 def cached_documents(
@@ -149,7 +144,7 @@ def cached_documents(
     if _missing(dict(zip(keys, texts, strict=True)), shards):
         return None
     space.touch()
-    return _embeddings(encoder, keys, shards, _stats(len(set(keys)), shards, []))
+    return _embeddings(encoder, keys, shards, [])
 
 
 def _missing(distinct: Mapping[bytes, str], shards: Sequence[Shard]) -> dict[bytes, str]:
@@ -157,75 +152,54 @@ def _missing(distinct: Mapping[bytes, str], shards: Sequence[Shard]) -> dict[byt
     return {key: text for key, text in distinct.items() if key not in held}
 
 
-def _encode(
-    encoder: Encoder, space: Space, missing: Mapping[bytes, str], description: str
-) -> Iterator[Shard]:
-    """Encode texts batch by batch and yield the committed shards.
-
-    Rounding in a forward pass depends on which texts share a batch, so a resumed run must form the
-    batches of the first one. It does: batches are cut from one total order, a shard holds whole
-    batches, and only the last batch in that order is short, so taking committed batches out of the
-    order leaves the cuts between the others where they were.
-    """
-    order = sorted(missing, key=lambda key: (-len(missing[key]), key))
-    size = encoder.settings.batch_size
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    # Texts of one length share a batch, which spares padding; batches of all lengths alternate,
-    # which keeps the estimated time left honest. The longest is first: if memory is short, now.
-    rest = batches[1:]
-    random.Random(0).shuffle(rest)
-    dtype = storage_dtype(encoder.form)
-    keys: list[bytes] = []
-    matrices: list[NDArray[np.floating]] = []
-    seconds = 0.0
-    with bar(total=len(order), description=description, unit="doc") as progress:
-        for number, batch in enumerate([*batches[:1], *rest], start=1):
-            began = time.perf_counter()
-            encoded = encoder.encode_documents([missing[key] for key in batch])
-            seconds += time.perf_counter() - began
-            keys += batch
-            matrices += [matrix.astype(dtype) for matrix in encoded]
-            size_bytes = sum(matrix.nbytes for matrix in matrices)
-            if number == len(batches) or seconds >= SHARD_SECONDS or size_bytes >= SHARD_BYTES:
-                yield write_shard(space.folder, space.fingerprint, keys, matrices, seconds=seconds)
-                keys, matrices, seconds = [], [], 0.0
-            progress.update(len(batch))
-
-
-def storage_dtype(form: Form) -> np.dtype[np.floating]:
-    """Return what vectors are stored in: float16 for the many of a token form, else float32."""
-    return np.dtype(np.float16) if form is Form.TOKENS else np.dtype(np.float32)
-
-
-def _stats(distinct: int, shards: Sequence[Shard], new: Sequence[Shard]) -> EncodeStats:
-    encoded = sum(len(shard.keys) for shard in new)
-    measured = new or shards
-    seconds = sum(shard.seconds for shard in measured)
-    texts = sum(len(shard.keys) for shard in measured)
-    return EncodeStats(
-        encoded=encoded,
-        cached=distinct - encoded,
-        seconds=sum(shard.seconds for shard in new),
-        docs_per_second=texts / seconds if seconds > 0 else None,
-    )
-
-
 def _embeddings(
-    encoder: Encoder, keys: Sequence[bytes], shards: Sequence[Shard], stats: EncodeStats
+    encoder: Encoder, keys: Sequence[bytes], found: Sequence[Shard], new: Sequence[Shard]
 ) -> Embeddings:
     """Find every document's place in the shards."""
-    place: dict[bytes, tuple[int, int, int]] = {}
+    shards = [*found, *new]
+    place: dict[bytes, tuple[int, int, int, int]] = {}
     for number, shard in enumerate(shards):
-        rows = zip(shard.keys, shard.starts.tolist(), shard.lengths.tolist(), strict=True)
-        for key, start, length in rows:
-            place.setdefault(key, (number, start, length))
-    table = np.array([place[key] for key in keys], dtype=np.int64).reshape(-1, 3)
+        columns = (shard.starts.tolist(), shard.lengths.tolist(), shard.tokens.tolist())
+        for key, *row in zip(shard.keys, *columns, strict=True):
+            place.setdefault(key, (number, *row))
+    table = np.array([place[key] for key in keys], dtype=np.int64).reshape(-1, 4)
+    distinct = np.array([place[key][3] for key in dict.fromkeys(keys)], dtype=np.int64)
     return Embeddings(
         lengths=table[:, 2].copy(),
         dims=encoder.dims,
         dtype=storage_dtype(encoder.form),
-        stats=stats,
+        stats=_stats(encoder, distinct, found, new),
         _shards=tuple(shards),
         _shard_of=table[:, 0].copy(),
         _row_of=table[:, 1].copy(),
+    )
+
+
+def _stats(
+    encoder: Encoder, tokens: NDArray[np.int64], found: Sequence[Shard], new: Sequence[Shard]
+) -> EncodeStats:
+    """Describe how texts of so many tokens came to their vectors."""
+    limit = encoder.document_limit
+    encoded = sum(len(shard.keys) for shard in new)
+    measured = new or found
+    seconds = sum(shard.seconds for shard in measured)
+    timed = np.concatenate([np.minimum(shard.tokens, limit) for shard in measured] or [tokens[:0]])
+
+    def a_second(amount: float) -> float | None:
+        return amount / seconds if seconds > 0 else None
+
+    return EncodeStats(
+        encoded=encoded,
+        cached=len(tokens) - encoded,
+        seconds=sum(shard.seconds for shard in new),
+        docs_per_second=a_second(len(timed)),
+        tokens_per_second=a_second(float(timed.sum())),
+        flops_per_second=a_second(float(encoder.forward_flops(timed).sum())),
+        tokens=int(np.minimum(tokens, limit).sum()),
+        truncated=int((tokens > limit).sum()),
+        truncated_tokens=int(np.maximum(tokens - limit, 0).sum()),
+        label=encoder.settings.name,
+        form=encoder.form,
+        arithmetic=encoder.arithmetic,
+        cosine=encoder.cosine,
     )

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.encoder.base import Arithmetic
 from colbench.encoder.checkpoint import Kind, check_no_random_weights, detect_kind
-from colbench.encoder.runtime import arithmetic, load_quietly, pick_device
+from colbench.encoder.precision import check_precision
+from colbench.encoder.runtime import autocast, load_quietly, pick_device, set_weights
 from colbench.encoder.settings import CrossEncoderSettings
 from colbench.encoder.weights import resolve_weights
 from colbench.errors import ColbenchError, ConfigError
@@ -32,7 +34,8 @@ def load_cross_encoder(settings: CrossEncoderSettings) -> CrossEncoder:
         raise ConfigError(
             f"cross_encoder {settings.name!r}: {settings.model!r} is a {kind}, not a cross-encoder"
         )
-    device = pick_device(settings.device, settings.precision)
+    device = pick_device(settings.device)
+    check_precision(settings.precision, device)
     model: Any = load_quietly(
         sentence_transformers.CrossEncoder,
         folder,
@@ -45,18 +48,34 @@ def load_cross_encoder(settings: CrossEncoderSettings) -> CrossEncoder:
             f"cross_encoder {settings.name!r}: {settings.model!r} gives {model.num_labels} scores "
             "a pair; a reranker needs one"
         )
-    model.float()
+    arithmetic = Arithmetic("torch", settings.precision, device)
+    set_weights(model, arithmetic)
     model.max_seq_length = min(settings.max_length, model.max_seq_length)
-    return CrossEncoder(model, settings, device)
+    return CrossEncoder(model, settings, arithmetic)
 
 
 class CrossEncoder:
     """A loaded cross-encoder. Made by `load_cross_encoder`."""
 
-    def __init__(self, model: Any, settings: CrossEncoderSettings, device: str) -> None:
+    def __init__(self, model: Any, settings: CrossEncoderSettings, arithmetic: Arithmetic) -> None:
         self.settings = settings
         self._model = model
-        self._device = device
+        self._arithmetic = arithmetic
+
+    @property
+    def pair_limit(self) -> int:
+        """Tokens of a query and a document that are read, the model's markers not counted."""
+        markers = self._model.tokenizer.num_special_tokens_to_add(pair=True)
+        return int(self._model.max_seq_length) - int(markers)
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return how many tokens each text has, (texts,), without markers; nothing is cut off."""
+        if not texts:
+            return np.empty(0, dtype=np.int64)
+        encoded = self._model.tokenizer(
+            list(texts), add_special_tokens=False, truncation=False, padding=False, verbose=False
+        )
+        return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Return one float32 score for each (query, document) pair, in order.
@@ -71,7 +90,7 @@ class CrossEncoder:
 
         if not pairs:
             return np.empty(0, dtype=np.float32)
-        with arithmetic(self.settings.precision, self._device):
+        with autocast(self._arithmetic):
             scores = self._model.predict(
                 list(pairs),
                 batch_size=self.settings.batch_size,

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.encoder.base import Arithmetic
+from colbench.encoder.settings import Form
 from colbench.encoder.shards import Shard
 
 
@@ -22,12 +24,33 @@ class EncodeStats:
         seconds: time this run spent in the model.
         docs_per_second: speed of the model: measured by this run, or, where all came from the
             cache, by the runs that filled it; None for a collection without documents.
+        tokens_per_second: as `docs_per_second`, of tokens read.
+        flops_per_second: as `docs_per_second`, of floating-point operations of the forward passes,
+            padding not counted; None where they are not known.
+        tokens: tokens read, of all distinct texts.
+        truncated: distinct texts whose end was cut off.
+        truncated_tokens: tokens cut off.
+        label: name of the encoder.
+        form: of its vectors.
+        arithmetic: backend, precision and device.
+        cosine: mean cosine of token vectors to those of fp32, where that was measured.
+        chunks: chunks that documents were split into; None where none are split.
     """
 
     encoded: int
     cached: int
     seconds: float
     docs_per_second: float | None
+    tokens_per_second: float | None
+    flops_per_second: float | None
+    tokens: int
+    truncated: int
+    truncated_tokens: int
+    label: str
+    form: Form
+    arithmetic: Arithmetic
+    cosine: float | None
+    chunks: int | None = None
 
 
 @dataclass(frozen=True)

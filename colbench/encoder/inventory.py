@@ -97,6 +97,14 @@ def prune_entries(
     return freed
 
 
+def remove_models(folder: Path) -> int:
+    """Delete converted models, which are made again when needed; return the bytes freed."""
+    freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if folder.exists():
+        remove(folder)
+    return freed
+
+
 def _entry(folder: Path) -> CacheEntry:
     description = _description(folder)
     documents = vectors = 0

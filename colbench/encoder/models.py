@@ -1,40 +1,40 @@
-"""Loading an encoder: the right sentence-transformers class for a checkpoint and a form.
-
-| checkpoint       | tokens (late interaction)                  | pooled (bi-encoder)          |
-|------------------|--------------------------------------------|------------------------------|
-| late-interaction | as trained                                 | refused                      |
-| bi-encoder       | untrained: the token vectors before pooling | as trained                  |
-| plain            | untrained: the token vectors               | needs `pooling` mean or cls  |
-| cross-encoder    | refused                                    | refused                      |
-"""
+"""A loaded encoder: a sentence-transformers model, its arithmetic, and what decides its vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.encoder.base import Encoder, Vectors
-from colbench.encoder.checkpoint import Kind, check_no_random_weights, detect_kind
+from colbench.encoder.accelerate import accelerate, describe_arithmetic
+from colbench.encoder.assemble import assemble
+from colbench.encoder.base import Arithmetic, Encoder, Vectors
+from colbench.encoder.batches import plan_batches
+from colbench.encoder.cache import MODELS, default_root
+from colbench.encoder.chunks import split_texts
+from colbench.encoder.counting import TokenCounter, count_flops
 from colbench.encoder.fingerprint import fingerprint
-from colbench.encoder.lengths import describe_lengths, set_lengths
-from colbench.encoder.runtime import (
-    arithmetic,
-    check_finite,
-    code_folders,
-    load_quietly,
-    pick_device,
-)
+from colbench.encoder.forward import forward, preprocess, preprocess_ahead
+from colbench.encoder.lengths import describe_lengths
+from colbench.encoder.precision import choose_arithmetic
+from colbench.encoder.runtime import check_finite, code_folders, pick_device
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.encoder.tokens import document_tokens, query_tokens
-from colbench.encoder.weights import resolve_weights
-from colbench.errors import ConfigError
+
+_CPU_TOKENS = 4096
+_GPU_TOKENS = 131_072
+_QUERY_BATCH = 32
 
 
-def load_encoder(settings: EncoderSettings, form: Form, query_length: int | None = None) -> Encoder:
+def load_encoder(
+    settings: EncoderSettings,
+    form: Form,
+    query_length: int | None = None,
+    cache_root: Path | None = None,
+) -> Encoder:
     """Load a model, fetched from the hub where it must be.
 
     Args:
@@ -42,33 +42,19 @@ def load_encoder(settings: EncoderSettings, form: Form, query_length: int | None
         form: tokens or pooled.
         query_length: the collection's published query length in tokens; taken where the settings
             have none and the checkpoint is a late-interaction one.
+        cache_root: where converted models are kept; the embedding cache by default.
 
     Raises:
         ConfigError: the model cannot be used in this form or with these settings.
-        StorageError: the embedded weights are damaged.
+        StorageError: the embedded weights are damaged, or a converted model cannot be written.
         WeightsUnavailable: the weights are not here and cannot be had.
     """
-    folder = resolve_weights(settings.model, settings.revision)
-    kind = detect_kind(folder)
-    _check_form(settings, form, kind)
-    device = pick_device(settings.device, settings.precision)
-    make = _pooled_model if form is Form.POOLED else _token_model
-    model = make(folder, kind, settings, device)
-    check_no_random_weights(model, folder, unused=("pooler",))
-    # Newer transformers load weights in the precision of the file; the precision is ours to set.
-    model.float()
-    if settings.query_length is not None or kind is not Kind.LATE_INTERACTION:
-        query_length = settings.query_length
-    set_lengths(
-        model[0],
-        query_length=query_length,
-        document_length=settings.document_length,
-        name=settings.name,
+    device = pick_device(settings.device)
+    arithmetic = choose_arithmetic(settings, device)
+    model, folder = assemble(settings, form, device, query_length)
+    return LoadedEncoder(
+        model, settings, form, folder, arithmetic, cache_root=cache_root or default_root()
     )
-    for side, prompt in (("query", settings.query_prompt), ("document", settings.document_prompt)):
-        if prompt is not None:
-            model.prompts[side] = prompt
-    return LoadedEncoder(model, settings, form, folder, device)
 
 
 class LoadedEncoder:
@@ -76,35 +62,93 @@ class LoadedEncoder:
 
     settings: EncoderSettings
     form: Form
+    arithmetic: Arithmetic
+    cosine: float | None
     fingerprint: str
     document_fingerprint: str
     dims: int
+    batch_tokens: int
+    document_limit: int
 
     def __init__(
-        self, model: Any, settings: EncoderSettings, form: Form, folder: Path, device: str
+        self,
+        model: Any,
+        settings: EncoderSettings,
+        form: Form,
+        folder: Path,
+        arithmetic: Arithmetic,
+        *,
+        cache_root: Path,
     ) -> None:
         from sentence_transformers.base.modules import Normalize
 
         self._model = model
-        self._device = device
         self.settings = settings
         self.form = form
         self.dims = int(model.get_embedding_dimension())
+        self._counter = TokenCounter(model)
+        self.document_limit = self._counter.limit
+        self._flops = count_flops(model)
+        self.arithmetic, self.cosine = accelerate(
+            model,
+            arithmetic,
+            folder,
+            cache_root / MODELS,
+            replaceable=settings.precision == "auto",
+        )
+        on_cpu = self.arithmetic.device.startswith("cpu")
+        self.batch_tokens = settings.batch_tokens or (_CPU_TOKENS if on_cpu else _GPU_TOKENS)
         unit_rows = form is Form.TOKENS or settings.normalize
         has_normalize = any(isinstance(module, Normalize) for module in model)
-        # Autocast rounds the normalised rows to half precision again.
-        self._renormalise = unit_rows and (settings.precision != "fp32" or not has_normalize)
+        # Arithmetic below fp32 rounds the normalised rows again.
+        exact = self.arithmetic.precision == "fp32"
+        self._renormalise = unit_rows and not (exact and has_normalize)
         document, query = self._describe(folder)
         self.document_fingerprint = fingerprint(folder, document)
         self.fingerprint = fingerprint(folder, {**document, **query})
 
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return how many tokens each document has, (texts,), before anything is cut off."""
+        return self._counter.count(texts)
+
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the chunks of each text, each within `document_limit`."""
+        return split_texts(
+            texts,
+            tokenizer=self._model.tokenizer,
+            count=self.count_tokens,
+            limit=self.document_limit,
+            overlap=self.settings.chunk_overlap,
+            name=self.settings.name,
+        )
+
+    def encode_batches(self, batches: Iterable[Sequence[str]]) -> Iterator[list[Vectors]]:
+        """Yield the vectors of each batch of documents, one forward pass a batch, in order."""
+        for texts, features in preprocess_ahead(self._model, batches, "document"):
+            yield self._encode(features, texts, "document")
+
     def encode_documents(self, texts: Sequence[str]) -> list[Vectors]:
-        """Return one float32 matrix a text, in order."""
-        return self._encode(self._model.encode_document, texts)
+        """Return one float32 matrix a text, in order, in batches of `batch_tokens`."""
+        read = np.minimum(self.count_tokens(texts), self.document_limit)
+        plan = plan_batches(read, self.batch_tokens)
+        found: list[Vectors] = [np.empty((0, self.dims), np.float32)] * len(texts)
+        batches = ([texts[i] for i in batch] for batch in plan)
+        for batch, matrices in zip(plan, self.encode_batches(batches), strict=True):
+            for i, matrix in zip(batch, matrices, strict=True):
+                found[i] = matrix
+        return found
 
     def encode_queries(self, texts: Sequence[str]) -> list[Vectors]:
         """Return one float32 matrix a text, in order."""
-        return self._encode(self._model.encode_query, texts)
+        found: list[Vectors] = []
+        for start in range(0, len(texts), _QUERY_BATCH):
+            batch = texts[start : start + _QUERY_BATCH]
+            found += self._encode(preprocess(self._model, batch, "query"), batch, "query")
+        return found
+
+    def forward_flops(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the floating-point operations of a forward pass over a text, (texts,)."""
+        return self._flops(lengths)
 
     def document_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:
         """Yield the tokens of each document, one for every row of its vectors."""
@@ -114,15 +158,8 @@ class LoadedEncoder:
         """Yield the tokens of each query, one for every row of its vectors."""
         return query_tokens(self._model, texts)
 
-    def _encode(self, method: Callable[..., Any], texts: Sequence[str]) -> list[Vectors]:
-        with arithmetic(self.settings.precision, self._device):
-            output = method(
-                list(texts),
-                batch_size=self.settings.batch_size,
-                show_progress_bar=False,
-                convert_to_numpy=True,
-            )
-        arrays = [np.asarray(rows, dtype=np.float32).reshape(-1, self.dims) for rows in output]
+    def _encode(self, features: Any, texts: Sequence[str], task: str) -> list[Vectors]:
+        arrays = forward(self._model, features, task, self.form, self.arithmetic)
         check_finite(arrays, texts, self.settings.name)
         return [_unit_rows(array) for array in arrays] if self._renormalise else arrays
 
@@ -133,7 +170,7 @@ class LoadedEncoder:
         query = {"lengths_query": lengths.pop("query"), "prompt_query": prompts.pop("query", None)}
         document: dict[str, Any] = {
             "form": self.form,
-            "precision": self.settings.precision,
+            "arithmetic": describe_arithmetic(self.arithmetic),
             "lengths": lengths,
             "prompts": prompts,
             "code": {name: path.name for name, path in code_folders(folder).items()},
@@ -141,74 +178,6 @@ class LoadedEncoder:
         if self.form is Form.POOLED:
             document |= {"pooling": self.settings.pooling, "normalize": self.settings.normalize}
         return document, query
-
-
-def _check_form(settings: EncoderSettings, form: Form, kind: Kind) -> None:
-    """Refuse a checkpoint that has no meaning in this form."""
-    if kind is Kind.CROSS_ENCODER:
-        raise ConfigError(
-            f"encoder {settings.name!r}: {settings.model!r} is a cross-encoder, "
-            "which has no vectors; use it as a cross_encoder"
-        )
-    if form is Form.POOLED and kind is Kind.LATE_INTERACTION:
-        raise ConfigError(
-            f"encoder {settings.name!r}: {settings.model!r} is a late-interaction model; "
-            "a bi-encoder needs a model with one vector a text"
-        )
-    if form is Form.POOLED and kind is Kind.PLAIN and settings.pooling == "checkpoint":
-        raise ConfigError(
-            f"encoder {settings.name!r}: {settings.model!r} says nothing about pooling; "
-            "set pooling=mean or pooling=cls"
-        )
-
-
-def _pooled_model(folder: Path, kind: Kind, settings: EncoderSettings, device: str) -> Any:
-    """Return a SentenceTransformer whose last module gives `sentence_embedding`, unit rows or not
-    as the settings say."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import Normalize
-    from sentence_transformers.sentence_transformer.modules import Pooling
-
-    model: Any = load_quietly(
-        SentenceTransformer, folder, trust_remote_code=settings.trust_remote_code, device=device
-    )
-    while isinstance(model[-1], Normalize):
-        del model[-1]
-    if settings.normalize:
-        model.append(Normalize())
-    if settings.pooling == "checkpoint":
-        return model
-    for index, module in enumerate(model):
-        if isinstance(module, Pooling):
-            model[index] = Pooling(module.embedding_dimension, pooling_mode=settings.pooling)
-            return model
-    raise ConfigError(
-        f"encoder {settings.name!r}: pooling={settings.pooling} has no pooling module to replace "
-        f"in {settings.model!r}; set pooling=checkpoint"
-    )
-
-
-def _token_model(folder: Path, kind: Kind, settings: EncoderSettings, device: str) -> Any:
-    """Return a MultiVectorEncoder that never has a projection the checkpoint does not hold."""
-    from sentence_transformers import MultiVectorEncoder, SentenceTransformer
-    from sentence_transformers.base.modules import Normalize, Transformer
-    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
-
-    trusted = settings.trust_remote_code
-    if kind is Kind.LATE_INTERACTION:
-        return load_quietly(MultiVectorEncoder, folder, trust_remote_code=trusted, device=device)
-    single: Any = load_quietly(
-        SentenceTransformer, folder, trust_remote_code=trusted, device=device
-    )
-    if not isinstance(single[0], Transformer):
-        raise ConfigError(
-            f"encoder {settings.name!r}: {settings.model!r} has no transformer in front, "
-            "so it gives no token vectors"
-        )
-    # Not MultiVectorEncoder(folder): that would add a projection of random numbers. And Normalize
-    # must be told to work on tokens; by default it looks for a pooled vector and does nothing.
-    modules = [single[0], MultiVectorMask(), Normalize(module_input_name="token_embeddings")]
-    return MultiVectorEncoder(modules=modules, prompts=dict(single.prompts), device=device)
 
 
 def _unit_rows(array: Vectors) -> Vectors:

@@ -6,11 +6,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from colbench.encoder.base import Vectors
+from colbench.encoder.base import Arithmetic, Vectors
 from colbench.encoder.checkpoint import foreign_code
 from colbench.encoder.hub import snapshot
 from colbench.errors import ColbenchError, ConfigError
@@ -18,11 +18,11 @@ from colbench.errors import ColbenchError, ConfigError
 Model = TypeVar("Model")
 
 
-def pick_device(device: str, precision: str) -> str:
+def pick_device(device: str) -> str:
     """Return a torch device that exists here.
 
     Raises:
-        ConfigError: unknown or absent device, or fp16 without a GPU.
+        ConfigError: unknown or absent device.
     """
     import torch
     from sentence_transformers.util import get_device_name
@@ -34,8 +34,6 @@ def pick_device(device: str, precision: str) -> str:
         raise ConfigError(
             f"device={device!r} cannot be used here; choose auto, cpu or cuda"
         ) from error
-    if precision == "fp16" and torch.device(chosen).type == "cpu":
-        raise ConfigError("precision=fp16 needs a GPU; choose fp32 or bf16 on a CPU")
     return chosen
 
 
@@ -80,22 +78,42 @@ def load_quietly(
         raise ConfigError(f"{folder} cannot be loaded as a model: {reason}") from error
 
 
-@contextlib.contextmanager
-def arithmetic(precision: str, device: str) -> Iterator[None]:
-    """Run a forward pass in fp32, or under torch's autocast to bf16 or fp16.
+def set_weights(model: Any, arithmetic: Arithmetic) -> None:
+    """Give a model the weights of its precision.
 
-    Raises:
-        ColbenchError: the GPU's memory is too small for a batch.
+    fp32 on a CPU, where `autocast` rounds the operands of products alone. Newer transformers load
+    weights in the precision of the file; the precision is ours to set.
     """
     import torch
 
-    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
-    autocast = torch.autocast(torch.device(device).type, dtype, enabled=precision != "fp32")
+    model.float()
+    on_gpu = torch.device(arithmetic.device).type != "cpu"
+    if on_gpu and arithmetic.backend == "torch" and arithmetic.precision != "fp32":
+        model.to(torch.float16 if arithmetic.precision == "fp16" else torch.bfloat16)
+
+
+@contextlib.contextmanager
+def autocast(arithmetic: Arithmetic) -> Iterator[None]:
+    """Run a forward pass in fp32, or on a CPU under torch's autocast to bf16.
+
+    On a GPU the weights themselves are in the reduced precision.
+
+    Raises:
+        ColbenchError: the memory of the device is too small for a batch.
+    """
+    import torch
+
+    backend, precision, device = arithmetic
+    kind = torch.device(device).type
+    reduced = backend == "torch" and precision != "fp32" and kind == "cpu"
     try:
-        with autocast:
+        with torch.autocast(kind, torch.bfloat16, enabled=reduced):
             yield
     except torch.OutOfMemoryError as error:
-        raise ColbenchError(f"{device} is out of memory; choose a smaller batch_size") from error
+        raise ColbenchError(
+            f"{device} is out of memory; choose a smaller batch (batch_tokens of an encoder, "
+            "batch_size of a cross-encoder)"
+        ) from error
 
 
 def check_finite(arrays: Sequence[Vectors], texts: Sequence[str], name: str) -> None:

@@ -51,11 +51,34 @@ class EncoderSettings(Settings):
         "checkpoint", description="how a bi-encoder makes one vector from the token vectors"
     )
     normalize: bool = Field(True, description="L2-normalise the pooled vector")
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
-        "fp32", description="arithmetic of the forward pass; fp32 reproduces published numbers"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        "auto",
+        description="arithmetic of the forward pass; fp32 reproduces published numbers, auto takes "
+        "the fastest that keeps to them: int8 or bf16 on a CPU made for it, bf16 on a GPU",
     )
-    batch_size: int = Field(32, ge=1, description="texts in one forward pass")
-    device: str = Field("auto", description="torch device; auto takes a GPU where there is one")
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="what runs the forward pass; openvino needs the extra of that name"
+    )
+    batch_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens in one forward pass, padding among them, and at least one text; null "
+        "takes 4,096 on a CPU and 131,072 on a GPU",
+    )
+    device: str = Field(
+        "auto",
+        description="torch device; auto takes the GPUs where there are any, several of them "
+        "together",
+    )
+    long_documents: Literal["truncate", "chunk"] = Field(
+        "truncate",
+        description="what becomes of documents longer than document_length: truncate drops the "
+        "rest and counts it in the results, chunk splits them and a document scores as its best "
+        "chunk",
+    )
+    chunk_overlap: int = Field(
+        32, ge=0, description="tokens that a chunk shares with the one before it"
+    )
     trust_remote_code: bool = Field(False, description="run code shipped with a hub model")
 
 

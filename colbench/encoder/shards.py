@@ -3,6 +3,7 @@
     vectors.npy    (vectors, dims) float16 or float32: the rows of all texts, one after the other
     lengths.npy    (texts,) int64: rows of each text
     keys.npy       (texts, 32) uint8: sha256 of each text
+    tokens.npy     (texts,) int64: tokens of each text, those that were cut off among them
     manifest.json  what the files must be, their sha256, and a sha256 of the manifest itself
 
 A shard is written under a temporary name and renamed when all of it is on the disk, so a folder
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from colbench.errors import StorageError
 from colbench.files import sha256_file, write_json, write_npy
 
-FORMAT = 1
+FORMAT = 2
 TEMPORARY_SUFFIX = ".tmp"
 _MANIFEST = "manifest.json"
 
@@ -48,6 +49,7 @@ class Shard:
         keys: sha256 digests of its texts.
         lengths: int64, rows of each text.
         starts: int64, first row of each text.
+        tokens: int64, tokens of each text before anything was cut off.
         dims: columns of the vectors.
         dtype: of the vectors.
         seconds: how long encoding its texts took.
@@ -57,6 +59,7 @@ class Shard:
     keys: list[bytes]
     lengths: NDArray[np.int64]
     starts: NDArray[np.int64]
+    tokens: NDArray[np.int64]
     dims: int
     dtype: np.dtype[Any]
     seconds: float
@@ -91,6 +94,7 @@ def write_shard(
     fingerprint: str,
     keys: Sequence[bytes],
     matrices: Sequence[NDArray[np.floating]],
+    tokens: Sequence[int],
     *,
     seconds: float,
 ) -> Shard:
@@ -101,6 +105,7 @@ def write_shard(
         fingerprint: of that encoder.
         keys: sha256 digest of each text.
         matrices: (rows, dims) of each text, in the dtype they are stored in.
+        tokens: of each text, before anything was cut off.
         seconds: how long encoding them took.
 
     Raises:
@@ -111,6 +116,7 @@ def write_shard(
         "vectors.npy": np.concatenate(matrices),
         "lengths.npy": np.array([len(matrix) for matrix in matrices], dtype=np.int64),
         "keys.npy": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32),
+        "tokens.npy": np.array(tokens, dtype=np.int64),
     }
     temporary: Path | None = None
     try:
@@ -151,13 +157,14 @@ def open_shard(folder: Path, fingerprint: str) -> Shard:
     manifest = read_manifest(folder)
     if manifest.get("format") != FORMAT or manifest.get("fingerprint") != fingerprint:
         raise Foreign(str(folder))
-    for file in ("lengths.npy", "keys.npy"):
+    for file in ("lengths.npy", "keys.npy", "tokens.npy"):
         _check_file(folder, manifest, file)
     if not (folder / "vectors.npy").is_file():
         raise Damaged("vectors.npy is missing")
     try:
         lengths = np.load(folder / "lengths.npy", allow_pickle=False)
         keys = np.load(folder / "keys.npy", allow_pickle=False)
+        tokens = np.load(folder / "tokens.npy", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise Damaged(f"it cannot be read ({error})") from error
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
@@ -171,6 +178,7 @@ def open_shard(folder: Path, fingerprint: str) -> Shard:
         keys=[key.tobytes() for key in keys],
         lengths=lengths,
         starts=starts,
+        tokens=tokens,
         dims=dims,
         dtype=dtype,
         seconds=seconds,

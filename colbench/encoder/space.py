@@ -92,7 +92,7 @@ class Space:
             "model": settings.model,
             "revision": settings.revision,
             "form": encoder.form.value,
-            "precision": settings.precision,
+            "precision": encoder.arithmetic.precision,
             "dims": encoder.dims,
         }
         write_json(self.folder / DESCRIPTION, description)

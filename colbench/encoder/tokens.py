@@ -57,7 +57,7 @@ def _tokens(model: Any, texts: Sequence[str], task: str) -> Iterator[NDArray[np.
             "can be skipped (index.skip_tokens=none) or explained"
         )
     masks = [module for module in model if isinstance(module, MultiVectorMask)]
-    prompt = _prompt(model, task)
+    prompt = prompt_of(model, task)
     for start in range(0, len(texts), _BATCH):
         batch = list(texts[start : start + _BATCH])
         features = model.preprocess(batch, prompt=prompt, task=task)
@@ -68,6 +68,7 @@ def _tokens(model: Any, texts: Sequence[str], task: str) -> Iterator[NDArray[np.
             yield np.array(model.tokenizer.convert_ids_to_tokens(row[kept].tolist()), dtype=str)
 
 
-def _prompt(model: Any, task: str) -> str | None:
+def prompt_of(model: Any, task: str) -> str | None:
+    """Return the text that goes before every document or query; None without one."""
     names = [*_PROMPTS[task], model.default_prompt_name]
     return next((model.prompts[name] for name in names if name in model.prompts), None)

@@ -173,6 +173,7 @@ def _row(
         build_seconds=reply.build_seconds,
         encode_docs_per_second=reply.encode_docs_per_second,
         docs_encoded=outcome.docs_encoded if encodes else None,
+        encodings=reply.encodings,
         attribution=attribution,
         index=reply.index,
         peak_rss_bytes=reply.peak_rss_bytes,

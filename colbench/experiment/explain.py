@@ -14,7 +14,8 @@ from colbench.collection.load import load_collection
 from colbench.collection.model import Collection, SelfHits
 from colbench.config.settings import RunSettings
 from colbench.encoder.base import Encoder, Vectors
-from colbench.encoder.cache import EmbeddingCache, cached_documents, storage_dtype
+from colbench.encoder.cache import EmbeddingCache, cached_documents
+from colbench.encoder.filling import storage_dtype
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError
@@ -22,7 +23,8 @@ from colbench.index.maxsim import score_matrix
 from colbench.measures.alignment import align
 from colbench.progress import note
 from colbench.report.alignment.explanation import ExplainedDocument, Explanation
-from colbench.retriever.hits import tie_ranks, top_k
+from colbench.retriever.chunks import Chunks, best_chunks
+from colbench.retriever.hits import tie_ranks
 
 _MOST_DOCUMENTS = 2
 _BLOCK = 65_536
@@ -60,8 +62,9 @@ def explain(settings: RunSettings, question: Question) -> Explanation:
     """Align a query with one or two documents, exactly as `colbert_exact` scores them.
 
     Document vectors are rounded to fp16, as the oracle stores them, and taken from the cache where
-    they are there; nothing is added to it. Without a document the two with the highest scores are
-    taken, which needs the vectors of all of them in the cache.
+    they are there; nothing is added to it. Of a document that is split the best chunk is aligned.
+    Without a document the two with the highest scores are taken, which needs the vectors of all of
+    them in the cache.
 
     Args:
         settings: `dataset`, `encoder` and `cache_dir` count. The collection is read only if the
@@ -82,10 +85,12 @@ def explain(settings: RunSettings, question: Question) -> Explanation:
     given = [_Given(None, _beginning(text), text) for text in question.texts]
     if collection is not None:
         given += [_document(collection, doc) for doc in question.docs]
-    encoder = load_encoder(settings.encoder, Form.TOKENS, settings.dataset.query_length)
+    cache = EmbeddingCache(settings.cache_dir)
+    encoder = load_encoder(
+        settings.encoder, Form.TOKENS, settings.dataset.query_length, cache_root=cache.root
+    )
     (tokens,) = encoder.query_tokens([query])
     (vectors,) = encoder.encode_queries([query])
-    cache = EmbeddingCache(settings.cache_dir)
     if collection is not None and not given:
         best = _best_two(collection, encoder, vectors, cache, question.query_id)
         given = [_document(collection, doc) for doc in best]
@@ -94,11 +99,14 @@ def explain(settings: RunSettings, question: Question) -> Explanation:
         grades = collection.qrels.get(question.query_id, {})
     documents = []
     for item in given:
-        labels = _document_tokens(encoder, item)
-        alignment = align(vectors, _vectors(encoder, item.text, cache), tokens.tolist(), labels)
+        number, chunks = _best_chunk(encoder, item.text, vectors, cache)
+        text = chunks[number]
+        labels = _document_tokens(encoder, item.id, text)
+        alignment = align(vectors, _vectors(encoder, text, cache), tokens.tolist(), labels)
         judged = grades is not None and item.id is not None
         grade = grades.get(item.id) if grades is not None and item.id is not None else None
-        documents.append(ExplainedDocument(item.id, item.title, alignment, judged, grade))
+        chunk = (number + 1, len(chunks))
+        documents.append(ExplainedDocument(item.id, item.title, alignment, judged, grade, chunk))
     return Explanation(
         query=query,
         query_id=question.query_id,
@@ -157,10 +165,25 @@ def _vectors(encoder: Encoder, text: str, cache: EmbeddingCache) -> NDArray[np.f
     return matrix.astype(storage_dtype(encoder.form))
 
 
-def _document_tokens(encoder: Encoder, item: _Given) -> list[str]:
-    (tokens,) = encoder.document_tokens([item.text])
+def _best_chunk(
+    encoder: Encoder, text: str, query: Vectors, cache: EmbeddingCache
+) -> tuple[int, list[str]]:
+    """Return the number of the chunk with the highest score, and all chunks of the text."""
+    if encoder.settings.long_documents == "truncate":
+        return 0, [text]
+    (chunks,) = encoder.split([text])
+    if len(chunks) == 1:
+        return 0, chunks
+    matrices = [_vectors(encoder, chunk, cache).astype(np.float32) for chunk in chunks]
+    starts = np.cumsum([0, *map(len, matrices)])
+    scores = score_matrix([query], torch.from_numpy(np.concatenate(matrices)), starts)[0]
+    return int(np.argmax(scores)), chunks
+
+
+def _document_tokens(encoder: Encoder, doc: str | None, text: str) -> list[str]:
+    (tokens,) = encoder.document_tokens([text])
     if not len(tokens):
-        what = "the given text" if item.id is None else f"document '{item.id}'"
+        what = "the given text" if doc is None else f"document '{doc}'"
         raise ConfigError(f"{what} has no tokens with this encoder, so nothing aligns with it")
     return [str(token) for token in tokens]
 
@@ -174,7 +197,8 @@ def _best_two(
 ) -> list[str]:
     """Return the ids of the two documents with the largest MaxSim, without the query's own where
     the collection drops it."""
-    embeddings = cached_documents(encoder, collection.texts, cache)
+    chunks = Chunks.of(collection, encoder, encoder.settings)
+    embeddings = cached_documents(encoder, chunks.texts, cache)
     if embeddings is None:
         raise ConfigError(
             "name a document with --doc ID: to choose the best two, the vectors of all documents "
@@ -188,6 +212,7 @@ def _best_two(
     ids = collection.doc_ids
     drop = query_id if collection.self_hits is SelfHits.DROP_IDENTICAL_IDS else None
     docs = np.array([n for n, doc in enumerate(ids) if doc != drop], dtype=np.int64)
-    hits = top_k(docs, everything[docs], _MOST_DOCUMENTS, tie_ranks(ids))
+    kept, _ = chunks.of_documents(docs)
+    hits = best_chunks(kept, everything[kept], _MOST_DOCUMENTS, chunks.owners, tie_ranks(ids))
     note("no document is named: the two with the highest scores are taken")
     return [ids[doc] for doc in hits.docs.tolist()]

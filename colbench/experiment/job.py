@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from colbench.config.encode_speed import EncodeVariant
 from colbench.config.settings import LatencySettings
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.results.schema import Calibration, Fidelity, IndexInfo, Latency
+from colbench.results.encode_speed import FormSpeed
+from colbench.results.schema import Calibration, EncodingInfo, Fidelity, IndexInfo, Latency
 
 NO_REPLY = 3
 """Exit status of a worker that could not write its reply."""
@@ -70,6 +72,23 @@ class SweepTask(_Message):
     git_commit: str | None
 
 
+class EncodeSpeedTask(_Message):
+    """Time every variant of an encoder in one form, beside sentence-transformers."""
+
+    task: Literal["encode_speed"] = "encode_speed"
+    encoder: EncoderSettings
+    form: Form
+    variants: list[EncodeVariant]
+    documents: int
+    queries: int
+    trials: int
+    batch_size: int
+    seed: int
+
+
+Todo = EncodeTask | SystemTask | SweepTask | EncodeSpeedTask
+
+
 class Job(_Message):
     """Everything a worker needs."""
 
@@ -78,10 +97,11 @@ class Job(_Message):
     work: Path
     reply: Path
     threads: int
+    device: str
     seed: int
     memory_bytes: int
     systems: dict[str, dict[str, Any]]
-    todo: EncodeTask | SystemTask | SweepTask
+    todo: Todo
     shared: Path | None = None
 
 
@@ -91,6 +111,7 @@ class EncodeReply(_Message):
     docs_encoded: int
     docs_cached: int
     docs_per_second: float | None
+    cut_off: str | None = None
 
 
 class SystemReply(_Message):
@@ -104,6 +125,7 @@ class SystemReply(_Message):
     other_cpu_share: float
     calibration: Calibration
     encode_docs_per_second: float | None
+    encodings: list[EncodingInfo] = []
     index: IndexInfo
     peak_rss_bytes: int
     steps: list[str] = []
@@ -117,6 +139,7 @@ class PointRecord(_Message):
     per_query: dict[str, list[float]]
     latency_ms: Latency
     fidelity: Fidelity | None
+    encodings: list[EncodingInfo] | None = None
     index: IndexInfo
     build_seconds: float
     other_cpu_share: float
@@ -143,4 +166,5 @@ class Reply(_Message):
     encode: EncodeReply | None = None
     system: SystemReply | None = None
     sweep: SweepReply | None = None
+    encode_speed: FormSpeed | None = None
     failure: Failure | None = None

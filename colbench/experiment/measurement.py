@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import psutil
 
 from colbench.collection.model import Collection
+from colbench.experiment.encodings import encoding_infos
 from colbench.experiment.environment import usable_cores
 from colbench.experiment.job import SystemReply, SystemTask
 from colbench.experiment.output import step_path
@@ -49,6 +50,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         latency = _single_queries(task, system, texts, depth)
         peak = peak_rss_bytes()
         calibration = Calibration.model_validate(dataclasses.asdict(calibrate()))
+        encodings = encoding_infos(bench.encodings)
     reply = SystemReply(
         facts=system.facts(),
         build_seconds=build_seconds
@@ -60,6 +62,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         other_cpu_share=others[0],
         calibration=calibration,
         encode_docs_per_second=_encoding_speed(bench),
+        encodings=encodings,
         index=index_info(system.size(), collection),
         peak_rss_bytes=peak,
     )

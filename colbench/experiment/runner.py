@@ -25,18 +25,12 @@ from colbench.errors import ColbenchError, WeightsUnavailable
 from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
-from colbench.experiment.job import (
-    EncodeTask,
-    Failure,
-    Job,
-    SweepTask,
-    SystemReply,
-    SystemTask,
-)
+from colbench.experiment.job import EncodeTask, Failure, Job, SweepTask, SystemReply, SystemTask
 from colbench.experiment.output import OutputFolder, check_output
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.spawn import run_job
 from colbench.files import ensure_writable, write_json
+from colbench.index.device import check_device
 from colbench.measures.latency import BUSY
 from colbench.progress import note
 from colbench.report.write import write_report
@@ -86,6 +80,7 @@ class Runner:
 
     def _load(self) -> None:
         """Check everything that can be wrong, and load the collection."""
+        check_device(self.settings.device)
         ensure_writable(self.cache)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
@@ -132,6 +127,7 @@ class Runner:
             work=self.output.indexes,
             reply=work / "replies" / f"{name}.json",
             threads=self.threads,
+            device=self.settings.device,
             seed=self.settings.seed,
             memory_bytes=int(self.settings.memory_gb * 1e9),
             systems={n: s.model_dump(mode="json") for n, s in (systems or {}).items()},
@@ -192,6 +188,8 @@ class Runner:
                     f"{task.encoder.name} {task.form.value}: {reply.encode.docs_encoded} documents "
                     f"encoded, {reply.encode.docs_cached} from the cache"
                 )
+                if reply.encode.cut_off:
+                    self._note(reply.encode.cut_off)
         return failures, encoded
 
     def _measure_system(self, name: str) -> SystemReply | Failure:
@@ -212,8 +210,9 @@ class Runner:
         return outcome
 
     def _note(self, text: str) -> None:
-        self.notes.append(text)
-        note(text)
+        if text not in self.notes:
+            self.notes.append(text)
+            note(text)
 
     def _accept(self, name: str, failure: Failure) -> None:
         """Go on past a system that lacks its weights; stop for any other failure."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from colbench.errors import ColbenchError, StorageError
-from colbench.experiment.job import NO_REPLY, EncodeTask, Job, Reply, SweepTask, SystemTask
+from colbench.experiment.job import NO_REPLY, Job, Reply, Todo
 from colbench.files import atomic_write
 
 _THREAD_VARIABLES = (
@@ -48,11 +48,12 @@ def run_job(job: Job) -> Reply:
         **os.environ,
         **thread_environment(job.threads),
         "PYTHONHASHSEED": "0",
-        # libgomp's threads wait spinning by default. On a machine with one other busy process that
-        # made a query 60 times slower; this costs a tenth on an idle one.
-        "GOMP_SPINCOUNT": "1000",
         "TOKENIZERS_PARALLELISM": "true",
     }
+    # libgomp's threads wait spinning by default. On a machine with one other busy process that made
+    # a query 60 times slower; this costs a tenth on an idle one, and a yardstick has its defaults.
+    if job.todo.task != "encode_speed":
+        environment["GOMP_SPINCOUNT"] = "1000"
     # -P: a module in the user's folder must not shadow one that the worker imports.
     command = [sys.executable, "-P", "-m", "colbench.experiment.worker", str(job_file)]
     # The worker ends when its standard input does: it cannot outlive this process, however that
@@ -81,12 +82,12 @@ def _death(job: Job, code: int) -> str:
     if code == -signal.SIGKILL:
         return (
             f"{what}: the process was killed, most likely for want of memory; lower memory_gb or "
-            "encoder.batch_size and run the same command again, it resumes"
+            "encoder.batch_tokens and run the same command again, it resumes"
         )
     return f"{what}: the process ended with status {code}; its traceback is above, please report it"
 
 
-def _called(todo: EncodeTask | SystemTask | SweepTask) -> str:
+def _called(todo: Todo) -> str:
     if todo.task == "encode":
         return f"encoding with {todo.encoder.name}"
-    return todo.name if todo.task == "system" else "sweep"
+    return todo.name if todo.task == "system" else todo.task

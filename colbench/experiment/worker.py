@@ -1,7 +1,7 @@
 """A worker process: `python -m colbench.experiment.worker JOB.json`.
 
-Encodes documents into the cache, or builds, searches and times one system or the points of a sweep,
-and leaves a `Reply`.
+Encodes documents into the cache, builds, searches and times one system or the points of a sweep, or
+times the variants of an encoder, and leaves a `Reply`.
 Lives no longer than its standard input, which the conductor holds open.
 """
 
@@ -19,6 +19,8 @@ import numpy as np
 from colbench.collection.snapshot import read_snapshot
 from colbench.encoder.cache import EmbeddingCache
 from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
+from colbench.experiment.encode_speed.measure import measure_speed
+from colbench.experiment.encodings import cut_off_note
 from colbench.experiment.job import NO_REPLY, EncodeReply, EncodeTask, Failure, Job, Reply
 from colbench.experiment.measurement import measure_system
 from colbench.experiment.sweep.measure import measure_points
@@ -31,7 +33,17 @@ def encode(task: EncodeTask, bench: Workbench) -> EncodeReply:
     """Encode all documents that the cache does not hold yet."""
     stats = bench.embed(task.encoder, task.form).stats
     return EncodeReply(
-        docs_encoded=stats.encoded, docs_cached=stats.cached, docs_per_second=stats.docs_per_second
+        docs_encoded=stats.encoded,
+        docs_cached=stats.cached,
+        docs_per_second=stats.docs_per_second,
+        cut_off=cut_off_note(
+            task.encoder.name,
+            limit=bench.encoder(task.encoder, task.form).document_limit,
+            documents=stats.encoded + stats.cached,
+            truncated=stats.truncated,
+            tokens=stats.tokens,
+            truncated_tokens=stats.truncated_tokens,
+        ),
     )
 
 
@@ -47,11 +59,14 @@ def perform(job: Job) -> Reply:
             systems={name: system_settings(name, values) for name, values in job.systems.items()},
             memory_bytes=job.memory_bytes,
             shared_folder=job.shared,
+            device=job.device,
         )
         if job.todo.task == "encode":
             return Reply(encode=encode(job.todo, bench))
         if job.todo.task == "sweep":
             return Reply(sweep=measure_points(job.todo, bench))
+        if job.todo.task == "encode_speed":
+            return Reply(encode_speed=measure_speed(job.todo, bench))
         return Reply(system=measure_system(job.todo, bench))
     except ColbenchError as error:
         skipped = isinstance(error, WeightsUnavailable)

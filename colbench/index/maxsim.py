@@ -21,6 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from colbench.encoder.base import Vectors
+from colbench.index.maxsim_device import DeviceScan
+from colbench.index.tiles import cuts, starts
 from colbench.index.tokens import TokenIndex, widen
 
 _TILE_DOCUMENT_TOKENS = 2048
@@ -66,20 +68,6 @@ def _widen(rows: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(widen(rows))
 
 
-def _starts(matrices: Sequence[Vectors]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum([len(m) for m in matrices])]).astype(np.int64)
-
-
-def _cuts(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Split items into consecutive ranges of at most `most` rows, at least one item each."""
-    first, items = 0, len(offsets) - 1
-    while first < items:
-        end = int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1
-        end = min(max(end, first + 1), items)
-        yield first, end
-        first = end
-
-
 def score_matrix(
     queries: Sequence[Vectors], rows: torch.Tensor, doc_offsets: NDArray[np.int64]
 ) -> NDArray[np.float32]:
@@ -93,12 +81,12 @@ def score_matrix(
     Returns:
         float32 (queries, documents); −inf for a document without tokens.
     """
-    query_offsets = _starts(queries)
+    query_offsets = starts(queries)
     tokens = torch.from_numpy(np.concatenate(queries)).T
     out = np.empty((len(queries), len(doc_offsets) - 1), dtype=np.float32)
-    for q0, q1 in _cuts(query_offsets, _TILE_QUERY_TOKENS):
+    for q0, q1 in cuts(query_offsets, _TILE_QUERY_TOKENS):
         columns = tokens[:, query_offsets[q0] : query_offsets[q1]].contiguous()
-        for d0, d1 in _cuts(doc_offsets, _TILE_DOCUMENT_TOKENS):
+        for d0, d1 in cuts(doc_offsets, _TILE_DOCUMENT_TOKENS):
             tile = rows[doc_offsets[d0] : doc_offsets[d1]] @ columns
             _reduce(
                 tile.numpy(),
@@ -115,13 +103,17 @@ class MaxSimScanner:
     Args:
         index: the vectors.
         memory_bytes: bound on the vectors held in memory as float32.
+        device: where; another torch device than the CPU takes the path of `maxsim_device`.
     """
 
-    def __init__(self, index: TokenIndex, memory_bytes: int) -> None:
+    def __init__(self, index: TokenIndex, memory_bytes: int, device: str = "cpu") -> None:
         self.index = index
+        self._elsewhere = None if device == "cpu" else DeviceScan(index, memory_bytes, device)
+        if self._elsewhere is not None:
+            return
         width = 4 * max(index.dims, 1)
         chunk_rows = max(min(_CHUNK_BYTES, memory_bytes) // width, 1)
-        self._chunks = list(_cuts(index.offsets, chunk_rows))
+        self._chunks = list(cuts(index.offsets, chunk_rows))
         self._resident: list[torch.Tensor] | None = None
         if index.tokens * width <= memory_bytes:
             self._resident = [self._read(first, end) for first, end in self._chunks]
@@ -145,6 +137,9 @@ class MaxSimScanner:
         Yields:
             (first document, float32 (queries, documents of the chunk)).
         """
+        if self._elsewhere is not None:
+            yield from self._elsewhere.scan(queries)
+            return
         for first, end, rows in self._rows():
             offsets = self.index.offsets[first : end + 1] - self.index.offsets[first]
             yield first, score_matrix(queries, rows, offsets)
@@ -154,6 +149,9 @@ class MaxSimScanner:
 
         One GEMM a chunk's slice with all query tokens as its columns; the result is thrown away.
         """
+        if self._elsewhere is not None:
+            self._elsewhere.multiply(queries)
+            return
         columns = torch.from_numpy(np.concatenate(queries)).T.contiguous()
         product = torch.empty((_FLOOR_ROWS, columns.shape[1]))
         for _, _, rows in self._rows():

@@ -25,7 +25,8 @@ Precision = Literal["fp16", "int8"]
 _VECTORS: dict[Precision, str] = {"fp16": "vectors.f16", "int8": "vectors.i8"}
 _DTYPES: dict[Precision, str] = {"fp16": "<f2", "int8": "i1"}
 _OFFSETS = "offsets.npy"
-_LEVELS = 127.0
+LEVELS = 127.0
+"""What the value 1 is stored as in int8."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _narrow(block: NDArray[np.floating], precision: Precision) -> NDArray[Any]:
     """Return rows as they are stored."""
     if precision == "fp16":
         return np.ascontiguousarray(block, dtype="<f2")
-    levels = np.rint(block.astype(np.float32) * _LEVELS).clip(-_LEVELS, _LEVELS)
+    levels = np.rint(block.astype(np.float32) * LEVELS).clip(-LEVELS, LEVELS)
     narrow: NDArray[np.int8] = levels.astype(np.int8)
     return narrow
 
@@ -142,5 +143,5 @@ def widen(rows: NDArray[Any]) -> NDArray[np.float32]:
     """
     values = rows.astype(np.float32)
     if rows.dtype == np.int8:
-        values /= np.float32(_LEVELS)
+        values /= np.float32(LEVELS)
     return values

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from colbench.report.attribution import HEADING, LossTable, explain_losses, loss_tables
+from colbench.report.encodings import HEADING as ENCODERS
+from colbench.report.encodings import TOLD, WORDS, encoding_table
 from colbench.report.gfm import code, table, text
 from colbench.report.pictures import Picture
 from colbench.report.rows import COSTS, caption, legend, number, rows, size, skipped, three_digits
@@ -174,4 +176,15 @@ def _environment(results: Results) -> str:
         f"- Python {text(e.python)}; {text(packages)}",
         f"- Seed {e.seed}",
     ]
-    return "## Environment\n\n" + "\n".join(facts)
+    return "\n\n".join(["## Environment", "\n".join(facts), *_encoders(results)])
+
+
+def _encoders(results: Results) -> list[str]:
+    found = encoding_table(results)
+    if found is None:
+        return []
+    lines = [
+        [code(words[0]), *map(text, words[1:]), *(cell.text for cell in numbers)]
+        for words, numbers in found.lines
+    ]
+    return [f"### {ENCODERS}", table([*WORDS, *found.titles], lines, left=len(WORDS)), TOLD]

@@ -15,6 +15,7 @@ T = TypeVar("T", bound=float)
 COSTS = (
     "encode ms",
     "search ms",
+    "query ms",
     "p95",
     "QPS",
     "docs/s",
@@ -95,6 +96,7 @@ def _costs(system: SystemResult) -> list[Cell]:
     return [
         _cost(latency.encode.p50 if latency else None, three_digits),
         _cost(latency.search.p50 if latency else None, three_digits),
+        _cost(latency.encode.p50 + latency.search.p50 if latency else None, three_digits),
         _cost(latency.search.p95 if latency else None, three_digits),
         _cost(system.throughput_qps, number),
         _cost(system.encode_docs_per_second, number),
@@ -124,9 +126,9 @@ def caption(results: Results | Comparison | GateReport) -> str:
 def legend(results: Results) -> str:
     """How to read the table, in a few sentences."""
     text = (
-        "Times are medians over single queries: encoding the query, then searching; p95 is of the "
-        "search. QPS: all queries as one batch. docs/s: encoding the documents. build s: from "
-        "cached vectors or texts to a searchable index."
+        "Times are medians over single queries: encoding the query, searching, and the sum of both "
+        "(query ms); p95 is of the search. QPS: all queries as one batch. docs/s: encoding the "
+        "documents. build s: from cached vectors or texts to a searchable index."
     )
     if results.baseline is None:
         return text

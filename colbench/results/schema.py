@@ -11,54 +11,17 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from colbench.results.costs import Calibration as Calibration
+from colbench.results.costs import Distribution as Distribution
+from colbench.results.costs import EncodingInfo as EncodingInfo
+from colbench.results.costs import IndexInfo as IndexInfo
+from colbench.results.costs import Latency as Latency
 from colbench.results.origin import CollectionInfo as CollectionInfo
 from colbench.results.origin import Environment as Environment
 from colbench.results.origin import Record
 from colbench.results.origin import SampleInfo as SampleInfo
 
 SCHEMA_VERSION = 1
-
-
-class Distribution(Record):
-    """A latency over queries, in milliseconds."""
-
-    p50: float
-    p95: float
-    p99: float
-    mean: float
-
-
-class Latency(Record):
-    """One query at a time, after warm-up; the trial with the lowest mean search time."""
-
-    encode: Distribution = Field(description="query text → what the system searches with")
-    search: Distribution = Field(description="encoded query → ranked documents")
-    queries: int = Field(description="queries measured in each trial")
-    trials: int = Field(description="trials run")
-    encode_ms: list[float] | None = Field(
-        None, description="the reported trial, query by query: the collection's first ones"
-    )
-    search_ms: list[float] | None = Field(None, description="as encode_ms, for the search")
-
-
-class Calibration(Record):
-    """Fixed work, timed just after the system with the same threads: how fast the machine was."""
-
-    gemm_ms: float = Field(gt=0, description="product of two 1024 × 1024 float32 matrices, median")
-    scan_ms: float = Field(gt=0, description="64 MiB float32 matrix times a vector, median")
-
-
-class IndexInfo(Record):
-    """What a search needs on disk."""
-
-    vectors: int = Field(description="stored vectors, 0 for a lexical index")
-    dims: int = Field(description="dimensions of a vector")
-    bytes: int = Field(description="all files together")
-    bytes_per_doc: float = Field(description="bytes over documents of the collection")
-    bytes_per_vector: float | None = Field(
-        description="bytes of the indexes that hold vectors, over vectors; null without vectors"
-    )
-    files: dict[str, int] = Field(description="file → bytes; every file a search needs")
 
 
 class Significance(Record):
@@ -175,6 +138,9 @@ class SystemResult(Record):
     )
     docs_encoded: int | None = Field(
         None, description="documents encoded in this run; 0 when all came from the cache"
+    )
+    encodings: list[EncodingInfo] | None = Field(
+        None, description="how its documents were encoded, an entry for each encoder"
     )
     attribution: list[AttributionStep] | None = Field(
         None,

@@ -6,6 +6,7 @@ texts into whatever the system searches with, `search` does everything after tha
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,9 @@ from colbench.encoder.base import Encoder
 from colbench.encoder.cache import EmbeddingCache, Embeddings, EncodeStats, embed_documents
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import EncoderSettings, Form
+from colbench.index.device import search_device
 from colbench.index.size import IndexSize
+from colbench.retriever.chunks import Chunks
 from colbench.retriever.hits import Hits, tie_ranks
 from colbench.settings import Settings
 
@@ -70,6 +73,7 @@ class Workbench:
         spare_hits: documents that are dropped from a result afterwards at most (the query's own
             document under the self-hit rule); a first stage proposes as many more.
         shared_folder: where indexes are kept that other runs search too; None for this run's own.
+        device: where MaxSim scans and index builds run, as `search_device` takes it.
         encodings: filled while systems are built: what encoding their documents took.
     """
 
@@ -80,13 +84,26 @@ class Workbench:
     memory_bytes: int
     spare_hits: int = 0
     shared_folder: Path | None = None
+    device: str = "cpu"
     encodings: list[EncodeStats] = field(default_factory=list)
     _encoders: dict[tuple[str, Form], Encoder] = field(default_factory=dict)
+    _chunks: dict[tuple[str, Form], Chunks] = field(default_factory=dict)
 
     @property
     def shared(self) -> Path:
         """Folder of indexes that several systems, or several runs, search."""
         return self.shared_folder or self.folder / "shared"
+
+    @cached_property
+    def search_device(self) -> str:
+        """What `device` stands for here: `cpu`, or the name of a CUDA device.
+
+        Looked up where a system asks for it, for that loads torch, and once for all of them.
+
+        Raises:
+            ConfigError: it is not here.
+        """
+        return search_device(self.device)
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
@@ -107,18 +124,37 @@ class Workbench:
         key = (settings.model_dump_json(), form)
         if key not in self._encoders:
             self._encoders[key] = load_encoder(
-                settings, form, query_length=self.collection.query_length
+                settings,
+                form,
+                query_length=self.collection.query_length,
+                cache_root=self.cache.root,
             )
         return self._encoders[key]
 
+    def chunks(self, settings: EncoderSettings, form: Form) -> Chunks:
+        """Return what is embedded: the documents, or where the settings say so chunks of them.
+
+        Raises:
+            ConfigError: the documents cannot be split with these settings.
+        """
+        key = (settings.model_dump_json(), form)
+        if key not in self._chunks:
+            encoder = self.encoder(settings, form)
+            self._chunks[key] = Chunks.of(self.collection, encoder, settings)
+        return self._chunks[key]
+
     def embed(self, settings: EncoderSettings, form: Form) -> Embeddings:
-        """Return the document vectors, from the cache where they are there."""
+        """Return the vectors of `chunks`, from the cache where they are there."""
+        chunks = self.chunks(settings, form)
         embeddings = embed_documents(
             self.encoder(settings, form),
-            self.collection.texts,
+            chunks.texts,
             self.cache,
             description=f"{settings.name} {form.value}: documents",
         )
+        if settings.long_documents == "chunk":
+            stats = dataclasses.replace(embeddings.stats, chunks=len(chunks))
+            embeddings = dataclasses.replace(embeddings, stats=stats)
         self.encodings.append(embeddings.stats)
         return embeddings
 

@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 from colbench.encoder.base import Vectors
 from colbench.files import atomic_write
 from colbench.index.maxsim import MaxSimScanner
-from colbench.retriever.hits import Hits, top_k
+from colbench.retriever.chunks import best_chunks
+from colbench.retriever.hits import Hits
 
 _SCORE_BYTES = 256 << 20
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def search_all(
-    scanner: MaxSimScanner, queries: Sequence[Vectors], k: int, ranks: NDArray[np.int64]
+    scanner: MaxSimScanner,
+    queries: Sequence[Vectors],
+    k: int,
+    ranks: NDArray[np.int64],
+    owners: NDArray[np.int64] | None = None,
 ) -> list[Hits]:
     """Scan the documents for groups of queries whose scores fit in 256 MB.
 
@@ -29,14 +34,16 @@ def search_all(
         queries: float32 (tokens, dims) each.
         k: how many documents to return for each query.
         ranks: `tie_ranks` of the collection.
+        owners: as of `Chunks`, where the token vectors are those of chunks.
     """
-    group = max(_SCORE_BYTES // (4 * max(len(ranks), 1)), 1)
+    columns = len(ranks) if owners is None else len(owners)
+    group = max(_SCORE_BYTES // (4 * max(columns, 1)), 1)
     results: list[Hits] = []
     for start in range(0, len(queries), group):
         blocks = [block for _, block in scanner.scan(queries[start : start + group])]
         for row in np.concatenate(blocks, axis=1):
-            docs = np.flatnonzero(row > -np.inf)  # a document without tokens matches nothing
-            results.append(top_k(docs, row[docs], k, ranks))
+            found = np.flatnonzero(row > -np.inf)  # what has no tokens matches nothing
+            results.append(best_chunks(found, row[found], k, owners, ranks))
     return results
 
 

@@ -118,15 +118,15 @@ def test_a_missing_configuration_folder_is_named(tmp_path):
 def test_every_key_of_the_settings_can_be_set_whether_or_not_a_file_names_it():
     settings = compose_run(
         [
-            *("encoder.precision=bf16", "encoder.batch_size=8", "systems=[bi_encoder]"),
+            *("encoder.precision=bf16", "encoder.batch_tokens=800", "systems=[bi_encoder]"),
             "system.bi_encoder.ef_search=64",
         ]
     )
     assert settings.encoder.precision == "bf16"
     system = selected_systems(settings)["bi_encoder"]
-    assert (system.encoder.precision, system.encoder.batch_size, system.ef_search) == (
+    assert (system.encoder.precision, system.encoder.batch_tokens, system.ef_search) == (
         "bf16",
-        8,
+        800,
         64,
     )
 
@@ -165,4 +165,4 @@ def test_the_resolved_configuration_spells_out_every_default_of_what_runs():
     values = resolved(compose_run(["systems=[bm25_colbert]"]))
     assert set(values["system"]) == {"bm25", "bm25_colbert"}
     assert values["system"]["bm25"]["analyser"]["stemmer"] == "english"
-    assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "fp32"
+    assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "auto"

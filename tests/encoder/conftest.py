@@ -6,6 +6,7 @@ import string
 
 import numpy as np
 import pytest
+from fake_encoder import FakeEncoder
 
 from colbench.encoder.settings import EncoderSettings, Form
 
@@ -150,15 +151,19 @@ def native(tmp_path_factory, plain_bert):
     return folder
 
 
-class FakeEncoder:
+class HashedTexts(FakeEncoder):
     """An `Encoder` whose vectors are a hash of the text; remembers every batch it was given."""
 
     def __init__(self, *, form=Form.TOKENS, dims=4, batch_size=2, fingerprint="0" * 64):
-        self.settings = EncoderSettings(name="fake", model="fake", batch_size=batch_size)
+        self.settings = EncoderSettings(name="fake", model="fake")
+        self.batch_tokens = batch_size
         self.form = form
         self.dims = dims
         self.fingerprint = self.document_fingerprint = fingerprint
         self.batches = []
+
+    def count_tokens(self, texts):
+        return np.ones(len(texts), dtype=np.int64)
 
     def matrix(self, text):
         digest = hashlib.sha256(text.encode()).digest()
@@ -176,4 +181,4 @@ class FakeEncoder:
 
 @pytest.fixture
 def make_encoder():
-    return FakeEncoder
+    return HashedTexts

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from colbench.encoder import cache as cache_module
+from colbench.encoder import filling
 from colbench.encoder.cache import EmbeddingCache, embed_documents
 from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, ConfigError, StorageError
@@ -30,7 +30,7 @@ def cache(tmp_path):
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     """Commit after every batch, so that a handful of texts make several shards."""
-    monkeypatch.setattr(cache_module, "SHARD_BYTES", 1)
+    monkeypatch.setattr(filling, "SHARD_BYTES", 1)
 
 
 def embed(encoder, texts, cache):
@@ -255,7 +255,7 @@ def _embed_in_child(root, start, queue):
     spec = importlib.util.spec_from_file_location("fakes", Path(__file__).with_name("conftest.py"))
     fakes = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fakes)
-    encoder = fakes.FakeEncoder()
+    encoder = fakes.HashedTexts()
     original = encoder.encode_documents
 
     def slowly(texts):
@@ -263,7 +263,7 @@ def _embed_in_child(root, start, queue):
         return original(texts)
 
     encoder.encode_documents = slowly
-    cache_module.SHARD_BYTES = 1
+    filling.SHARD_BYTES = 1
     start.wait()
     embeddings = embed(encoder, TEXTS, EmbeddingCache(root))
     queue.put((len(encoder.batches), np.concatenate(matrices(embeddings)).tobytes()))
@@ -350,12 +350,17 @@ _MINILM_RUN = """
 import sys, numpy as np
 from pathlib import Path
 from colbench.encoder import cache as c
+from colbench.encoder import filling as f
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import EncoderSettings, Form
-c.SHARD_SECONDS = 0.0
+f.SHARD_SECONDS = 0.0
 encoder = load_encoder(
     EncoderSettings(
-        name="minilm", model="embedded:all-MiniLM-L6-v2", device="cpu", batch_size=4
+        name="minilm",
+        model="embedded:all-MiniLM-L6-v2",
+        device="cpu",
+        batch_tokens=200,
+        precision="fp32",
     ),
     Form.TOKENS,
 )

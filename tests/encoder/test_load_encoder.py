@@ -20,6 +20,7 @@ QUERY = "What is the capital of France?"
 
 
 def load(model, form=Form.TOKENS, *, published=None, **settings):
+    settings = {"precision": "fp32", **settings}
     settings = EncoderSettings(name="test", model=str(model), device="cpu", **settings)
     return load_encoder(settings, form, published)
 
@@ -225,7 +226,7 @@ def test_a_model_that_gives_nan_is_reported_with_the_text(plain_bert, tmp_path):
 
 def test_fingerprints_change_with_what_changes_vectors_and_with_nothing_else(stanford, bi_encoder):
     base = load(stanford)
-    assert load(stanford, batch_size=7).fingerprint == base.fingerprint
+    assert load(stanford, batch_tokens=7).fingerprint == base.fingerprint
     queries = load(stanford, query_length=20)
     assert queries.fingerprint != base.fingerprint
     assert queries.document_fingerprint == base.document_fingerprint
@@ -264,9 +265,11 @@ def test_unusable_devices_and_precisions_are_refused(plain_bert):
 def test_a_gpu_without_memory_for_a_batch_is_one_line():
     import torch
 
-    from colbench.encoder.runtime import arithmetic
+    from colbench.encoder.base import Arithmetic
+    from colbench.encoder.runtime import autocast
 
-    with pytest.raises(ColbenchError, match="smaller batch_size"), arithmetic("fp32", "cpu"):
+    fp32 = Arithmetic("torch", "fp32", "cpu")
+    with pytest.raises(ColbenchError, match="smaller batch"), autocast(fp32):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 

@@ -224,7 +224,11 @@ def conductor(tmp_path):
     )
     words = [
         *("dataset=beir_dir", f"dataset.path={data}", "systems=[bm25,staged]", "k=20"),
-        *(f"output_dir={tmp_path / 'output'}", f"cache_dir={tmp_path / 'cache'}"),
+        *(
+            f"output_dir={tmp_path / 'output'}",
+            f"cache_dir={tmp_path / 'cache'}",
+            "encoder.precision=fp32",
+        ),
     ]
 
     def run(*more):

@@ -42,7 +42,7 @@ def one_model():
     """The embedded model, loaded once: what is tested here is what is done with it."""
     loaded = {}
 
-    def load(settings, form, query_length=None):
+    def load(settings, form, query_length=None, cache_root=None):
         key = (settings.model_dump_json(), form, query_length)
         if key not in loaded:
             loaded[key] = load_encoder(settings, form, query_length)
@@ -56,7 +56,12 @@ def one_model():
 
 @pytest.fixture
 def words(folder, tmp_path):
-    return ["dataset=beir_dir", f"dataset.path={folder}", f"cache_dir={tmp_path / 'cache'}"]
+    return [
+        "dataset=beir_dir",
+        f"dataset.path={folder}",
+        f"cache_dir={tmp_path / 'cache'}",
+        "encoder.precision=fp32",
+    ]
 
 
 def oracle(settings, folder):
@@ -81,7 +86,9 @@ def test_the_score_is_the_oracles_with_and_without_cached_vectors(words, tmp_pat
     settings = compose_run(words)
     scores = oracle(settings, tmp_path / "indexes")
     if not cached:
-        settings = compose_run([*words[:2], f"cache_dir={tmp_path / 'empty'}"])
+        settings = compose_run(
+            [*words[:2], f"cache_dir={tmp_path / 'empty'}", "encoder.precision=fp32"]
+        )
     for query, ranking in scores.items():
         for doc, score in ranking.items():
             (shown,) = explain(settings, Question(None, query, (doc,))).documents

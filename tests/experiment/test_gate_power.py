@@ -118,7 +118,11 @@ gate_power:
   trials: 20
   noise:
     query_order: {about: turned round, systems: [bm25, bi_encoder], reverse_queries: true}
-    batch: {about: small, systems: [bi_encoder], words: [encoder.batch_size=1], fresh_vectors: true}
+    batch:
+      about: small
+      systems: [bi_encoder]
+      words: [encoder.batch_tokens=16]
+      fresh_vectors: true
   degradations:
     no_stemming: {about: unstemmed, systems: [bm25], words: [system.bm25.analyser.stemmer=null]}
     lost: {about: lost, systems: [bi_encoder], damage: lost_documents, share: 0.4}

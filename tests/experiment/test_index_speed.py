@@ -175,6 +175,7 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
         "index_speed.growth.datasets=[pydocs]",
         f"output_dir={tmp_path / 'out'}",
         f"cache_dir={tmp_path / 'cache'}",
+        "encoder.precision=fp32",
     ]
     # The growth's collection is composed by name: make that one small as well.
 

@@ -30,7 +30,13 @@ def measured(example_results):
 
     def make(values, *words, dataset="beir/scifact", sampled=False, depth=1000):
         settings = compose_run(
-            [f"dataset={dataset}", f"systems=[{','.join(values)}]", "measures=[ndcg@10]", *words]
+            [
+                f"dataset={dataset}",
+                f"systems=[{','.join(values)}]",
+                "measures=[ndcg@10]",
+                "encoder.precision=fp32",
+                *words,
+            ]
         )
         config = resolved(settings)
         row = example_results.systems[0]
@@ -110,6 +116,21 @@ def test_another_model_precision_depth_or_dataset_is_no_match(measured):
     assert judge([RERANK], deeper)[0].reason == "not among the systems of these results"
     elsewhere = measured({"bm25": 0.6789}, dataset="beir/fiqa")
     assert judge([BM25], elsewhere)[0].reason == "no results of this dataset"
+
+
+@pytest.mark.parametrize("word", ["encoder.precision=int8", "encoder.long_documents=chunk"])
+def test_another_arithmetic_or_whole_documents_are_no_match(measured, word):
+    assert judge([TOKENS], measured({"colbert_exact": 0.70724}))[0].status == "reproduced"
+    assert judge([TOKENS], measured({"colbert_exact": 0.70724}, word))[0].status == "not_run"
+
+
+def test_results_from_before_batches_were_counted_in_tokens_match(measured):
+    run = measured({"colbert_exact": 0.70724})
+    old = copy.deepcopy(run.results.systems[0].config)
+    old["encoder"] = {**old["encoder"], "batch_size": 32}
+    system = run.results.systems[0].model_copy(update={"config": old})
+    before = Opened(run.folder, run.results.model_copy(update={"systems": [system]}))
+    assert judge([TOKENS], before)[0].status == "reproduced"
 
 
 def test_results_from_before_a_setting_are_matched_by_its_default(measured):

@@ -49,6 +49,7 @@ def command(folder, output, cache, *overrides):
         f"dataset.path={folder}",
         f"output_dir={output}",
         f"cache_dir={cache}",
+        "encoder.precision=fp32",
         *overrides,
     ]
 
@@ -88,6 +89,24 @@ def test_a_run_leaves_valid_results_reports_and_runs(first_run):
         mean = sum(per_query["ndcg@10"].values()) / 2
         assert system.effectiveness["ndcg@10"] == pytest.approx(mean)
     assert "colbert_exact" in done.stdout and str(output / "report.html") in done.stdout
+
+
+def test_results_say_how_documents_were_encoded(first_run, folder, tmp_path):
+    _, output = first_run
+    (exact,) = read_results(output).systems[1].encodings
+    told = (exact.form, exact.backend, exact.precision, exact.truncated_docs, exact.cosine)
+    assert told == ("tokens", "torch", "fp32", 0, None)
+    done = colbench(
+        *(folder, tmp_path / "out", tmp_path / "cache", "systems=[colbert_exact]"),
+        "encoder.precision=int8",
+    )
+    assert done.returncode == 0, done.stderr
+    (int8,) = read_results(tmp_path / "out").systems[0].encodings
+    assert (int8.backend, int8.precision, int8.tokens) == ("openvino", "int8", exact.tokens)
+    assert 0.99 < int8.cosine < 1
+    assert int8.gflops > 0 and (int8.gemm_gflops is None or int8.gemm_gflops > int8.gflops)
+    entry = next((tmp_path / "cache").glob("*/space.json"))
+    assert json.loads(entry.read_text(encoding="utf-8"))["precision"] == "int8"
 
 
 def test_the_worked_example_ranks_paris_over_berlin(first_run):

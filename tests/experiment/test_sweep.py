@@ -42,6 +42,7 @@ def words(folder, output, cache, *overrides):
         f"dataset.path={folder}",
         f"output_dir={output}",
         f"cache_dir={cache}",
+        "encoder.precision=fp32",
         "latency.queries=2",
         *overrides,
     ]

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from fake_encoder import FakeEncoder
 
 from colbench.cli.main import main
-from colbench.encoder import cache as cache_module
+from colbench.encoder import filling
 from colbench.encoder.cache import EmbeddingCache, embed_documents
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.colbert.build import build_index
@@ -31,10 +32,11 @@ WORDS = ("moon", "sea", "tide", "bread", "flour", "water", "cat", "dog", "house"
 SYSTEMS = "[bm25,colbert]"
 
 
-class HashEncoder:
+class HashEncoder(FakeEncoder):
     """An encoder whose vectors are a hash of the text: equal on every machine, in no time."""
 
-    settings = EncoderSettings(name="hash", model="hash", batch_size=8)
+    settings = EncoderSettings(name="hash", model="hash")
+    batch_tokens = 64
     form = Form.TOKENS
     dims = DIMS
     fingerprint = document_fingerprint = FINGERPRINT
@@ -60,7 +62,7 @@ def documents(first: int, end: int, version: str = "") -> Documents:
 
 
 def _encode(folder: Path) -> None:
-    cache_module.SHARD_BYTES = 1  # a commit after every batch
+    filling.SHARD_BYTES = 1  # a commit after every batch
     embed_documents(HashEncoder(), TEXTS, EmbeddingCache(folder / "cache"), description="encode")
 
 
@@ -104,7 +106,12 @@ def command(folder: Path, *overrides: str) -> list[str]:
     """Return the words of a small run, which writes to `out` and keeps vectors in `cache`."""
     return [
         *("run", "--quiet", "dataset=beir_dir", f"dataset.path={folder / 'data'}"),
-        *(f"output_dir={folder / 'out'}", f"cache_dir={folder / 'cache'}", "threads=1"),
+        *(
+            f"output_dir={folder / 'out'}",
+            f"cache_dir={folder / 'cache'}",
+            "encoder.precision=fp32",
+            "threads=1",
+        ),
         *("latency.queries=2", "latency.warmup=1", "keep_indexes=true", "attribution=false"),
         *(f"systems={SYSTEMS}", "measures=[ndcg@10,recall@10]", "k=10", "index.centroids=16"),
         *overrides,

@@ -73,7 +73,7 @@ print("best", found.argmax(axis=1).tolist())
 
 
 def test_a_collection_larger_than_the_memory_allowed_is_scanned_indexed_and_searched(tmp_path):
-    """256 MB of token vectors with 100 MB for data (RLIMIT_DATA, beyond what the imports took)."""
+    """256 MB of token vectors with 120 MB for data (RLIMIT_DATA, beyond what the imports took)."""
     program = [
         sys.executable,
         "-X",
@@ -81,7 +81,7 @@ def test_a_collection_larger_than_the_memory_allowed_is_scanned_indexed_and_sear
         "-c",
         textwrap.dedent(LIMITED),
         str(tmp_path),
-        str(100 << 20),
+        str(120 << 20),
     ]
     environment = {**os.environ, **ENVIRONMENT}
     done = subprocess.run(program, capture_output=True, text=True, env=environment, check=False)

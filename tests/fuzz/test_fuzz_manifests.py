@@ -107,7 +107,7 @@ def test_a_damaged_shard_is_refused(tmp_path, name, wrong, data):
         old.rmdir()
     keys = [hashlib.sha256(text).digest() for text in (b"a", b"b")]
     matrices = [np.ones((rows, 4), dtype=np.float16) for rows in (2, 3)]
-    shard = write_shard(tmp_path, "f" * 64, keys, matrices, seconds=0.5)
+    shard = write_shard(tmp_path, "f" * 64, keys, matrices, [1] * len(keys), seconds=0.5)
     path = shard.folder / name
     if wrong and name == "manifest.json":
         tree = data.draw(altered(json.loads(path.read_bytes())))

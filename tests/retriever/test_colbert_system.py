@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from fake_encoder import FakeEncoder
 
 from colbench.collection.model import Collection, Document, Query
 from colbench.encoder.cache import EmbeddingCache
@@ -22,7 +23,7 @@ DIMS = 32
 WORDS = [f"word{number}" for number in range(60)] + ["the", ",", "of"]
 
 
-class WordEncoder:
+class WordEncoder(FakeEncoder):
     """Every word is a fixed random unit vector."""
 
     dims = DIMS
@@ -225,7 +226,7 @@ def test_merged_tokens_are_made_once_and_counted_for_every_index_made_of_them(be
         (note,) = [
             json.loads(p.read_text())["build_seconds"]
             for p in bench.shared.glob("colbert-*.json")
-            if system._searcher.stages.index.folder.name == p.stem
+            if system._index.folder.name == p.stem
         ]
         assert note > merging > 0
 
@@ -249,3 +250,38 @@ def test_one_index_is_searched_in_several_ways(bench):
     assert [len(hits) for hits in whole] > few
     for one, other in zip(whole, searched(bench, "all"), strict=True):
         assert one.docs.tolist() == other.docs.tolist()
+
+
+# Another device
+
+
+def on_torch(bench):
+    """The bench as it is where a GPU is found; torch's CPU stands in for the GPU."""
+    moved = dataclasses.replace(bench, encodings=[], _encoders={})
+    moved.search_device = "cpu:0"
+    return moved
+
+
+@pytest.mark.parametrize("name", ["exact", "all", "pruned"])
+def test_a_system_finds_the_same_on_another_device(bench, name):
+    for one, other in zip(searched(on_torch(bench), name), searched(bench, name), strict=True):
+        assert one.docs.tolist() == other.docs.tolist()
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
+
+
+def test_indexes_and_oracles_of_several_devices_are_not_mixed(bench):
+    here, there = built(bench, "pruned"), built(on_torch(bench), "pruned")
+    assert not here.facts()["index_shared"] and not there.facts()["index_shared"]
+    assert built(on_torch(bench), "all").facts()["index_shared"]
+    queries = here.encode(["word1 word2"])
+    for system in (here, there):
+        system.steps(queries, 5)
+    assert len(list(bench.shared.glob("oracle-*.hits"))) == 2
+
+
+def test_the_facts_name_a_device_that_is_not_the_cpu(bench):
+    elsewhere = on_torch(bench)
+    assert built(elsewhere, "exact").facts() == {"device": "cpu:0"}
+    assert built(elsewhere, "all").facts()["build_device"] == "cpu:0"
+    assert built(bench, "exact").facts() == {}
+    assert "build_device" not in built(bench, "all").facts()

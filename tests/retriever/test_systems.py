@@ -6,6 +6,7 @@ from collections import Counter
 import bm25s
 import numpy as np
 import pytest
+from fake_encoder import FakeEncoder
 
 from colbench.collection.model import Collection, Document, Query
 from colbench.encoder.cache import EmbeddingCache
@@ -28,7 +29,7 @@ TEXTS = {
 QUERY = "What is the capital of France?"
 
 
-class WordEncoder:
+class WordEncoder(FakeEncoder):
     """Every word is a fixed random unit vector; a pooled text is their normalised mean."""
 
     dims = 24

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from colbench import __version__
 from colbench.collection.load import load_collection
@@ -27,6 +26,7 @@ from colbench.encoder.cache import EmbeddingCache
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError, StorageError
+from colbench.experiment.alone import alone
 from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.index_speed import own
@@ -37,7 +37,7 @@ from colbench.experiment.index_speed.judge import Judge
 from colbench.experiment.index_speed.vectors import VectorFiles, write_vectors
 from colbench.experiment.measurement import other_processes
 from colbench.experiment.peers.settings import peer_settings
-from colbench.files import ensure_writable, write_json
+from colbench.files import write_json
 from colbench.progress import note
 from colbench.report.index_speed import write_index_speed_report
 from colbench.results.index_speed import FILE_NAME as RESULT_FILE
@@ -53,6 +53,10 @@ class Conductor:
     def __init__(self, settings: RunSettings, command: Sequence[str]) -> None:
         if settings.index_speed is None:
             raise ConfigError("task=index_speed needs index_speed: use experiment=index_speed")
+        if settings.device not in ("auto", "cpu"):
+            raise ConfigError(
+                f"device={settings.device!r}: task=index_speed measures the CPU; choose cpu"
+            )
         self.settings = settings
         self.speed: IndexSpeedSettings = settings.index_speed
         self.command = " ".join(command)
@@ -67,22 +71,12 @@ class Conductor:
         Raises:
             StorageError: the folder cannot be written, or another run is writing to it.
         """
-        ensure_writable(self.work)
-        lock = FileLock(self.work / "lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise StorageError(
-                f"another run is writing to {self.root}: wait for it or choose another output_dir"
-            ) from None
-        try:
+        with alone(self.root, self.work):
             return self._run()
-        finally:
-            lock.release()
 
     def _run(self) -> tuple[IndexSpeed, Path]:
         self.collection = load_collection(self.settings.dataset)
-        self.encoder = load_encoder(self.settings.encoder, Form.TOKENS)
+        self.encoder = load_encoder(self.settings.encoder, Form.TOKENS, cache_root=self.cache.root)
         self.files = self._vectors(self.collection, "vectors")
         self.judge = Judge(
             self.collection, self.files, self.speed.k, self.speed.timed, self.settings.memory_gb

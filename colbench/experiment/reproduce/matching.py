@@ -23,7 +23,16 @@ from colbench.results.schema import Results, SystemResult
 from colbench.retriever.registry import system_settings
 
 _REPORTED = {"revision", "query_length", "document_length", "k1", "b", "engine", "stemmer"}
-_WITHOUT_EFFECT = {"about", "name", "batch_size", "device", "trust_remote_code", "measure_gemm"}
+_WITHOUT_EFFECT = {
+    "about",
+    "name",
+    "backend",
+    "batch_tokens",
+    "chunk_overlap",
+    "device",
+    "trust_remote_code",
+    "measure_gemm",
+}
 _NOISE = {"seed", "sample_per_centroid", "iterations", "assignment", "chunk_tokens", "arithmetic"}
 _MAY_DIFFER = frozenset(_REPORTED | _WITHOUT_EFFECT | _NOISE | {"rank_bm25_limit"})
 """Keys of a system's settings in which a match may differ, at any depth."""
@@ -109,7 +118,7 @@ def composed(wanted: Wanted) -> Mapping[str, Mapping[str, Any]]:
     Raises:
         ConfigError: the figure asks for what cannot be composed.
     """
-    words = [f"systems=[{wanted.name}]", *wanted.words()]
+    words = [f"systems=[{wanted.name}]", "encoder.precision=fp32", *wanted.words()]
     if wanted.encoder is not None:
         words.append(f"encoder={wanted.encoder}")
     systems = selected_systems(compose_run(words))
@@ -143,13 +152,21 @@ def whole_config(system: SystemResult, results: Results) -> dict[str, Any]:
 
 def _whole(config: Mapping[str, Any], systems: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        whole = system_settings("system", config).model_dump(mode="json")
+        whole = system_settings("system", _as_now(config)).model_dump(mode="json")
     except ConfigError:  # of a kind that this colbench no longer has
         whole = dict(config)
     first = whole.get("first_stage")
     if isinstance(first, str) and first in systems:
         whole["first_stage"] = _whole(systems[first], systems)
     return whole
+
+
+def _as_now(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that colbench no longer has and that changed no result."""
+    now = dict(config)
+    if isinstance(now.get("encoder"), Mapping):
+        now["encoder"] = {k: v for k, v in now["encoder"].items() if k != "batch_size"}
+    return now
 
 
 def _differing(wanted: Wanted, system: SystemResult, results: Results) -> int | None:

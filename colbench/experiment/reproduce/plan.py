@@ -22,6 +22,7 @@ DEFAULTS = (
     "latency.queries=20",
     "latency.max_seconds=5",
     "examples.queries=0",
+    "encoder.precision=fp32",
 )
 """How a run is made whose effectiveness is what counts; the user's words come after."""
 

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from colbench.errors import ConfigError
+from colbench.experiment.encodings import encoding_infos
 from colbench.experiment.job import PointRecord, PointTask, SweepReply, SweepTask
 from colbench.experiment.measurement import index_info, latency_of, other_processes
 from colbench.experiment.plan import choose_measures
@@ -87,6 +88,7 @@ class _Sweep:
         """Build what the points share and yield each point when its record is written."""
         first = self.bench.systems[points[0].name]
         system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
+        before = len(self.bench.encodings)
         started = time.perf_counter()
         try:
             system.prepare()
@@ -96,12 +98,13 @@ class _Sweep:
             raise ConfigError(f"point {points[0].name}: {error}") from None
         took = time.perf_counter() - started
         built = took if system.counted_build_seconds is None else system.counted_build_seconds
+        encodings = encoding_infos(self.bench.encodings[before:])
         queries = self._encode(system, first)
         self.found = None
         for point in points:
             system.use(self.bench.systems[point.name])
             record = self._measure(system, queries, point, built)
-            write_point(record, point.record)
+            write_point(record.model_copy(update={"encodings": encodings}), point.record)
             yield point
         if not self.task.keep_indexes:
             _remove_indexes(self.bench)

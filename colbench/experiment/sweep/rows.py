@@ -114,6 +114,7 @@ def _row(point: Point, record: PointRecord, depth: int) -> SystemResult:
         latency_ms=record.latency_ms,
         other_cpu_share=record.other_cpu_share,
         build_seconds=record.build_seconds,
+        encodings=record.encodings,
         index=record.index,
         per_query=record.per_query,
         fidelity=record.fidelity,

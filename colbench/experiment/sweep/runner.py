@@ -63,12 +63,12 @@ class SweepRunner(Runner):
         self.kept = root / POINTS
         with self.output.claimed():
             write_snapshot(self.collection, self.output.work / "collection")
-            results = self._results(self._measure())
+            outcomes, points = self._measure(), self._measured_points()
             results = add_points(
-                results,
+                self._results(outcomes),
                 self.sweep,
                 self.measure,
-                self._measured_points(),
+                points,
                 depth=self.depth,
             )
             self._publish(results)
@@ -187,6 +187,8 @@ class SweepRunner(Runner):
             reply = run_job(self._job(f"encode-point-{number}", task))
             if reply.failure is not None:
                 raise ColbenchError(f"sweep: {reply.failure.message}")
+            if reply.encode is not None and reply.encode.cut_off:
+                self._note(reply.encode.cut_off)
 
     def _key(self, settings: Any, depth: int) -> str:
         """Return what a measurement is kept under: all that its numbers depend on."""
@@ -201,6 +203,7 @@ class SweepRunner(Runner):
             self.sweep.measure,
             self.settings.latency.model_dump(mode="json"),
             self.settings.memory_gb,
+            self.settings.device,
             self.settings.seed,
             machine,
         ]

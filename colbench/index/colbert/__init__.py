@@ -3,6 +3,7 @@
     settings       build parameters, search parameters
     documents      what goes in
     reduction, clustering, assignment, codec, training    from vectors to codes
+    clustering_device, assignment_device                  two of them on a GPU, through torch
     manifest, arrays, segment, lock                       what lies on disk
     build, index, writer                                  build, open, change
     kernels, stages, search                               the stages of a search, and their order

@@ -16,6 +16,7 @@ from colbench.index.colbert.pooled import pool_documents
 from colbench.index.colbert.segment import write_segment
 from colbench.index.colbert.settings import IndexSettings
 from colbench.index.colbert.training import CODEC_FILES, Trained, train
+from colbench.index.device import memory_of
 from colbench.progress import bar
 
 FIRST_SEGMENT = "segment-000001"
@@ -31,8 +32,9 @@ def build_index(
     *,
     encoder: str,
     trained: Trained | None = None,
+    device: str = "cpu",
 ) -> None:
-    """Build an index into a folder. Equal input and settings give equal bytes.
+    """Build an index into a folder. Equal input and settings give equal bytes, on one device.
 
     Memory is set by `chunk_tokens` and by the sample (`centroids * sample_per_centroid` vectors as
     float16), not by the collection.
@@ -44,30 +46,35 @@ def build_index(
         encoder: fingerprint of the encoder, checked whenever the index is opened.
         trained: centroids and buckets to use instead of learning new ones; learnt with the same
             settings for what becomes of a vector.
+        device: where k-means runs and centroids are found. Another torch device than the CPU may
+            choose otherwise between two that are equally near to within rounding.
 
     Raises:
         ConfigError: more dimensions are asked for than there are, or a number that cannot be
             packed, or what was trained does not fit.
         DataError: no document has a token, an id occurs twice, or a vector is invalid.
         StorageError: the folder cannot be written or holds something else.
+        ColbenchError: the memory of the device is full.
     """
     _check(documents, settings)
     if trained is not None:
         _check_trained(trained, documents, settings)
     _refuse_foreign(folder)
     ensure_writable(folder)
-    with writing(folder):
+    with writing(folder), memory_of(device):
         _refuse_foreign(folder)  # another process may have finished an index in the meantime
         _clear(folder)
         if settings.pooling != documents.pooling:
             documents = pool_documents(documents, settings.pooling, folder / _POOLED)
-        trained = trained or train(documents, settings)
+        trained = trained or train(documents, settings, device)
         codec = trained.save(folder)
         centroids = len(trained.codec.centroids)
         segment = write_segment(
             folder,
             FIRST_SEGMENT,
-            trained.code(_with_progress(documents, settings.chunk_tokens), pooled_already=True),
+            trained.code(
+                _with_progress(documents, settings.chunk_tokens), pooled_already=True, device=device
+            ),
             centroids=centroids,
             width=trained.width,
             halves=settings.nbits == 16,

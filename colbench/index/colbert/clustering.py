@@ -18,7 +18,7 @@ _TILE = 16
 
 
 def find_centroids(
-    sample: NDArray[np.floating], count: int, *, iterations: int, seed: int
+    sample: NDArray[np.floating], count: int, *, iterations: int, seed: int, device: str = "cpu"
 ) -> NDArray[np.float16]:
     """Cluster unit vectors.
 
@@ -26,7 +26,8 @@ def find_centroids(
         sample: float (n, dims), unit rows, n >= 1.
         count: centroids wanted; where the sample is smaller, its rows are the centroids.
         iterations: of k-means.
-        seed: equal seeds give equal centroids.
+        seed: equal seeds give equal centroids, on one device.
+        device: where; another torch device than the CPU takes `clustering_device`.
 
     Returns:
         float16 (at most count, dims), unit rows before rounding.
@@ -34,17 +35,21 @@ def find_centroids(
     if count >= len(sample):
         centroids = sample.astype(np.float32)
     elif count <= FLAT:
-        centroids = _kmeans(sample, count, iterations, seed)
+        centroids = _kmeans(sample, count, iterations, seed, device)
     else:
-        centroids = _two_levels(sample, count, iterations, seed)
+        centroids = _two_levels(sample, count, iterations, seed, device)
     lengths = np.linalg.norm(centroids, axis=1, keepdims=True)
     unit: NDArray[np.float16] = (centroids / np.maximum(lengths, 1e-12)).astype(np.float16)
     return unit
 
 
 def _kmeans(
-    sample: NDArray[np.floating], count: int, iterations: int, seed: int
+    sample: NDArray[np.floating], count: int, iterations: int, seed: int, device: str
 ) -> NDArray[np.float32]:
+    if device != "cpu":
+        from colbench.index.colbert import clustering_device
+
+        return clustering_device.kmeans(sample, count, iterations, seed + 1, device)
     import faiss
 
     vectors = np.ascontiguousarray(sample, dtype=np.float32)
@@ -62,14 +67,14 @@ def _kmeans(
 
 
 def _two_levels(
-    sample: NDArray[np.floating], count: int, iterations: int, seed: int
+    sample: NDArray[np.floating], count: int, iterations: int, seed: int, device: str
 ) -> NDArray[np.float32]:
     from colbench.progress import bar  # here, for a process that only searches stays small
 
     cells = 1 << ((count.bit_length() + 1) // 2)
     chosen = np.random.default_rng(seed).permutation(len(sample))[: cells * _CELL_SAMPLE]
-    centres = _kmeans(sample[np.sort(chosen)], cells, iterations, seed)
-    cell_of = nearest(sample, centres)
+    centres = _kmeans(sample[np.sort(chosen)], cells, iterations, seed, device)
+    cell_of = nearest(sample, centres, device)
     order = np.argsort(cell_of, kind="stable")
     bounds = np.concatenate([[0], np.cumsum(np.bincount(cell_of, minlength=len(centres)))])
     share = np.diff(bounds * count // len(sample))
@@ -79,15 +84,21 @@ def _two_levels(
         if share[cell] >= len(members):
             parts.append(members.astype(np.float32))
         elif share[cell] > 0:
-            parts.append(_kmeans(members, int(share[cell]), iterations, seed))
+            parts.append(_kmeans(members, int(share[cell]), iterations, seed, device))
     return np.concatenate(parts)
 
 
-def nearest(vectors: NDArray[np.floating], centroids: NDArray[np.float32]) -> NDArray[np.int64]:
+def nearest(
+    vectors: NDArray[np.floating], centroids: NDArray[np.float32], device: str = "cpu"
+) -> NDArray[np.int64]:
     """Return the centroid with the largest dot product for each vector, int64 (n,).
 
-    A vector between two centroids gets the same one whatever vectors stand beside it.
+    On the CPU a vector between two centroids gets the same one whatever vectors stand beside it.
     """
+    if device != "cpu":
+        from colbench.index.colbert.clustering_device import Table
+
+        return Table(centroids, device).nearest(vectors)
     import torch
 
     table = torch.from_numpy(np.ascontiguousarray(centroids)).T

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.index.colbert.arrays import read_array, write_array
-from colbench.index.colbert.assignment import Assigner
+from colbench.index.colbert.assignment import make_assigner
 from colbench.index.colbert.clustering import find_centroids
 from colbench.index.colbert.codec import Codec, learn_buckets
 from colbench.index.colbert.documents import Block, Documents
@@ -46,12 +46,15 @@ class Trained:
         projection = self.reduction.projection
         return self.codec.dims if projection is None else len(projection)
 
-    def code(self, blocks: Iterator[Block], *, pooled_already: bool = False) -> Iterator[Coded]:
-        """Code documents, a block at a time."""
-        assigner = Assigner(
+    def code(
+        self, blocks: Iterator[Block], *, pooled_already: bool = False, device: str = "cpu"
+    ) -> Iterator[Coded]:
+        """Code documents, a block at a time; centroids are found on the device."""
+        assigner = make_assigner(
             self.codec.wide_centroids,
             exact=self.settings.assignment == "exact",
             seed=self.settings.seed,
+            device=device,
         )
         for block in blocks:
             reduced = self.reduction.documents(block, pooled_already=pooled_already)
@@ -92,7 +95,7 @@ class Trained:
         )
 
 
-def train(documents: Documents, settings: IndexSettings) -> Trained:
+def train(documents: Documents, settings: IndexSettings, device: str = "cpu") -> Trained:
     """Learn projection, centroids and buckets from a seeded sample of whole documents.
 
     Five per cent of the sample, at most 50,000 tokens, are kept from k-means: cut-offs learnt from
@@ -101,6 +104,7 @@ def train(documents: Documents, settings: IndexSettings) -> Trained:
     Args:
         documents: at least one with a token; tokens merged as the settings say.
         settings: of the index; `centroids` beyond the tokens there are is lowered to them.
+        device: of k-means and of the assignment.
     """
     count = min(settings.centroids or paper_centroids(documents.tokens), documents.tokens)
     sample = _sample(documents, settings, wanted=count * settings.sample_per_centroid)
@@ -109,12 +113,12 @@ def train(documents: Documents, settings: IndexSettings) -> Trained:
     sample = reduction.vectors(sample).astype(np.float16, copy=False)
     held = min(int(len(sample) * _HELD_OUT_SHARE), _HELD_OUT_MOST)
     centroids = find_centroids(
-        sample[held:], count, iterations=settings.iterations, seed=settings.seed
+        sample[held:], count, iterations=settings.iterations, seed=settings.seed, device=device
     )
     probe = sample[:held] if held else sample
     wide = centroids.astype(np.float32)
     exact = settings.assignment == "exact"
-    codes = Assigner(wide, exact=exact, seed=settings.seed).assign(probe)
+    codes = make_assigner(wide, exact=exact, seed=settings.seed, device=device).assign(probe)
     cutoffs, weights = learn_buckets(probe.astype(np.float32) - wide[codes], settings.nbits)
     return Trained(settings, reduction, Codec(settings.nbits, centroids, cutoffs, weights))
 

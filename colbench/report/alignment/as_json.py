@@ -12,7 +12,8 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
     """Return plain values.
 
     Keys: `query` (`id`, `text`, `tokens`), `collection`, `encoder`, `documents`, and of two
-    documents `comparison`. A document has `id`, `title`, `score`, `judged`, `grade`, `tokens`, one
+    documents `comparison`. A document has `id`, `title`, `score`, `judged`, `grade`, `chunk`
+    (which of how many is aligned, from 1; null where the document is not split), `tokens`, one
     entry of `contributions` a query token (`query_token`, `document_token`, `position`, from 0,
     `similarity`, `share`) and `similarities`, query tokens × document tokens. The comparison has
     the `difference` of the scores, the `differences` by query token, in the query's order, and the
@@ -47,6 +48,7 @@ def _document(document: ExplainedDocument) -> dict[str, Any]:
         "score": alignment.score,
         "judged": document.grade is not None if document.judged else None,
         "grade": document.grade,
+        "chunk": list(document.chunk) if document.part else None,
         "tokens": list(alignment.document_tokens),
         "contributions": [
             {

@@ -25,6 +25,7 @@ class ExplainedDocument:
         alignment: which of its tokens each query token found.
         judged: whether judgments of the query are known at all.
         grade: the query's judgment of it; None where it is not judged.
+        chunk: which of how many chunks is aligned, from 1: the one with the highest score.
     """
 
     id: str | None
@@ -32,11 +33,18 @@ class ExplainedDocument:
     alignment: Alignment
     judged: bool = False
     grade: int | None = None
+    chunk: tuple[int, int] = (1, 1)
 
     @property
     def name(self) -> str:
         """What it is called."""
         return "the given text" if self.id is None else f"document {printable(self.id)}"
+
+    @property
+    def part(self) -> str:
+        """The chunk in words; nothing where the document is not split."""
+        number, count = self.chunk
+        return f"chunk {number:,} of {count:,}" if count > 1 else ""
 
     @property
     def judgment(self) -> str:

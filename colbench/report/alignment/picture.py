@@ -225,8 +225,7 @@ def _title(explanation: Explanation, number: int, columns: int) -> Any:
     document = explanation.documents[number]
     letter = explanation.letters[number]
     head = f"{letter + ': ' if letter else ''}{document.name}, score {document.alignment.score:.4f}"
-    if document.judgment:
-        head += f", {document.judgment}"
+    head = ", ".join(filter(None, [head, document.judgment, document.part]))
     width = max(columns * _TITLE_CHARACTERS_PER_COLUMN, 30)
     return altair.Title(
         textwrap.wrap(head, width),

@@ -56,6 +56,7 @@ def document_line(letter: str, document: ExplainedDocument) -> Text:
     parts = [
         f"score {document.alignment.score:.4f}",
         document.judgment,
+        document.part,
         f"{len(document.alignment.document_tokens):,} tokens",
     ]
     title = f" {printable(document.title)}" if document.title else ""

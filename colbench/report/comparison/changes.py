@@ -55,5 +55,19 @@ def environment_changes(a: Results, b: Results) -> list[Change]:
 
 
 def setting_changes(a: SystemResult, b: SystemResult) -> list[Change]:
-    """Compare the settings of two systems, and what they chose themselves."""
-    return changes({**a.config, "facts": a.facts}, {**b.config, "facts": b.facts})
+    """Compare the settings of two systems, what they chose themselves, and what encoded for them.
+
+    The arithmetic of an encoder is compared as it was resolved on each machine: `auto` is not the
+    same everywhere.
+    """
+    first, second = ({**system.config, "facts": system.facts} for system in (a, b))
+    if a.encodings is not None and b.encodings is not None:  # else one is older than this record
+        first["encodings"], second["encodings"] = _arithmetic(a), _arithmetic(b)
+    return changes(first, second)
+
+
+def _arithmetic(system: SystemResult) -> dict[str, dict[str, str]]:
+    return {
+        f"{info.encoder} {info.form}": {"backend": info.backend, "precision": info.precision}
+        for info in system.encodings or []
+    }

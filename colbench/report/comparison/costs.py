@@ -44,6 +44,13 @@ _ALL = (
     Cost("encode_p50_ms", "encode ms", True, _latency(lambda t: t.encode.p50), three_digits),
     Cost("encode_p95_ms", "encode p95", True, _latency(lambda t: t.encode.p95), three_digits),
     Cost("search_p50_ms", "search ms", True, _latency(lambda t: t.search.p50), three_digits),
+    Cost(
+        "query_p50_ms",
+        "query ms",
+        True,
+        _latency(lambda t: t.encode.p50 + t.search.p50),
+        three_digits,
+    ),
     Cost("search_p95_ms", "search p95", True, _latency(lambda t: t.search.p95), three_digits),
     Cost("throughput_qps", "QPS", True, lambda system: system.throughput_qps, number),
     Cost("build_seconds", "build s", True, lambda system: system.build_seconds, three_digits),

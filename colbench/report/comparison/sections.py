@@ -25,6 +25,9 @@ from colbench.results.comparison import (
     PairComparison,
 )
 
+_NOT_CONFIGURED = ("facts.", "encodings.")
+"""Beginnings of what a system settles itself while it is measured."""
+
 
 def sections(comparison: Comparison) -> list[Section]:
     """Return the sections that have something to say."""
@@ -143,10 +146,13 @@ def _settings(comparison: Comparison) -> list[Section]:
 
 
 def _told_here(pair: PairComparison) -> list[Change]:
-    """Return changes that the configuration does not tell: of facts, or of another system."""
+    """Return changes that the configuration does not tell.
+
+    They are of facts, of an encoder's arithmetic, or of another system.
+    """
     if pair.a != pair.b:
         return pair.settings
-    return [change for change in pair.settings if change.key.startswith("facts.")]
+    return [change for change in pair.settings if change.key.startswith(_NOT_CONFIGURED)]
 
 
 def changes_table(

@@ -1,8 +1,9 @@
-"""The tables of the page after the comparison: tests, losses, latency, building, files."""
+"""Tables of the page after the comparison: tests, losses, latency, building, files, encoders."""
 
 from __future__ import annotations
 
 from colbench.report.attribution import loss_tables
+from colbench.report.encodings import HEADING, TOLD, WORDS, encoding_table
 from colbench.report.html.comparison import points
 from colbench.report.html.table import Column, DataTable, Entry, Line, plain
 from colbench.report.rows import number, size, three_digits
@@ -119,3 +120,15 @@ def index_files(results: Results) -> DataTable | None:
         for file, count in system.index.files.items()
     ]
     return plain("Index files", ["system", "file"], ["size"], lines) if lines else None
+
+
+def encoders(results: Results) -> DataTable | None:
+    """Return how the documents were encoded, or None where no encoder is known."""
+    found = encoding_table(results)
+    if found is None:
+        return None
+    lines: list[list[str | Entry]] = [
+        [*words, *(Entry(cell.text, cell.value) for cell in numbers)]
+        for words, numbers in found.lines
+    ]
+    return plain(HEADING, WORDS, found.titles, lines, TOLD)

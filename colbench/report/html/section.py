@@ -27,11 +27,13 @@ class RunFacts:
     Attributes:
         name: what it is called in the page.
         facts: (title, text), environment and command.
+        encoders: how the documents were encoded; None where no encoder is known.
         config: the resolved configuration, as JSON.
     """
 
     name: str
     facts: list[tuple[str, str]]
+    encoders: DataTable | None
     config: str
 
 
@@ -163,4 +165,5 @@ def _facts(name: str, run: Results) -> RunFacts:
         ("Seed", str(e.seed)),
         ("Collection", f"{run.collection.name}, fingerprint {run.collection.fingerprint}"),
     ]
-    return RunFacts(name, facts, json.dumps(run.config, indent=2, ensure_ascii=False))
+    config = json.dumps(run.config, indent=2, ensure_ascii=False)
+    return RunFacts(name, facts, details.encoders(run), config)

@@ -15,7 +15,8 @@ from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.pooled import PooledIndex
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings
-from colbench.retriever.hits import Hits, top_k
+from colbench.retriever.chunks import Chunks, best_chunks
+from colbench.retriever.hits import Hits
 
 _BLOCK = 16_384
 
@@ -49,14 +50,21 @@ class BiEncoder(Retriever):
     """Sentence-transformers vectors in a faiss index."""
 
     Settings = BiEncoderSettings
+    _chunks: Chunks
     _embeddings: Embeddings
     _encoder: Encoder
     _index: PooledIndex
     _ef_search: int = 0
 
+    def use(self, settings: BiEncoderSettings) -> None:
+        """Search the same index in another way."""
+        super().use(settings)
+        self._ef_search = 0
+
     def prepare(self) -> None:
         """Load the model and open the document vectors."""
         self._encoder = self.bench.encoder(self.settings.model(), Form.POOLED)
+        self._chunks = self.bench.chunks(self.settings.model(), Form.POOLED)
         self._embeddings = self.bench.embed(self.settings.model(), Form.POOLED)
 
     def build(self) -> None:
@@ -77,10 +85,42 @@ class BiEncoder(Retriever):
 
     def search(self, queries: Sequence[NDArray[np.float32]], k: int) -> list[Hits]:
         """Return the k documents with the largest inner product."""
-        self._ef_search = max(self.settings.ef_search, k)
-        self._index.set_ef_search(self._ef_search)
-        found = self._index.search(np.concatenate(queries), k)
-        return [top_k(docs, scores, k, self.bench.ranks) for docs, scores in found]
+        matrix = np.concatenate(queries)
+        depth = self._chunks.depth(k)
+        results, final = self._found(matrix, depth, k)
+        # Each goes on alone, so that what is found for one depends on no other.
+        for number in np.flatnonzero(~final):
+            deeper = depth
+            while not final[number]:
+                deeper *= 2
+                (results[number],), (final[number],) = self._found(
+                    matrix[number : number + 1], deeper, k
+                )
+        return results
+
+    def _found(
+        self, queries: NDArray[np.float32], depth: int, k: int
+    ) -> tuple[list[Hits], NDArray[np.bool_]]:
+        """Search for so many chunks.
+
+        Returns:
+            The k best of their documents for each query; bool (queries,): whether no chunk that was
+            not found could change them.
+        """
+        breadth = max(self.settings.ef_search, depth)
+        self._ef_search = max(self._ef_search, breadth)
+        self._index.set_ef_search(breadth)
+        owners, ranks = self._chunks.owners, self.bench.ranks
+        found = self._index.search(queries, depth)
+        results = [best_chunks(chunks, scores, k, owners, ranks) for chunks, scores in found]
+        final = [
+            owners is None
+            or len(chunks) < depth
+            or depth >= len(owners)
+            or (len(hits) == k and hits.scores[-1] > scores.min())
+            for hits, (chunks, scores) in zip(results, found, strict=True)
+        ]
+        return results, np.array(final, dtype=bool)
 
     def size(self) -> IndexSize:
         """Bytes of the faiss file."""

@@ -6,13 +6,11 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from filelock import FileLock
-from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.encoder.base import Encoder, Vectors
@@ -24,13 +22,14 @@ from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.pooled import pool_documents, pooled_before
-from colbench.index.colbert.search import Found, Searcher
+from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
-from colbench.index.colbert.stages import PreparedQuery
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
+from colbench.retriever.chunks import Chunks
+from colbench.retriever.document_search import DocumentSearch
 from colbench.retriever.exhaustive import read_hits, search_all, write_hits
 from colbench.retriever.hits import Hits
 from colbench.retriever.index_documents import documents_for_index
@@ -59,19 +58,23 @@ class Colbert(Retriever):
     """A ColBERT index, shared by all systems that build it alike, of a run or of several."""
 
     Settings = ColbertSettings
+    _chunks: Chunks
     _embeddings: Embeddings
     _encoder: Encoder
-    _searcher: Searcher
+    _search: DocumentSearch
     _shared: bool
+    _device: str
 
     def prepare(self) -> None:
         """Load the model and open the document vectors."""
         self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
+        self._chunks = self.bench.chunks(self.settings.encoder, Form.TOKENS)
         self._embeddings = self.bench.embed(self.settings.encoder, Form.TOKENS)
+        self._device = self.bench.search_device
 
     def build(self) -> None:
         """Build the index, or open the one that another system has built."""
-        name = self._name("colbert", self.settings.index.model_dump_json())
+        name = self._name("colbert", self.settings.index.model_dump_json(), *self._elsewhere)
         folder, record = self.bench.shared / name, self.bench.shared / f"{name}.json"
         with self._alone(name):
             took = _read_seconds(record)
@@ -84,7 +87,7 @@ class Colbert(Retriever):
                 _write_seconds(record, took)
                 index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
         self.counted_build_seconds = took
-        self._searcher = Searcher(index, self.settings.search)
+        self._search = self._searched(index)
 
     def _opened(self, folder: Path) -> ColbertIndex | None:
         """Open an index that was built before; None where it was damaged since."""
@@ -97,12 +100,27 @@ class Colbert(Retriever):
     def use(self, settings: ColbertSettings) -> None:
         """Search the same index in another way."""
         super().use(settings)
-        self._searcher = Searcher(self._searcher.stages.index, settings.search)
+        self._search = self._searched(self._index)
+
+    def _searched(self, index: ColbertIndex) -> DocumentSearch:
+        searcher = Searcher(index, self.settings.search)
+        return DocumentSearch(searcher, self._chunks, self.bench.ranks)
+
+    @property
+    def _index(self) -> ColbertIndex:
+        return self._search.searcher.stages.index
 
     def _name(self, what: str, *relevant: str) -> str:
         """Return a file name that stands for the documents and what else matters."""
         parts = [self._encoder.document_fingerprint, self.bench.collection.fingerprint, *relevant]
+        if self._chunks.owners is not None:
+            parts.append(f"chunk_overlap={self.settings.encoder.chunk_overlap}")
         return f"{what}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}"
+
+    @property
+    def _elsewhere(self) -> list[str]:
+        """What tells files made on another device than the CPU from those made there."""
+        return [] if self._device == "cpu" else [self._device.partition(":")[0]]
 
     def _alone(self, name: str) -> FileLock:
         self.bench.shared.mkdir(parents=True, exist_ok=True)
@@ -110,19 +128,25 @@ class Colbert(Retriever):
 
     def _build(self, folder: Path) -> float:
         """Build the index and return what it took, merging tokens counted for each index."""
-        collection, settings = self.bench.collection, self.settings.index
+        settings = self.settings.index
         started = time.perf_counter()
         documents = documents_for_index(
             self._embeddings,
-            collection.doc_ids,
-            collection.texts,
+            self._chunks.ids,
+            self._chunks.texts,
             self._encoder,
             settings.skip_tokens,
         )
         merged_before = 0.0
         if settings.pooling > 1:
             documents, merged_before = self._merged(documents)
-        build_index(folder, documents, settings, encoder=self._encoder.document_fingerprint)
+        build_index(
+            folder,
+            documents,
+            settings,
+            encoder=self._encoder.document_fingerprint,
+            device=self._device,
+        )
         return time.perf_counter() - started + merged_before
 
     def _merged(self, documents: Documents) -> tuple[Documents, float]:
@@ -147,19 +171,20 @@ class Colbert(Retriever):
 
     def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Return the k best documents, of those whose residuals are read."""
-        return [_hits(self._searcher.search(query, k)) for query in queries]
+        return [self._search.search(query, k) for query in queries]
 
     def size(self) -> IndexSize:
         """Bytes by file."""
-        return self._searcher.stages.index.size()
+        return self._index.size()
 
     def facts(self) -> dict[str, Any]:
         """What the index turned out to be."""
-        manifest = self._searcher.stages.index.manifest
+        manifest = self._index.manifest
         return {
             "centroids": manifest.centroids,
             "tokens": sum(segment.tokens for segment in manifest.segments),
             "index_shared": self._shared,
+            **({} if self._device == "cpu" else {"build_device": self._device}),
         }
 
     def steps(self, queries: Sequence[Vectors], k: int) -> dict[str, list[Hits]]:
@@ -173,37 +198,13 @@ class Colbert(Retriever):
         found = {"oracle": self._oracle(queries, k)}
         if self.settings.search.exhaustive:
             return found | {"compressed": self.search(queries, k)}
-        cuts: dict[str, Callable[[PreparedQuery], NDArray[np.int64]]] = {
-            "compressed": lambda _: self._searcher.stages.everything(),
-            "candidates": self._candidates,
-            "pruned": lambda query: self._pruned(query, k),
-        }
-        for step, cut in cuts.items():
-            found[step] = [self._scored(query, cut, k) for query in queries]
+        for stage in ("compressed", "candidates", "pruned"):
+            found[stage] = [self._search.cut_off(stage, query, k) for query in queries]
         return found | {"final": self.search(queries, k)}
-
-    def _scored(
-        self, query: Vectors, cut: Callable[[PreparedQuery], NDArray[np.int64]], k: int
-    ) -> Hits:
-        stages = self._searcher.stages
-        prepared = stages.prepare(query)
-        docs = cut(prepared)
-        scores = stages.score(prepared, docs, self.settings.search.arithmetic)
-        return _hits(self._searcher.rank(docs, scores, k))
-
-    def _candidates(self, query: PreparedQuery) -> NDArray[np.int64]:
-        stages = self._searcher.stages
-        return stages.candidates(stages.probe(query, self.settings.search.nprobe))
-
-    def _pruned(self, query: PreparedQuery, k: int) -> NDArray[np.int64]:
-        search = self.settings.search
-        threshold = search.centroid_score_threshold
-        candidates = self._candidates(query)
-        return self._searcher.stages.prune(query, candidates, threshold, search.kept(k))
 
     def _oracle(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Search the uncompressed vectors, or recall what another system of this run found."""
-        name = self._name("oracle", self._encoder.fingerprint, str(k))
+        name = self._name("oracle", self._encoder.fingerprint, str(k), *self._elsewhere)
         digest = hashlib.sha256(name.encode())
         for query in queries:
             digest.update(query.tobytes())
@@ -217,8 +218,8 @@ class Colbert(Retriever):
     def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         folder = self.folder / "oracle"
         index = build_token_index(self._embeddings, folder)
-        scanner = MaxSimScanner(index, self.bench.memory_bytes)
-        hits = search_all(scanner, queries, k, self.bench.ranks)
+        scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
+        hits = search_all(scanner, queries, k, self.bench.ranks, self._chunks.owners)
         shutil.rmtree(folder)
         return hits
 
@@ -236,10 +237,6 @@ def _read_seconds(note: Path) -> float | None:
         return float(content["build_seconds"]) if digest == json_sha256(content) else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-
-
-def _hits(found: Found) -> Hits:
-    return Hits(found.docs, found.scores)
 
 
 SYSTEM = Colbert

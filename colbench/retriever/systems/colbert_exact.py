@@ -19,6 +19,7 @@ from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
 from colbench.index.tokens import Precision
 from colbench.retriever.base import Retriever, SystemSettings
+from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import search_all
 from colbench.retriever.hits import Hits
 from colbench.retriever.token_vectors import build_token_index
@@ -46,20 +47,24 @@ class ColbertExact(Retriever):
     """Exhaustive MaxSim; memory is bounded by `memory_gb`, never by the collection."""
 
     Settings = ColbertExactSettings
+    _chunks: Chunks
     _embeddings: Embeddings
     _encoder: Encoder
     _scanner: MaxSimScanner
+    _device: str
     _batch: Sequence[Vectors] = ()
 
     def prepare(self) -> None:
         """Load the model and open the document vectors."""
         self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
+        self._chunks = self.bench.chunks(self.settings.encoder, Form.TOKENS)
         self._embeddings = self.bench.embed(self.settings.encoder, Form.TOKENS)
+        self._device = self.bench.search_device
 
     def build(self) -> None:
         """Write the token vectors and open them, in memory as far as `memory_gb` allows."""
         index = build_token_index(self._embeddings, self.folder, self.settings.precision)
-        self._scanner = MaxSimScanner(index, self.bench.memory_bytes)
+        self._scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
 
     def encode(self, queries: Sequence[str]) -> list[Vectors]:
         """Return one float32 (tokens, dims) matrix a query."""
@@ -69,22 +74,26 @@ class ColbertExact(Retriever):
         """Return the k documents with the largest MaxSim."""
         if self.settings.measure_gemm and len(queries) > len(self._batch):
             self._batch = queries
-        return search_all(self._scanner, queries, k, self.bench.ranks)
+        return search_all(self._scanner, queries, k, self.bench.ranks, self._chunks.owners)
 
     def size(self) -> IndexSize:
         """Bytes of vectors and offsets."""
         return self._scanner.index.size()
 
     def facts(self) -> dict[str, Any]:
-        """With `measure_gemm`: seconds of the exhaustive search and of its bare GEMM, in turn."""
+        """The device where it is not the CPU.
+
+        With `measure_gemm` also seconds of the exhaustive search and of its bare GEMM, in turn.
+        """
+        where = {} if self._device == "cpu" else {"device": self._device}
         if not self.settings.measure_gemm:
-            return {}
+            return where
         batch, k = list(self._batch), len(self.bench.all_docs)
         search, gemm = [], []
         for _ in range(_GEMM_TRIALS):
             search.append(_seconds(lambda: self.search(batch, k)))
             gemm.append(_seconds(lambda: self._scanner.multiply(batch)))
-        return {
+        return where | {
             "queries": len(batch),
             "search_seconds": min(search),
             "gemm_seconds": min(gemm),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from pydantic import Field
 
 from colbench.encoder.cross_encoder import CrossEncoder, CrossEncoderSettings, load_cross_encoder
 from colbench.index.size import IndexSize
+from colbench.retriever.base import Workbench
 from colbench.retriever.rerank import Reranker, RerankSettings
 
 
@@ -29,6 +32,17 @@ class RerankCrossEncoder(Reranker):
     Settings = RerankCrossEncoderSettings
     _model: CrossEncoder
 
+    def __init__(
+        self, name: str, settings: RerankCrossEncoderSettings, bench: Workbench, folder: Path
+    ) -> None:
+        super().__init__(name, settings, bench, folder)
+        self._scored: dict[str, NDArray[np.int64]] = {}
+
+    def use(self, settings: RerankCrossEncoderSettings) -> None:
+        """Rerank in another way."""
+        super().use(settings)
+        self._scored = {}
+
     def prepare_scorer(self) -> None:
         """Load the model."""
         self._model = load_cross_encoder(self.settings.cross_encoder)
@@ -39,12 +53,33 @@ class RerankCrossEncoder(Reranker):
 
     def score(self, query: str, docs: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score (query, document text) pairs."""
+        self._scored[query] = docs
         texts = self.bench.collection.texts
         return self._model.score([(query, texts[doc]) for doc in docs])
 
     def scorer_size(self) -> IndexSize:
         """A cross-encoder stores nothing a document."""
         return IndexSize()
+
+    def facts(self) -> dict[str, Any]:
+        """Also the pairs of the queries searched, and those of them whose end was cut off.
+
+        Counted here, outside of all that is timed: each text is tokenised once more.
+        """
+        pairs = sum(map(len, self._scored.values()))
+        facts = super().facts() | {"pairs": pairs}
+        return facts | {"pairs_truncated": self._truncated()} if pairs else facts
+
+    def _truncated(self) -> int:
+        """Return the pairs scored that are longer than the model reads."""
+        texts = self.bench.collection.texts
+        docs = np.unique(np.concatenate(list(self._scored.values())))
+        lengths = self._model.count_tokens([texts[doc] for doc in docs.tolist()])
+        rooms = self._model.pair_limit - self._model.count_tokens(list(self._scored))
+        return sum(
+            int((lengths[np.searchsorted(docs, scored)] > room).sum())
+            for scored, room in zip(self._scored.values(), rooms.tolist(), strict=True)
+        )
 
 
 SYSTEM = RerankCrossEncoder

@@ -14,6 +14,7 @@ from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.maxsim import score_documents
 from colbench.index.size import IndexSize
 from colbench.index.tokens import TokenIndex
+from colbench.retriever.chunks import Chunks
 from colbench.retriever.rerank import Reranker, RerankSettings
 from colbench.retriever.token_vectors import build_token_index
 
@@ -32,6 +33,7 @@ class RerankMaxSim(Reranker):
     """First stage, then MaxSim."""
 
     Settings = RerankMaxSimSettings
+    _chunks: Chunks
     _embeddings: Embeddings
     _encoder: Encoder
     _index: TokenIndex
@@ -39,6 +41,7 @@ class RerankMaxSim(Reranker):
     def prepare_scorer(self) -> None:
         """Load the model and open the document vectors."""
         self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
+        self._chunks = self.bench.chunks(self.settings.encoder, Form.TOKENS)
         self._embeddings = self.bench.embed(self.settings.encoder, Form.TOKENS)
 
     def build_scorer(self) -> None:
@@ -50,8 +53,11 @@ class RerankMaxSim(Reranker):
         return list(self._encoder.encode_queries(queries))
 
     def score(self, query: Vectors, docs: NDArray[np.int64]) -> NDArray[np.float32]:
-        """MaxSim of the query with each document."""
-        return score_documents(self._index, query, docs)
+        """MaxSim of the query with each document, or with its best chunk."""
+        chunks, starts = self._chunks.of_documents(docs)
+        scores = score_documents(self._index, query, chunks)
+        best: NDArray[np.float32] = np.maximum.reduceat(scores, starts)
+        return best
 
     def scorer_size(self) -> IndexSize:
         """Bytes of vectors and offsets."""

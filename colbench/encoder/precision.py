@@ -1,0 +1,95 @@
+"""What `auto` means: the fastest arithmetic that keeps a model's effectiveness, on this machine.
+
+| machine                                | precision | backend  |
+|----------------------------------------|-----------|----------|
+| GPU                                    | bf16, fp16 where it has no bf16 | torch |
+| CPU with int8 products, openvino there | int8      | openvino |
+| CPU with bf16 products                 | bf16      | torch    |
+| any other                              | fp32      | torch    |
+
+What that costs in effectiveness is measured by `colbench run experiment=encode_speed`; fp32 is the
+reference that reproduces published numbers. A precision that is asked for is never replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from colbench.encoder.base import Arithmetic
+from colbench.encoder.settings import EncoderSettings
+from colbench.errors import ConfigError
+
+_INSTALL = "pip install 'colbench[openvino]'"
+_INT8_FLAGS = ("avx512_vnni", "avx_vnni", "amx_int8")
+_BF16_FLAGS = ("avx512_bf16", "amx_bf16")
+
+
+def choose_arithmetic(settings: EncoderSettings, device: str) -> Arithmetic:
+    """Resolve backend and precision for a torch device that exists.
+
+    Raises:
+        ConfigError: the two do not go together, or the backend's packages are missing.
+    """
+    on_cpu = device.split(":")[0] == "cpu"
+    backend: str = settings.backend
+    precision: str = settings.precision
+    if backend == "openvino" and not on_cpu:
+        raise ConfigError(f"backend=openvino runs on the CPU, not on {device}; set device=cpu")
+    if precision == "int8" and (backend == "torch" or not on_cpu):
+        raise ConfigError(
+            "precision=int8 needs backend=openvino and device=cpu; choose bf16 or auto otherwise"
+        )
+    check_precision(precision, device)
+    if (backend == "openvino" or precision == "int8") and not openvino_installed():
+        raise ConfigError(f"backend=openvino needs packages that are missing; run {_INSTALL}")
+    if precision == "auto":
+        precision = _fastest_on_cpu(settings) if on_cpu else _fastest_on_gpu(device)
+    if backend == "auto":
+        backend = "openvino" if precision == "int8" else "torch"
+    return Arithmetic(backend, precision, device)
+
+
+def check_precision(precision: str, device: str) -> None:
+    """Refuse fp16 on a CPU, which computes it in software.
+
+    Raises:
+        ConfigError: precision and device do not go together.
+    """
+    if precision == "fp16" and device.split(":")[0] == "cpu":
+        raise ConfigError("precision=fp16 needs a GPU; choose fp32 or bf16 on a CPU")
+
+
+def openvino_installed() -> bool:
+    """Return whether both packages of the extra are there; imports neither."""
+    return find_spec("openvino") is not None and find_spec("nncf") is not None
+
+
+def cpu_has(*flags: str) -> bool:
+    """Return whether this processor has any of the instruction sets."""
+    import torch
+
+    # Versions of torch before 2.13 cannot say; fp32 is right everywhere.
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(bool(capabilities.get(flag)) for flag in flags)
+
+
+def has_bf16() -> bool:
+    """Return whether this processor multiplies bf16 numbers."""
+    return cpu_has(*_BF16_FLAGS)
+
+
+def _fastest_on_cpu(settings: EncoderSettings) -> str:
+    # Code of another repository may do what an exported graph does not show.
+    exportable = settings.backend != "torch" and not settings.trust_remote_code
+    if exportable and openvino_installed() and cpu_has(*_INT8_FLAGS):
+        return "int8"
+    return "bf16" if has_bf16() else "fp32"
+
+
+def _fastest_on_gpu(device: str) -> str:
+    import torch
+
+    if torch.device(device).type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"

@@ -1,0 +1,80 @@
+"""Timing several ways of encoding in turn, so that all of them meet the same machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from colbench.measures.latency import without_collector
+
+_WARM_UP_DOCUMENTS = 32
+_WARM_UP_QUERIES = 3
+
+
+@dataclass(frozen=True)
+class Racer:
+    """One way of encoding. Both return only when the vectors are there.
+
+    Attributes:
+        documents: encodes all of them.
+        query: encodes one.
+    """
+
+    documents: Callable[[Sequence[str]], object]
+    query: Callable[[str], object]
+
+    def warm_up(self, documents: Sequence[str], queries: Sequence[str]) -> None:
+        """Encode a few of each, so that nothing is loaded or compiled while the clock runs."""
+        self.documents(documents[:_WARM_UP_DOCUMENTS])
+        for query in queries[:_WARM_UP_QUERIES]:
+            self.query(query)
+
+
+@dataclass(frozen=True)
+class Lap:
+    """The times of one way of encoding, a value a round.
+
+    Attributes:
+        seconds: of all documents.
+        query_p50_ms: median of the queries, one at a time.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    query_p50_ms: list[float] = field(default_factory=list)
+
+
+def race(
+    racers: Mapping[str, Racer], documents: Sequence[str], queries: Sequence[str], trials: int
+) -> dict[str, Lap]:
+    """Let each encode all documents, then each query alone, in every round.
+
+    Whoever was first goes last in the next round: what a process leaves behind in caches and clock
+    rates falls on all alike.
+
+    Args:
+        racers: warmed up.
+        documents: texts, at least one.
+        queries: texts, at least one.
+        trials: rounds.
+    """
+    laps = {name: Lap() for name in racers}
+    order = list(racers)
+    for _ in range(trials):
+        for name in order:
+            with without_collector():
+                laps[name].seconds.append(_seconds(racers[name].documents, documents))
+        for name in order:
+            with without_collector():
+                times = [_seconds(racers[name].query, query) for query in queries]
+            laps[name].query_p50_ms.append(float(np.median(times)) * 1e3)
+        order = [*order[1:], order[0]]
+    return laps
+
+
+def _seconds(encode: Callable[..., object], texts: object) -> float:
+    started = time.perf_counter()
+    encode(texts)
+    return time.perf_counter() - started

@@ -1,0 +1,90 @@
+"""How fast this machine multiplies matrices: what the speed of an encoder is held against.
+
+Nearly all arithmetic of a transformer is in matrix products, so the rate of one large product in
+the same precision is the peak that a forward pass can come near to and not exceed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+_SIDE = 2048
+"""Rows and columns of the matrices: 17 GFLOP a product."""
+
+_MOST_REPEATS = 50
+
+
+def gemm_gflops(
+    precision: str, device: str = "cpu", *, side: int = _SIDE, seconds: float = 0.5
+) -> float | None:
+    """Return billions of operations a second of a large square product, the best of several.
+
+    A product and a sum are two operations. The first product does not count.
+
+    Args:
+        precision: fp32, bf16, fp16 or int8 (int8 with int32 sums, `torch._int_mm`).
+        device: torch device.
+        side: rows and columns of the matrices.
+        seconds: time to spend; three products are measured at least.
+
+    Returns:
+        GFLOP/s, or None where torch cannot multiply so on this device.
+
+    Raises:
+        ValueError: an unknown precision.
+    """
+    import torch
+
+    dtypes = {
+        "fp32": torch.float32,
+        "bf16": torch.bfloat16,
+        "fp16": torch.float16,
+        "int8": torch.int8,
+    }
+    if precision not in dtypes:
+        raise ValueError(f"unknown precision {precision!r}")
+    try:
+        on_gpu = torch.device(device).type != "cpu"
+        if precision == "fp16" and not on_gpu:  # emulated, and no encoder runs so
+            return None
+        square = _square(side, dtypes[precision], device)
+        fastest = _fastest(square, seconds)
+    except (RuntimeError, AssertionError):  # no such kernel, no such device, or no memory left
+        return None
+    return 2 * side**3 / fastest / 1e9
+
+
+def _square(side: int, dtype: torch.dtype, device: str) -> torch.Tensor:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    if dtype == torch.int8:
+        values = torch.randint(-127, 128, (side, side), generator=generator, dtype=dtype)
+    else:
+        values = torch.rand((side, side), generator=generator).to(dtype)
+    return values.to(device)
+
+
+def _fastest(square: torch.Tensor, seconds: float) -> float:
+    """Return the seconds of the fastest product."""
+    import torch
+
+    def multiply() -> None:
+        if square.dtype == torch.int8:
+            torch._int_mm(square, square)
+        else:
+            torch.mm(square, square)
+        if square.device.type == "cuda":
+            torch.cuda.synchronize(square.device)
+
+    multiply()
+    times: list[float] = []
+    while len(times) < 3 or (sum(times) < seconds and len(times) < _MOST_REPEATS):
+        started = time.perf_counter()
+        multiply()
+        times.append(time.perf_counter() - started)
+    return min(times)

@@ -1,0 +1,51 @@
+"""What encoding took, as results hold it, and what was cut off."""
+
+from colbench.encoder.base import Arithmetic
+from colbench.encoder.cache import EncodeStats
+from colbench.encoder.settings import Form
+from colbench.experiment.encodings import cut_off_note, encoding_infos
+
+
+def stats(form=Form.TOKENS, precision="fp32", **values):
+    return EncodeStats(
+        **{
+            "encoded": 5,
+            "cached": 5,
+            "seconds": 1.0,
+            "docs_per_second": 5.0,
+            "tokens_per_second": 50.0,
+            "flops_per_second": 3e9,
+            "tokens": 90,
+            "truncated": 1,
+            "truncated_tokens": 10,
+            "label": "tiny",
+            "form": form,
+            "arithmetic": Arithmetic("torch", precision, "cpu"),
+            "cosine": None,
+            "chunks": None,
+            **values,
+        }
+    )
+
+
+def test_each_encoder_form_and_arithmetic_is_one_entry():
+    found = encoding_infos([stats(), stats(), stats(form=Form.POOLED, flops_per_second=None)])
+    assert [(one.encoder, one.form, one.gflops) for one in found] == [
+        ("tiny", "tokens", 3.0),
+        ("tiny", "pooled", None),
+    ]
+    assert found[0].gemm_gflops > 0 and found[0].gemm_gflops == found[1].gemm_gflops
+    assert (found[0].truncated_docs, found[0].truncated_tokens) == (1, 10)
+
+
+def test_no_encoder_has_no_entry():
+    assert encoding_infos([]) == []
+
+
+def test_what_was_cut_off_is_told_with_its_share():
+    told = cut_off_note(
+        "minilm", limit=256, documents=5183, truncated=812, tokens=959, truncated_tokens=41
+    )
+    assert "812 of 5,183 documents are longer than 256 tokens" in told and "(4.1 %)" in told
+    nothing = {"truncated": 0, "truncated_tokens": 0}
+    assert cut_off_note("minilm", limit=256, documents=9, tokens=9, **nothing) is None
