@@ -95,7 +95,7 @@ def test_results_say_how_documents_were_encoded(first_run, folder, tmp_path):
     _, output = first_run
     (exact,) = read_results(output).systems[1].encodings
     told = (exact.form, exact.backend, exact.precision, exact.truncated_docs, exact.cosine)
-    assert told == ("tokens", "torch", "fp32", 0, None)
+    assert told == ("tokens", "torch", "fp32", 1, None)
     done = colbench(
         *(folder, tmp_path / "out", tmp_path / "cache", "systems=[colbert_exact]"),
         "encoder.precision=int8",
