@@ -65,11 +65,7 @@ class EncoderSettings(Settings):
         description="tokens in one forward pass, padding among them, and at least one text; null "
         "takes 4,096 on a CPU and 131,072 on a GPU",
     )
-    device: str = Field(
-        "auto",
-        description="torch device; auto takes the GPUs where there are any, several of them "
-        "together",
-    )
+    device: str = Field("auto", description="torch device; auto takes a GPU where there is one")
     long_documents: Literal["truncate", "chunk"] = Field(
         "truncate",
         description="what becomes of documents longer than document_length: truncate drops the "
