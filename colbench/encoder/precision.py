@@ -1,4 +1,4 @@
-"""What `auto` means: the fastest arithmetic that keeps a model's effectiveness, on this machine.
+"""What `auto` means: the fastest arithmetic that this machine has for an encoder.
 
 | machine                                | precision | backend  |
 |----------------------------------------|-----------|----------|

@@ -106,7 +106,7 @@ def test_a_converted_model_is_kept_and_a_damaged_one_made_again(load, plain_bert
     (manifest,) = (tmp_path / "cache" / "models").glob("*/manifest.json")
     made = manifest.stat().st_mtime_ns
     before = first.encode_documents(DOCUMENTS)
-    again = load(plain_bert, precision="int8", document_length=32)
+    again = load(plain_bert, precision="int8", batch_tokens=99)
     assert manifest.stat().st_mtime_ns == made
     assert again.cosine == first.cosine
     weights = manifest.with_name("model.bin")
@@ -117,6 +117,26 @@ def test_a_converted_model_is_kept_and_a_damaged_one_made_again(load, plain_bert
     assert manifest.stat().st_mtime_ns != made
     for a, b in zip(before, repaired.encode_documents(DOCUMENTS), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_conversion_belongs_to_the_lengths_it_was_calibrated_at(load, plain_bert, tmp_path):
+    for length in (8, 32):
+        load(plain_bert, precision="int8", document_length=length)
+    assert len(list((tmp_path / "cache" / "models").glob("*/manifest.json"))) == 2
+
+
+def test_auto_takes_something_else_where_int8_cannot_be_made(
+    load, machine, plain_bert, monkeypatch, capsys
+):
+    def fails(*_, **__):
+        raise RuntimeError("no such operation")
+
+    machine("avx512_vnni")
+    monkeypatch.setattr("colbench.encoder.openvino.quantise", fails)
+    assert load(plain_bert).arithmetic.backend == "torch"
+    assert "no such operation" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="no such operation"):
+        load(plain_bert, precision="int8")
 
 
 def test_a_manifest_that_was_changed_is_not_believed(load, plain_bert, tmp_path):
