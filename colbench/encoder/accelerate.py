@@ -71,7 +71,11 @@ def accelerate(
 def describe_arithmetic(arithmetic: Arithmetic) -> dict[str, Any]:
     """Return what of an arithmetic decides vectors, as JSON."""
     if arithmetic.backend == "torch":
-        return {"backend": "torch", "precision": arithmetic.precision}
+        described: dict[str, Any] = {"backend": "torch", "precision": arithmetic.precision}
+        # A CPU rounds the operands of products, a GPU has rounded weights.
+        if arithmetic.precision != "fp32" and not arithmetic.device.startswith("cpu"):
+            described["weights"] = "rounded"
+        return described
     from colbench.encoder.int8 import calibration_sha256
     from colbench.encoder.openvino import RECIPE
 

@@ -202,4 +202,5 @@ def _stats(
         form=encoder.form,
         arithmetic=encoder.arithmetic,
         cosine=encoder.cosine,
+        devices=len(encoder.settings.devices or [""]),
     )

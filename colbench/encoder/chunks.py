@@ -22,6 +22,7 @@ from colbench.errors import ConfigError
 
 Count = Callable[[Sequence[str]], NDArray[np.int64]]
 _BATCH = 256
+_COUNTED = 4096
 
 
 def split_texts(
@@ -56,7 +57,9 @@ def split_texts(
             f"{max(room, 0)} tokens of text that fit with document_length={limit}"
         )
     result = [[text] for text in texts]
-    long = np.flatnonzero(count(texts) > limit).tolist() if len(texts) else []
+    slices = (texts[first : first + _COUNTED] for first in range(0, len(texts), _COUNTED))
+    counts = np.concatenate([np.empty(0, np.int64), *(count(part) for part in slices)])
+    long = np.flatnonzero(counts > limit).tolist()
     for first in range(0, len(long), _BATCH):
         numbers = long[first : first + _BATCH]
         batch = _tokenised(tokenizer, [texts[number] for number in numbers], room)

@@ -35,6 +35,7 @@ class EncodeStats:
         arithmetic: backend, precision and device.
         cosine: mean cosine of token vectors to those of fp32, where that was measured.
         chunks: chunks that documents were split into; None where none are split.
+        devices: that share the documents.
     """
 
     encoded: int
@@ -51,6 +52,7 @@ class EncodeStats:
     arithmetic: Arithmetic
     cosine: float | None
     chunks: int | None = None
+    devices: int = 1
 
 
 @dataclass(frozen=True)

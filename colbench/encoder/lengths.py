@@ -19,7 +19,7 @@ def set_lengths(
     Raises:
         ConfigError: the model has fewer positions than a length asks for.
     """
-    limit = _positions(transformer.model)
+    limit = positions(transformer.model)
     for field, length in (("query_length", query_length), ("document_length", document_length)):
         if length is not None and limit is not None and length > limit:
             raise ConfigError(
@@ -52,7 +52,7 @@ def describe_lengths(transformer: Any) -> dict[str, Any]:
     }
 
 
-def _positions(model: Any) -> int | None:
+def positions(model: Any) -> int | None:
     """Return how many tokens a backbone has positions for; None where nothing says so."""
     table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
     if table is not None and hasattr(table, "num_embeddings"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from colbench.encoder.counting import TokenCounter, count_flops
 from colbench.encoder.fingerprint import fingerprint
 from colbench.encoder.forward import forward, preprocess, preprocess_ahead
 from colbench.encoder.lengths import describe_lengths
+from colbench.encoder.pool import encode_on
 from colbench.encoder.precision import choose_arithmetic
-from colbench.encoder.runtime import check_finite, code_folders, pick_device
+from colbench.encoder.runtime import check_finite, code_folders, first_device
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.encoder.tokens import document_tokens, query_tokens
 
@@ -49,7 +51,7 @@ def load_encoder(
         StorageError: the embedded weights are damaged, or a converted model cannot be written.
         WeightsUnavailable: the weights are not here and cannot be had.
     """
-    device = pick_device(settings.device)
+    device = first_device(settings)
     arithmetic = choose_arithmetic(settings, device)
     model, folder = assemble(settings, form, device, query_length)
     return LoadedEncoder(
@@ -124,6 +126,9 @@ class LoadedEncoder:
 
     def encode_batches(self, batches: Iterable[Sequence[str]]) -> Iterator[list[Vectors]]:
         """Yield the vectors of each batch of documents, one forward pass a batch, in order."""
+        if self.settings.devices and len(self.settings.devices) > 1:
+            yield from self._encode_on(self.settings.devices, batches)
+            return
         for texts, features in preprocess_ahead(self._model, batches, "document"):
             yield self._encode(features, texts, "document")
 
@@ -158,8 +163,18 @@ class LoadedEncoder:
         """Yield the tokens of each query, one for every row of its vectors."""
         return query_tokens(self._model, texts)
 
+    def _encode_on(
+        self, devices: Sequence[str], batches: Iterable[Sequence[str]]
+    ) -> Iterator[list[Vectors]]:
+        kept, handed = tee(batches)
+        for texts, arrays in zip(kept, encode_on(devices, self._model, handed), strict=True):
+            yield self._finished(arrays, texts)
+
     def _encode(self, features: Any, texts: Sequence[str], task: str) -> list[Vectors]:
         arrays = forward(self._model, features, task, self.form, self.arithmetic)
+        return self._finished(arrays, texts)
+
+    def _finished(self, arrays: list[Vectors], texts: Sequence[str]) -> list[Vectors]:
         check_finite(arrays, texts, self.settings.name)
         return [_unit_rows(array) for array in arrays] if self._renormalise else arrays
 

@@ -43,11 +43,21 @@ def choose_arithmetic(settings: EncoderSettings, device: str) -> Arithmetic:
     check_precision(precision, device)
     if (backend == "openvino" or precision == "int8") and not openvino_installed():
         raise ConfigError(f"backend=openvino needs packages that are missing; run {_INSTALL}")
+    if backend == "openvino" and precision == "bf16" and not has_bf16():
+        raise ConfigError(
+            "backend=openvino with precision=bf16 needs a CPU that multiplies bf16; choose fp32"
+        )
     if precision == "auto":
         precision = _fastest_on_cpu(settings) if on_cpu else _fastest_on_gpu(device)
     if backend == "auto":
         backend = "openvino" if precision == "int8" else "torch"
     return Arithmetic(backend, precision, device)
+
+
+def without_int8(settings: EncoderSettings, device: str) -> Arithmetic:
+    """Return what takes the place of int8 on a CPU: bf16 where it multiplies that, else fp32."""
+    backend = "openvino" if settings.backend == "openvino" else "torch"
+    return Arithmetic(backend, "bf16" if has_bf16() else "fp32", device)
 
 
 def check_precision(precision: str, device: str) -> None:
@@ -84,7 +94,7 @@ def _fastest_on_cpu(settings: EncoderSettings) -> str:
     exportable = settings.backend != "torch" and not settings.trust_remote_code
     if exportable and openvino_installed() and cpu_has(*_INT8_FLAGS):
         return "int8"
-    return "bf16" if has_bf16() else "fp32"
+    return without_int8(settings, "cpu").precision
 
 
 def _fastest_on_gpu(device: str) -> str:
@@ -92,4 +102,6 @@ def _fastest_on_gpu(device: str) -> str:
 
     if torch.device(device).type != "cuda":
         return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    # Not is_bf16_supported: that is also true of GPUs that emulate it.
+    native = torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
+    return "bf16" if native else "fp16"

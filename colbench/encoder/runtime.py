@@ -13,6 +13,7 @@ import numpy as np
 from colbench.encoder.base import Arithmetic, Vectors
 from colbench.encoder.checkpoint import foreign_code
 from colbench.encoder.hub import snapshot
+from colbench.encoder.settings import EncoderSettings
 from colbench.errors import ColbenchError, ConfigError
 
 Model = TypeVar("Model")
@@ -35,6 +36,29 @@ def pick_device(device: str) -> str:
             f"device={device!r} cannot be used here; choose auto, cpu or cuda"
         ) from error
     return chosen
+
+
+def first_device(settings: EncoderSettings) -> str:
+    """Return the device of an encoder's queries, once all that it names are there.
+
+    Raises:
+        ConfigError: an unknown or absent device, devices of several kinds, or `devices` beside what
+            runs on the CPU alone.
+    """
+    if settings.devices is None:
+        return pick_device(settings.device)
+    chosen = [pick_device(device) for device in settings.devices]
+    if settings.device != "auto":
+        raise ConfigError("encoder.device and encoder.devices are both set; keep one of them")
+    if len({device.split(":")[0] for device in chosen}) > 1:
+        raise ConfigError(f"encoder.devices names devices of several kinds: {', '.join(chosen)}")
+    if chosen[0].startswith("cpu") and (
+        settings.precision != "fp32" or settings.backend == "openvino"
+    ):
+        raise ConfigError(
+            "encoder.devices is for GPUs; processes on a CPU run torch with precision=fp32 alone"
+        )
+    return chosen[0]
 
 
 def code_folders(folder: Path) -> dict[str, Path]:
@@ -106,9 +130,21 @@ def autocast(arithmetic: Arithmetic) -> Iterator[None]:
     backend, precision, device = arithmetic
     kind = torch.device(device).type
     reduced = backend == "torch" and precision != "fp32" and kind == "cpu"
+    with memory_of_batches(device), torch.autocast(kind, torch.bfloat16, enabled=reduced):
+        yield
+
+
+@contextlib.contextmanager
+def memory_of_batches(device: str) -> Iterator[None]:
+    """Turn torch's report that a device is full into one that says what to do.
+
+    Raises:
+        ColbenchError: the memory of the device is too small for a batch.
+    """
+    import torch
+
     try:
-        with torch.autocast(kind, torch.bfloat16, enabled=reduced):
-            yield
+        yield
     except torch.OutOfMemoryError as error:
         raise ColbenchError(
             f"{device} is out of memory; choose a smaller batch (batch_tokens of an encoder, "

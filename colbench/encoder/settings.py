@@ -66,6 +66,12 @@ class EncoderSettings(Settings):
         "takes 4,096 on a CPU and 131,072 on a GPU",
     )
     device: str = Field("auto", description="torch device; auto takes a GPU where there is one")
+    devices: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="GPUs that share the documents, a process each, such as [cuda:0, cuda:1]; "
+        "queries go to the first; null takes device alone",
+    )
     long_documents: Literal["truncate", "chunk"] = Field(
         "truncate",
         description="what becomes of documents longer than document_length: truncate drops the "

@@ -11,12 +11,17 @@ from colbench.results.schema import EncodingInfo
 
 
 def encoding_infos(stats: Iterable[EncodeStats]) -> list[EncodingInfo]:
-    """Return one entry for each encoder, form and arithmetic.
+    """Return one entry for each encoder, form, arithmetic and way of cutting documents.
 
     The product that its speed is held against is timed here, once in the life of this process: call
     this where nothing is being measured.
     """
-    distinct = {(one.label, one.form, one.arithmetic): one for one in stats}
+    distinct: dict[tuple[object, ...], EncodeStats] = {}
+    for one in stats:
+        key = (one.label, one.form, one.arithmetic, one.tokens, one.truncated_tokens, one.chunks)
+        kept = distinct.setdefault(key, one)
+        if one.encoded > kept.encoded:
+            distinct[key] = one
     return [_info(one) for one in distinct.values()]
 
 
@@ -32,7 +37,9 @@ def _info(stats: EncodeStats) -> EncodingInfo:
         docs_per_second=stats.docs_per_second,
         tokens_per_second=stats.tokens_per_second,
         gflops=None if flops is None else flops / 1e9,
-        gemm_gflops=machine_gemm_gflops(precision, device),
+        # Vectors from the cache were encoded at another time, perhaps on another machine.
+        gemm_gflops=machine_gemm_gflops(precision, device) if stats.encoded else None,
+        devices=stats.devices,
         tokens=stats.tokens,
         truncated_docs=stats.truncated,
         truncated_tokens=stats.truncated_tokens,

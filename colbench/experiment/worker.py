@@ -7,12 +7,14 @@ Lives no longer than its standard input, which the conductor holds open.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import select
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -75,7 +77,14 @@ def perform(job: Job) -> Reply:
 
 def _end_with_the_conductor() -> None:
     sys.stdin.buffer.read()
-    os._exit(130)
+    _exit(130)
+
+
+def _exit(status: int) -> NoReturn:
+    """End at once, with the processes of encoders on several devices."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(status)
 
 
 def _conductor_ended() -> bool:
@@ -99,7 +108,7 @@ def main(job_file: str) -> None:
         _work(job_file)
     except Exception:
         if _conductor_ended():  # and took the files of this job with it
-            os._exit(130)
+            _exit(130)
         raise
     sys.stdout.flush()
     sys.stderr.flush()

@@ -18,7 +18,8 @@ OPTIONAL = ("chunks", "cosine to fp32")
 
 TOLD = (
     "docs/s: when the documents were encoded. GFLOP/s: of the forward passes, padding not counted; "
-    "of GEMM peak: as a share of a large matrix product in the same precision on this machine."
+    "of GEMM peak: as a share of a large matrix product in the same precision, where this run "
+    "encoded."
 )
 """How to read it."""
 
@@ -64,7 +65,7 @@ def _numbers(info: EncodingInfo, docs: int) -> list[Cell]:
     return [
         _shown(info.docs_per_second),
         _shown(info.gflops),
-        gemm_share(info.gflops, info.gemm_gflops),
+        gemm_share(info.gflops, info.gemm_gflops and info.gemm_gflops * info.devices),
         _part(info.truncated_docs, docs),
         _part(info.truncated_tokens, info.tokens + info.truncated_tokens),
     ]

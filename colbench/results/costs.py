@@ -54,9 +54,10 @@ class EncodingInfo(Record):
         description="billions of floating-point operations a second, padding not counted"
     )
     gemm_gflops: float | None = Field(
-        description="the same of a large matrix product in this precision, measured on this "
-        "machine in this run; null where that cannot be measured"
+        description="the same of a large matrix product in this precision on one device, measured "
+        "in this run; null where that cannot be measured, or where no document was encoded in it"
     )
+    devices: int = Field(1, description="devices that shared the documents")
     tokens: int = Field(description="tokens read, of all distinct documents")
     truncated_docs: int = Field(description="distinct documents whose end was cut off")
     truncated_tokens: int = Field(description="tokens cut off")

@@ -51,7 +51,7 @@ def machine(monkeypatch):
         (["avx512_vnni", "amx_bf16"], True, {"trust_remote_code": True}, ("torch", "bf16")),
         (["avx512_vnni"], True, {"precision": "fp32"}, ("torch", "fp32")),
         ([], True, {"precision": "int8"}, ("openvino", "int8")),
-        ([], True, {"backend": "openvino", "precision": "bf16"}, ("openvino", "bf16")),
+        (["amx_bf16"], True, {"backend": "openvino", "precision": "bf16"}, ("openvino", "bf16")),
         ([], True, {"backend": "openvino"}, ("openvino", "fp32")),
     ],
 )

@@ -40,7 +40,9 @@ def test_a_race_lets_everyone_encode_everything_in_every_round_and_changes_who_b
     laps = race(racers, ["x", "y"], ["q1", "q2"], trials=3)
     assert all(len(laps[name].seconds) == len(laps[name].query_p50_ms) == 3 for name in racers)
     batches = [name for name, what in log if what == 2]
-    assert batches == ["a", "b", "c", "b", "c", "a", "c", "a", "b"]
+    rounds = [batches[first : first + 3] for first in range(0, 9, 3)]
+    assert all(sorted(one) == ["a", "b", "c"] for one in rounds)
+    assert len({one[0] for one in rounds}) > 1
     assert [what for name, what in log if name == "b" and what != 2] == ["q1", "q2"] * 3
 
 

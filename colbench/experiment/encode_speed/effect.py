@@ -11,14 +11,11 @@ from colbench.config.composing import quoted
 from colbench.config.encode_speed import EncodeVariant
 from colbench.config.settings import RunSettings, SignificanceSettings
 from colbench.errors import ColbenchError
+from colbench.experiment.once import run_once
 from colbench.experiment.output import file_stem
-from colbench.experiment.repeat import is_repeat
-from colbench.experiment.runner import Runner
 from colbench.measures.significance import compare_to_baseline
-from colbench.progress import note
 from colbench.results.encode_speed import Effect
-from colbench.results.schema import Results, Significance
-from colbench.results.store import read_results
+from colbench.results.schema import Significance
 
 
 class EffectRuns:
@@ -54,7 +51,9 @@ class EffectRuns:
         Raises:
             ColbenchError: the run failed.
         """
-        results = self._run(variant.name, self._compose(variant))
+        name = f"{self.system}, {variant.name}"
+        words = [*self.words, f"# encode_speed, {variant.name}"]
+        results = run_once(self._compose(variant), words, name)
         system = results.systems[0]
         if system.status != "ok" or system.per_query is None:
             raise ColbenchError(f"{system.name}, {variant.name}, was skipped: {system.reason}")
@@ -82,16 +81,6 @@ class EffectRuns:
             ],
             self.extra,
         )
-
-    def _run(self, name: str, settings: RunSettings) -> Results:
-        folder = settings.output_dir
-        assert folder is not None
-        if is_repeat(settings, folder, any_commit=True):
-            note(f"{self.system}, {name}: measured before")
-            return read_results(folder)
-        note(f"{self.system}, {name}: running")
-        words = ["colbench", "run", *self.words, f"# encode_speed, {name}"]
-        return Runner(settings, words).run()[0]
 
 
 def with_tests(

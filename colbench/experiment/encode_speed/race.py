@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,8 +52,8 @@ def race(
 ) -> dict[str, Lap]:
     """Let each encode all documents, then each query alone, in every round.
 
-    Whoever was first goes last in the next round: what a process leaves behind in caches and clock
-    rates falls on all alike.
+    The order is drawn anew in every round, the same draws every time: what one leaves behind in
+    caches and clock rates falls on another each time.
 
     Args:
         racers: warmed up.
@@ -62,7 +63,9 @@ def race(
     """
     laps = {name: Lap() for name in racers}
     order = list(racers)
+    draw = random.Random(0)
     for _ in range(trials):
+        draw.shuffle(order)
         for name in order:
             with without_collector():
                 laps[name].seconds.append(_seconds(racers[name].documents, documents))
@@ -70,7 +73,6 @@ def race(
             with without_collector():
                 times = [_seconds(racers[name].query, query) for query in queries]
             laps[name].query_p50_ms.append(float(np.median(times)) * 1e3)
-        order = [*order[1:], order[0]]
     return laps
 
 

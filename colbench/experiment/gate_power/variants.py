@@ -18,13 +18,11 @@ from colbench.config.gate_power import GatePowerSettings, VariantSettings
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError
 from colbench.experiment.gate_power.damage import lost_documents, shuffled_ids
+from colbench.experiment.once import run_once
 from colbench.experiment.output import file_stem
-from colbench.experiment.repeat import is_repeat
-from colbench.experiment.runner import Runner
 from colbench.gate.guards import answered
 from colbench.measures.effectiveness import evaluate
 from colbench.measures.ranks import first_relevant, ranking_digest
-from colbench.progress import note
 from colbench.results.runs import verified_run
 from colbench.results.schema import Results
 from colbench.results.store import read_results
@@ -115,14 +113,8 @@ class Variants:
         )
 
     def _run(self, name: str, settings: RunSettings, *, reverse: bool = False) -> Results:
-        folder = settings.output_dir
-        assert folder is not None
-        if is_repeat(settings, folder, any_commit=True):
-            note(f"{name}: measured before")
-            return read_results(folder)
-        note(f"{name}: running")
-        words = ["colbench", "run", *self.words, f"# gate_power, {name}"]
-        return Runner(settings, words, prepare=_reversed if reverse else None).run()[0]
+        words = [*self.words, f"# gate_power, {name}"]
+        return run_once(settings, words, name, prepare=_reversed if reverse else None)
 
     def _values(self, results: Results, systems: Sequence[str]) -> Values:
         ids = [query.id for query in results.queries]

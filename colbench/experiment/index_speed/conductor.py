@@ -95,7 +95,7 @@ class Conductor:
 
     def _part(self, name: str, measure: Callable[[], Any], *relevant: Any) -> Any:
         """Return a part, measured now or by an earlier run that was alike in what is relevant."""
-        common = [self.settings.dataset, self.settings.encoder, self._measured(), self.threads]
+        common = [self.settings.dataset, self.encoder.fingerprint, self._measured(), self.threads]
         content = json.dumps([*common, *relevant], default=_plain, sort_keys=True)
         key = hashlib.sha256(content.encode()).hexdigest()
         file = self.work / f"{name}.json"
