@@ -1,10 +1,13 @@
 """Static int8 quantisation of an exported backbone (NNCF), and how near it stays to fp32.
 
 Weights and activations are int8, calibrated on the texts of `calibration.txt`, so that vectors
-follow from the checkpoint and never from the collection. Products that narrow their input (the
-second half of a feed-forward layer) are left alone: their activations have outliers, and with them
-in int8 token vectors lose three times as much. The cosine to fp32 is measured on texts that took no
-part.
+follow from the checkpoint and never from the collection. Activations have outliers, worst in the
+first product that narrows its input (the second half of the first feed-forward layer), which is
+therefore left alone; in the others part of them is moved into the weights (SmoothQuant, arXiv
+2211.10438). Mean cosine of token vectors to fp32, MiniLM, 40 SciFact documents: .9943 with
+everything in int8 and NNCF's own smoothing, .9973 as it is done here, .9976 with every narrowing
+product left alone, which is a tenth slower. The cosine of a model is measured on texts that took
+no part.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+_SMOOTHING = 0.75
+"""Share of an activation's range that SmoothQuant moves into the weights, as an exponent."""
 
 _HELD_OUT = 4
 """Every so many calibration texts is kept for the comparison with fp32."""
@@ -74,9 +80,13 @@ def _batches(
 
 def _quantised(graph: Any, batches: list[list[NDArray[np.int64]]]) -> Any:
     import nncf
+    from nncf.quantization.advanced_parameters import (
+        AdvancedQuantizationParameters,
+        AdvancedSmoothQuantParameters,
+    )
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    narrowing = [node.get_friendly_name() for node in graph.get_ops() if _narrows(node)]
+    narrowing = [node.get_friendly_name() for node in graph.get_ordered_ops() if _narrows(node)]
     # NNCF draws progress bars of its own; what happens was said before.
     with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
         return nncf.quantize(
@@ -84,7 +94,10 @@ def _quantised(graph: Any, batches: list[list[NDArray[np.int64]]]) -> Any:
             nncf.Dataset(batches),
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(batches),
-            ignored_scope=nncf.IgnoredScope(names=narrowing),
+            ignored_scope=nncf.IgnoredScope(names=narrowing[:1]),
+            advanced_parameters=AdvancedQuantizationParameters(
+                smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=_SMOOTHING)
+            ),
         )
 
 

@@ -29,7 +29,7 @@ from colbench.errors import ConfigError, StorageError
 from colbench.files import json_sha256, sha256_file, write_json
 from colbench.progress import note
 
-RECIPE = 1
+RECIPE = 2
 """Counts changes of the conversion that change vectors; part of every fingerprint."""
 
 _MANIFEST = "manifest.json"
