@@ -21,6 +21,7 @@ LAYERS = [
     {"gate"},
     {"config"},
     {"experiment"},
+    {"train"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -75,6 +75,7 @@ _LISTS: dict[str, Callable[[Sequence[Path]], Iterator[_Row]]] = {
     "experiments": _configured("experiment"),
     "indexes": _configured("index"),
     "searches": _configured("search", "name"),
+    "recipes": _configured("train"),
     "gates": _configured("gate"),
     "measures": _measures,
 }

@@ -20,6 +20,7 @@ from colbench.cli import (
     report,
     reproduce,
     run,
+    train,
 )
 from colbench.errors import ColbenchError
 
@@ -39,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"colbench {colbench.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (run, listing, report, reproduce, explain, compare, gate, baseline, cache):
+    for module in (run, train, listing, report, reproduce, explain, compare, gate, baseline, cache):
         module.add_parser(commands)
     return parser
 
@@ -48,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 on success, 1 when a gate finds a regression, 2 for a mistake the user can correct or
-        what a gate cannot judge, 3 for a defect, 130 when interrupted.
+        0 on success, 1 when a gate finds a regression, 2 for a mistake the user can correct, a
+        training that stopped early or what a gate cannot judge, 3 for a defect, 130 when
+        interrupted.
     """
     parser = build_parser()
     options = _parse(parser, arguments)

@@ -64,6 +64,23 @@ def read_beir_dir(folder: Path, split: str) -> RawCollection:
     )
 
 
+def read_beir_documents(folder: Path) -> Records[Document]:
+    """Return the documents alone, of a folder that may have no queries or qrels.
+
+    Raises:
+        DataError: the folder or its corpus is missing; while it is consumed, a line cannot be used.
+        StorageError: the folder cannot be read; while it is consumed, a file cannot be.
+    """
+    folder = _expanded(folder)
+    try:
+        if not folder.is_dir():
+            raise DataError(f"dataset.path: there is no folder {folder}")
+        corpus = TextLines(_find(folder, "corpus", (".jsonl", ".jsonl.gz")))
+    except OSError as error:
+        raise StorageError(f"dataset.path: cannot read {folder}: {error.strerror}") from error
+    return Records(_documents(corpus), corpus.where)
+
+
 def _expanded(folder: Path) -> Path:
     try:
         str(folder).encode("utf-8")

@@ -14,7 +14,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from colbench.collection.model import Document, Query
@@ -22,6 +22,7 @@ from colbench.collection.raw import Judgment, RawCollection, Records, judgments_
 from colbench.errors import ColbenchError, ConfigError, DataError
 from colbench.progress import bar, is_quiet
 
+_PARTS = ("docs", "queries", "qrels")
 _CHATTER = ("[starting]", "[finished]", "[error]", "Opening", "download error", "Download failed")
 
 
@@ -54,6 +55,20 @@ def read_irds(dataset_id: str) -> RawCollection:
     )
 
 
+def read_irds_documents(dataset_id: str) -> Records[Document]:
+    """Return the documents alone, of an id that may have no queries or judgments.
+
+    Raises:
+        ConfigError: the id is unknown, or has no documents.
+        DataError: the data cannot be had or read here.
+    """
+    with _library_output(), _one_line_errors(dataset_id):
+        found = _find(dataset_id, needs=("docs",)).docs_iter()
+        read = bar(found, description=f"reading {dataset_id}", unit="doc")
+        documents = [to_document(doc) for doc in read]
+    return Records(documents, lambda: f"ir_datasets {dataset_id}")
+
+
 def to_document(doc: Any) -> Document:
     """Return an ir_datasets document with `text` equal to its `default_text()`, stripped.
 
@@ -66,7 +81,7 @@ def to_document(doc: Any) -> Document:
     return Document(doc.doc_id, "", text)
 
 
-def _find(dataset_id: str) -> Any:
+def _find(dataset_id: str, needs: Sequence[str] = _PARTS) -> Any:
     import ir_datasets  # here, because importing it reads IR_DATASETS_HOME and makes that folder
 
     try:
@@ -79,7 +94,7 @@ def _find(dataset_id: str) -> Any:
             else "https://ir-datasets.com lists the ids"
         )
         raise ConfigError(f"dataset.id: ir_datasets has no '{dataset_id}': {hint}") from None
-    missing = _missing_parts(dataset)
+    missing = [part for part in _missing_parts(dataset) if part in needs]
     if missing:
         raise ConfigError(
             f"dataset.id: '{dataset_id}' has no {' and no '.join(missing)}; "
@@ -91,7 +106,7 @@ def _find(dataset_id: str) -> Any:
 
 
 def _missing_parts(dataset: Any) -> list[str]:
-    return [part for part in ("docs", "queries", "qrels") if not dataset.has(part)]
+    return [part for part in _PARTS if not dataset.has(part)]
 
 
 def _complete_kin(dataset_id: str, registry: Any) -> str:

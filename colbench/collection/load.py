@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
-from colbench.collection.beir_dir import read_beir_dir
-from colbench.collection.irds import read_irds
+from colbench.collection.beir_dir import read_beir_dir, read_beir_documents
+from colbench.collection.checks import checked
+from colbench.collection.irds import read_irds, read_irds_documents
 from colbench.collection.model import Collection, SelfHits
 from colbench.collection.raw import RawCollection, Records, judgments_of
 from colbench.collection.sample import sample_collection
@@ -37,6 +39,33 @@ def load_collection(settings: DatasetSettings) -> Collection:
     return sample_collection(collection, settings.sample)
 
 
+def load_documents(settings: DatasetSettings) -> Collection:
+    """Return the documents of a collection that may have neither queries nor judgments.
+
+    Nothing can be evaluated on the result: it has no queries.
+
+    Raises:
+        ConfigError: there is no such collection.
+        DataError: it cannot be had, or its content cannot be used.
+        StorageError: a file of it cannot be read.
+    """
+    match settings:
+        case IrdsSettings():
+            records = read_irds_documents(settings.id)
+        case BeirDirSettings():
+            records = read_beir_documents(settings.path)
+        case PydocsSettings():
+            records = _read_pydocs(settings).documents
+    whole = Collection(
+        name=settings.name or _default_name(settings),
+        documents=checked(records, "document"),
+        queries=(),
+        qrels={},
+        notes=_source_notes(settings),
+    )
+    return sample_collection(whole, settings.sample)
+
+
 def _source_notes(settings: DatasetSettings) -> tuple[str, ...]:
     """Name the package versions that a pydocs collection was made from: they are its content."""
     if not isinstance(settings, PydocsSettings):
@@ -62,6 +91,9 @@ def _read_pydocs(settings: PydocsSettings) -> RawCollection:
     from colbench.collection.pydocs import load_pydocs
 
     documents, queries, qrels = load_pydocs(settings.size)
+    if settings.split != "all":
+        queries = [query for query in queries if _pydocs_half(query.id) == settings.split]
+        qrels = {query.id: qrels[query.id] for query in queries}
 
     def where() -> str:
         return "pydocs"
@@ -71,6 +103,12 @@ def _read_pydocs(settings: PydocsSettings) -> RawCollection:
     )
 
 
+def _pydocs_half(query_id: str) -> str:
+    """Return the half a question belongs to: that of its id, whatever else was harvested."""
+    odd = hashlib.sha256(query_id.encode("utf-8")).digest()[-1] % 2
+    return "test" if odd else "train"
+
+
 def _default_name(settings: DatasetSettings) -> str:
     match settings:
         case IrdsSettings():
@@ -78,7 +116,8 @@ def _default_name(settings: DatasetSettings) -> str:
         case BeirDirSettings():
             return f"{settings.path.expanduser().resolve().name}/{settings.split}"
         case PydocsSettings():
-            return f"pydocs/{settings.size}"
+            half = "" if settings.split == "all" else f"/{settings.split}"
+            return f"pydocs/{settings.size}{half}"
 
 
 def _source_rule(settings: DatasetSettings) -> SelfHits | None:

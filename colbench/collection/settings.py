@@ -76,6 +76,10 @@ class PydocsSettings(CollectionSettings):
     size: Literal["small", "full"] = Field(
         default="small", description="how many packages are harvested"
     )
+    split: Literal["all", "train", "test"] = Field(
+        default="all",
+        description="half of the questions, by their ids; all documents stay in both halves",
+    )
 
 
 DatasetSettings = Annotated[

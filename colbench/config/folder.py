@@ -7,7 +7,17 @@ from pathlib import Path
 
 import colbench
 
-GROUPS = ("dataset", "encoder", "cross_encoder", "index", "search", "system", "gate", "experiment")
+GROUPS = (
+    "dataset",
+    "encoder",
+    "cross_encoder",
+    "index",
+    "search",
+    "system",
+    "train",
+    "gate",
+    "experiment",
+)
 
 
 def conf_folder() -> Path:

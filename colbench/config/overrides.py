@@ -17,7 +17,7 @@ from colbench.config.models import is_model_name, model_name
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
 
-_OPTIONAL: dict[str, list[str]] = {"experiment": [], "gate": ["~gate"]}
+_OPTIONAL: dict[str, list[str]] = {"experiment": [], "gate": ["~gate"], "train": ["~train"]}
 """Groups of which none may be chosen, and the words for that: Hydra itself takes no null."""
 
 

@@ -12,6 +12,7 @@ from colbench.config.encode_speed import EncodeSpeedSettings
 from colbench.config.gate_power import GatePowerSettings
 from colbench.config.index_speed import IndexSpeedSettings
 from colbench.config.sweep import SweepSettings
+from colbench.config.train import TrainSettings
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.gate.rules import GateRules
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
@@ -66,6 +67,7 @@ class RunSettings(Settings):
         None, description="what task=encode_speed measures"
     )
     gate_power: GatePowerSettings | None = Field(None, description="what task=gate_power measures")
+    train: TrainSettings | None = Field(None, description="what `colbench train` does")
     dataset: DatasetSettings = Field(description="the collection")
     encoder: EncoderSettings = Field(description="encoder of systems that name none")
     cross_encoder: CrossEncoderSettings = Field(description="cross-encoder of rerankers")

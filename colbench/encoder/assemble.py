@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.checkpoint import Kind, check_no_random_weights, detect_kind
+from colbench.encoder.checkpoint import (
+    Kind,
+    check_no_random_weights,
+    check_tokenizer,
+    detect_kind,
+)
 from colbench.encoder.lengths import set_lengths
 from colbench.encoder.runtime import load_quietly, set_weights
 from colbench.encoder.settings import EncoderSettings, Form
@@ -47,6 +52,7 @@ def assemble(
     make = _pooled_model if form is Form.POOLED else _token_model
     model = make(folder, kind, settings, device)
     check_no_random_weights(model, folder, unused=("pooler",))
+    check_tokenizer(model, folder)
     set_weights(model, Arithmetic("torch", "fp32", device))
     if settings.query_length is not None or kind is not Kind.LATE_INTERACTION:
         query_length = settings.query_length

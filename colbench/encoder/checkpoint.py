@@ -113,6 +113,28 @@ def check_no_random_weights(model: Any, folder: Path, *, unused: tuple[str, ...]
             )
 
 
+def check_tokenizer(model: Any, folder: Path) -> None:
+    """Fail if the tokenizer of a loaded model has tokens that its backbone has no vector for.
+
+    Args:
+        model: of sentence-transformers, a `Transformer` in front.
+        folder: the checkpoint.
+
+    Raises:
+        ConfigError: the tokenizer is of another model.
+    """
+    backbone: Any = getattr(model[0], "model", None)
+    if not hasattr(backbone, "get_input_embeddings"):  # a bag of words, say
+        return
+    tokens = len(model.tokenizer)
+    rows = backbone.get_input_embeddings().weight.shape[0]
+    if tokens > rows:
+        raise ConfigError(
+            f"{folder} has the tokenizer of another model: it knows {tokens:,} tokens and the "
+            f"weights {rows:,}; fetch the model again"
+        )
+
+
 def _mark(tensor: Any) -> str:
     """Return a short name for a tensor's shape and content (a spread of 64 of its values)."""
     values = tensor.detach().flatten()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.checkpoint import Kind, check_no_random_weights, detect_kind
+from colbench.encoder.checkpoint import Kind, check_no_random_weights, check_tokenizer, detect_kind
 from colbench.encoder.precision import check_precision
 from colbench.encoder.runtime import autocast, load_quietly, pick_device, set_weights
 from colbench.encoder.settings import CrossEncoderSettings
@@ -26,8 +27,6 @@ def load_cross_encoder(settings: CrossEncoderSettings) -> CrossEncoder:
         ConfigError: the model is no cross-encoder with one score a pair.
         WeightsUnavailable: the weights are not here and cannot be had.
     """
-    import sentence_transformers
-
     folder = resolve_weights(settings.model, settings.revision)
     kind = detect_kind(folder)
     if kind is not Kind.CROSS_ENCODER:
@@ -36,6 +35,21 @@ def load_cross_encoder(settings: CrossEncoderSettings) -> CrossEncoder:
         )
     device = pick_device(settings.device)
     check_precision(settings.precision, device)
+    model = load_model(settings, folder, device)
+    arithmetic = Arithmetic("torch", settings.precision, device)
+    set_weights(model, arithmetic)
+    model.max_seq_length = min(settings.max_length, model.max_seq_length)
+    return CrossEncoder(model, settings, arithmetic)
+
+
+def load_model(settings: CrossEncoderSettings, folder: Path, device: str) -> Any:
+    """Return the sentence-transformers CrossEncoder in a folder, weights as in its file.
+
+    Raises:
+        ConfigError: the folder is damaged, or the model gives more than one score a pair.
+    """
+    import sentence_transformers
+
     model: Any = load_quietly(
         sentence_transformers.CrossEncoder,
         folder,
@@ -43,15 +57,13 @@ def load_cross_encoder(settings: CrossEncoderSettings) -> CrossEncoder:
         device=device,
     )
     check_no_random_weights(model, folder, unused=())
+    check_tokenizer(model, folder)
     if model.num_labels != 1:
         raise ConfigError(
             f"cross_encoder {settings.name!r}: {settings.model!r} gives {model.num_labels} scores "
             "a pair; a reranker needs one"
         )
-    arithmetic = Arithmetic("torch", settings.precision, device)
-    set_weights(model, arithmetic)
-    model.max_seq_length = min(settings.max_length, model.max_seq_length)
-    return CrossEncoder(model, settings, arithmetic)
+    return model
 
 
 class CrossEncoder:

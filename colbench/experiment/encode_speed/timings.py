@@ -14,7 +14,9 @@ from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache import default_root
+from colbench.encoder.fingerprint import fingerprint
 from colbench.encoder.settings import EncoderSettings, Form
+from colbench.encoder.weights import resolve_weights
 from colbench.errors import ColbenchError, StorageError
 from colbench.experiment.job import EncodeSpeedTask, Job
 from colbench.experiment.spawn import run_job
@@ -72,13 +74,14 @@ class Timings:
             note(f"{name}: timed before")
             return held
         found, commit = self._measure(collection, task, name), self.environment.git_commit
-        content = {"key": key, "commit": commit, "speed": found.model_dump(mode="json")}
-        write_sealed(file, content)
         if found.other_cpu_share > BUSY:
             note(
                 f"{name}: other processes used {found.other_cpu_share:.0%} of the cores while it "
-                "was timed; its times are not to be trusted"
+                "was timed; its times are not to be trusted, and the next run takes them again"
             )
+        else:
+            content = {"key": key, "commit": commit, "speed": found.model_dump(mode="json")}
+            write_sealed(file, content)
         return found, commit
 
     def _measure(self, collection: Collection, task: EncodeSpeedTask, name: str) -> FormSpeed:
@@ -108,7 +111,8 @@ class Timings:
     def _key(self, collection: Collection, task: EncodeSpeedTask) -> str:
         e = self.environment
         machine = [e.platform, e.cpu, e.cores, e.threads, e.accelerator, e.packages, e.python]
-        relevant = [collection.fingerprint, task.model_dump(mode="json"), machine]
+        weights = fingerprint(resolve_weights(task.encoder.model, task.encoder.revision), {})
+        relevant = [collection.fingerprint, task.model_dump(mode="json"), weights, machine]
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 

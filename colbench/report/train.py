@@ -1,0 +1,133 @@
+"""`report.md` of `colbench train`, and the short account that the terminal shows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from colbench.files import atomic_write
+from colbench.report.comparison.tables import points
+from colbench.report.gfm import code, table, text
+from colbench.report.rows import number
+from colbench.report.train_data import data_section, sources_table
+from colbench.report.train_names import KINDS, base_label, load_words, updated
+from colbench.report.train_picture import write_picture
+from colbench.results.train import CurvePoint, Train
+
+_PICTURE = "learning_curve"
+
+
+def write_train_report(results: Train, folder: Path) -> None:
+    """Write `report.md` and the learning curve as SVG and PNG.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    write_picture(results, folder / _PICTURE)
+    with atomic_write(folder / "report.md") as stream:
+        stream.write(render_train(results, picture=f"{_PICTURE}.svg"))
+
+
+def render_train(results: Train, picture: str | None) -> str:
+    """Return the report as GitHub-flavoured Markdown, with the picture where it is named."""
+    parts = [
+        f"# Training: {KINDS[results.kind]} from {text(base_label(results.base))}",
+        stopped_line(results),
+        _trained(results),
+        result_line(results),
+        f"![learning curve]({picture})" if picture else "",
+        "## Data",
+        *data_section(results),
+        "## Learning curve",
+        _curve(results),
+        "loss: mean since the point before. The checkpoint of the best value is the one saved.",
+        "## Use",
+        _use(results),
+        _origin(results),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def render_train_summary(results: Train) -> str:
+    """Return what was trained, the result and the table of sources, as Markdown."""
+    parts = [_trained(results), result_line(results), sources_table(results)]
+    return "\n\n".join(parts) + "\n"
+
+
+def stopped_line(results: Train) -> str:
+    """Return a sentence in bold that says why the training ended early; nothing if it did not."""
+    if results.stopped is None:
+        return ""
+    return f"**Stopped before its last step: {text(results.stopped)}**"
+
+
+def result_line(results: Train) -> str:
+    """Return what the training changed on the development part, in one line."""
+    dev, start, best = results.development, results.start_value, results.best_value
+    if best <= start:
+        change = f"no better at any evaluation (best {best:.4f}, at step {results.best_step:,})"
+    else:
+        change = f"**{best:.4f}** at step {results.best_step:,}: {points(best - start)} points"
+    return (
+        f"{text(dev.measure)} on the development part ({dev.queries:,} queries, {dev.documents:,} "
+        f"documents): {start:.4f} untrained, {change}."
+    )
+
+
+def _trained(results: Train) -> str:
+    sizes = results.parameters
+    dims = "" if sizes.dims is None else f"; vectors of {sizes.dims:,} dimensions"
+    return (
+        f"{KINDS[results.kind]} from {code(base_label(results.base))}, trained on "
+        f"{results.examples:,} examples in {results.steps:,} steps, for "
+        f"{text(results.collection.name)}. Trained: {updated(results)}, {sizes.trained:,} of "
+        f"{sizes.total:,} parameters{dims}."
+    )
+
+
+def _curve(results: Train) -> str:
+    titles = ["step", "epoch", "seconds", "loss", "learning rate", results.development.measure, ""]
+    lines = [_point(p, results.best_step) for p in results.curve if p.value is not None]
+    return table([text(title) for title in titles], lines, left=0)
+
+
+def _point(point: CurvePoint, best_step: int) -> list[str]:
+    best, value = point.step == best_step, f"{point.value:.4f}"
+    return [
+        f"{point.step:,}",
+        f"{point.epoch:.2f}",
+        number(point.seconds),
+        "" if point.loss is None else f"{point.loss:.4g}",
+        "" if point.learning_rate is None else f"{point.learning_rate:.3g}",
+        f"**{value}**" if best else value,
+        "best" if best else "",
+    ]
+
+
+def _use(results: Train) -> str:
+    words = ["colbench", "run", *_dataset(results.command)]
+    words += load_words(results.kind, "OUTPUT/model")
+    return (
+        "The model of the best step is in `model`, with its model card; OUTPUT is the folder of "
+        f"this report.\n\n```sh\n{' '.join(map(shlex.quote, words))}\n```"
+    )
+
+
+def _dataset(command: str) -> list[str]:
+    """Return the words of the command that choose the dataset; none for the default one."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # not quoted as a shell has it
+        words = command.split()
+    return [word for word in words if re.match(r"\+*dataset[.=]", word)]
+
+
+def _origin(results: Train) -> str:
+    e = results.environment
+    again = f", resumed {results.resumed:,} times" if results.resumed else ""
+    return (
+        f"Made by {code(results.command)}, {results.created}, commit "
+        f"{code(e.git_commit or 'unknown')}; {number(results.seconds)} s of training{again}, on "
+        f"{text(e.cpu)}, {e.threads} threads, {text(e.accelerator or 'no GPU')}."
+    )

@@ -1,0 +1,177 @@
+"""The model card of a trained model: `README.md` beside its weights, as the hub reads it.
+
+The front matter follows the hub's metadata specification
+(https://github.com/huggingface/hub-docs/blob/main/modelcard.md). No licence is claimed: that of the
+base model and of the data decides, and neither is known here. A card travels with the model, so no
+folder of the machine that trained it is named.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from colbench.encoder.weights import EMBEDDED
+from colbench.files import atomic_write
+from colbench.report.gfm import code, text
+from colbench.report.train import result_line, stopped_line
+from colbench.report.train_data import protected_list, sources_table
+from colbench.report.train_names import KINDS, base_label, load_words, updated
+from colbench.results.train import Train
+from colbench.train.folders import without_folders
+
+FILE_NAME = "README.md"
+
+_TAGS = {
+    "colbert": ["sentence-transformers", "ColBERT", "multi-vector", "late-interaction"],
+    "bi_encoder": ["sentence-transformers", "sentence-similarity", "feature-extraction", "dense"],
+    "cross_encoder": ["sentence-transformers", "cross-encoder", "reranker"],
+}
+_WHAT = {
+    "colbert": "a ColBERT model: it makes one vector of each token, and a document scores as the "
+    "sum over the query's tokens of their highest similarity to one of its own (MaxSim)",
+    "bi_encoder": "a bi-encoder: it makes one vector of a text, and a document scores as the "
+    "similarity of its vector to the query's",
+    "cross_encoder": "a cross-encoder: it reads a query and a document together and scores the "
+    "pair, to rerank what another system found",
+}
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_SNIPPETS = {
+    "colbert": """\
+from sentence_transformers import MultiVectorEncoder
+
+model = MultiVectorEncoder("MODEL")
+queries = model.encode_query(["what moves the sea"])
+documents = model.encode_document(["The moon pulls the sea.", "Bread is baked."])
+print(model.similarity(queries, documents))""",
+    "bi_encoder": """\
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("MODEL")
+queries = model.encode_query(["what moves the sea"])
+documents = model.encode_document(["The moon pulls the sea.", "Bread is baked."])
+print(model.similarity(queries, documents))""",
+    "cross_encoder": """\
+from sentence_transformers import CrossEncoder
+
+model = CrossEncoder("MODEL")
+print(model.rank("what moves the sea", ["The moon pulls the sea.", "Bread is baked."]))""",
+}
+
+
+def write_card(results: Train, folder: Path) -> None:
+    """Write `README.md` into the folder of the saved model, in place of one that is there.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    with atomic_write(folder / FILE_NAME) as stream:
+        stream.write(render_card(results))
+
+
+def render_card(results: Train) -> str:
+    """Return the card: YAML front matter, then GitHub-flavoured Markdown."""
+    front = _yaml(_front_matter(results))
+    results = without_folders(results)
+    base = base_label(results.base)
+    parts = [
+        f"# {KINDS[results.kind]} from {text(base)}, trained for {text(results.collection.name)}",
+        stopped_line(results),
+        _about(results, base),
+        "## Data",
+        sources_table(results),
+        _removed(results),
+        "## Recipe",
+        f"```yaml\n{_yaml(results.config['train'])}```",
+        _recipe(results),
+        "## Scores",
+        _scores(results),
+        "## Use",
+        _use(results),
+    ]
+    return f"---\n{front}---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _yaml(value: Any) -> str:
+    dumped: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+    return dumped
+
+
+def _front_matter(results: Train) -> dict[str, Any]:
+    base = _hub_name(results)
+    reranks = results.kind == "cross_encoder"
+    return {
+        "library_name": "sentence-transformers",
+        "pipeline_tag": "text-ranking" if reranks else "sentence-similarity",
+        "tags": [*_TAGS[results.kind], "colbench"],
+        **({} if base is None else {"base_model": base}),
+    }
+
+
+def _hub_name(results: Train) -> str | None:
+    """Return the base's name on the hub; None where it is a folder."""
+    group = "cross_encoder" if results.kind == "cross_encoder" else "encoder"
+    name = str(results.config.get(group, {}).get("model", results.base))
+    if name.startswith(EMBEDDED):  # the published weights, held against their sha256
+        return f"sentence-transformers/{name.removeprefix(EMBEDDED)}"
+    is_hub = _HUB_NAME.fullmatch(name) is not None and base_label(name) == name
+    return name if is_hub else None
+
+
+def _about(results: Train, base: str) -> str:
+    sizes = results.parameters
+    dims = "" if sizes.dims is None else f" Its vectors have {sizes.dims:,} dimensions."
+    return (
+        f"This is {_WHAT[results.kind]}. It was trained from {code(base)} on {results.examples:,} "
+        f"examples with [sentence-transformers](https://sbert.net)' trainer: {updated(results)}, "
+        f"{sizes.trained:,} of {sizes.total:,} parameters.{dims}"
+    )
+
+
+def _removed(results: Train) -> str:
+    told = (
+        "found: examples in the source; duplicates and what belongs to a protected split, by id or "
+        "by text, were removed; held out: kept for development."
+    )
+    return "\n\n".join(part for part in (told, protected_list(results)) if part)
+
+
+def _recipe(results: Train) -> str:
+    parts = [f"Seed {results.environment.seed}, {results.steps:,} steps."]
+    if results.mining is not None:
+        parts.append(
+            f"Hard negatives: {results.mining.negatives:,}, found by {code(results.mining.system)}."
+        )
+    if results.teacher is not None:
+        teacher = results.teacher
+        parts.append(
+            f"Teacher: {code(base_label(teacher.model))}, {teacher.pairs:,} pairs scored; in "
+            f"{teacher.agreement:.1%} of the examples it scores the positive highest."
+        )
+    versions = results.environment.packages
+    known = [f"{n} {versions[n]}" for n in ("sentence-transformers", "torch") if n in versions]
+    parts.append(f"Made with {text(', '.join([f'colbench {results.colbench_version}', *known]))}:")
+    return " ".join(parts) + f" {code(results.command)}"
+
+
+def _scores(results: Train) -> str:
+    dev = results.development
+    return (
+        f"{result_line(results)}\n\nThis development part was held out of the source "
+        f"{code(dev.source)} ({text(dev.collection)}) and decided which checkpoint was kept. It is "
+        "not a test: the best of several checkpoints looks better on it than on new queries, and "
+        "it searches few documents, so its values are not comparable with those of a whole "
+        "collection."
+    )
+
+
+def _use(results: Train) -> str:
+    words = " ".join(["colbench run dataset=DATASET", *load_words(results.kind, "MODEL")])
+    return (
+        "MODEL is the folder of this file, or the name under which it was uploaded.\n\n"
+        f"```python\n{_SNIPPETS[results.kind]}\n```\n\n"
+        f"With colbench, beside other systems on a test collection:\n\n```sh\n{words}\n```"
+    )

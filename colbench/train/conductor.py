@@ -1,0 +1,239 @@
+"""The whole of `colbench train`: from checked settings to a saved model and its record.
+
+<output>/model/        sentence-transformers checkpoint with its card
+        /update.safetensors   what was trained, where that is little
+        /train.json    the record (`colbench.results.train`)
+        /report.md     the same to read, and the learning curve
+        /.work/        checkpoint of an unfinished training; removed at the end
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from colbench import __version__
+from colbench.collection.load import load_collection
+from colbench.collection.settings import SampleSettings
+from colbench.config.settings import RunSettings
+from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.fingerprint import fingerprint
+from colbench.encoder.precision import has_bf16
+from colbench.encoder.runtime import pick_device
+from colbench.encoder.weights import resolve_weights
+from colbench.errors import ConfigError
+from colbench.experiment.alone import alone
+from colbench.experiment.described import describe_collection
+from colbench.experiment.environment import describe_environment, usable_cores
+from colbench.measures.catalogue import check_measures
+from colbench.progress import note
+from colbench.report.train import write_train_report
+from colbench.results.origin import Environment
+from colbench.results.sealed import write_sealed
+from colbench.results.train import FILE_NAME, Parameters, Train
+from colbench.results.train import Development as DevelopmentRecord
+from colbench.train.batches import columns
+from colbench.train.development import Development
+from colbench.train.prepare import Preparation, Prepared
+
+_WORK = ".work"
+
+UPDATE = "update.safetensors"
+"""File of what was trained, where that is a head or low-rank updates."""
+
+_INSTALL = "pip install 'colbench[train]'"
+_TRAINERS = ("accelerate", "datasets", "peft")
+
+
+class Trainer:
+    """One training from checked settings to written results.
+
+    Args:
+        settings: with a recipe.
+        command: the command line, for the record.
+        extra: further configuration folders.
+        fresh: whether a checkpoint that is there is thrown away.
+
+    Raises:
+        ConfigError: no recipe, an unknown measure, or packages that are missing.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        command: Sequence[str],
+        extra: Sequence[Path] = (),
+        *,
+        fresh: bool = False,
+    ) -> None:
+        if settings.train is None:
+            raise ConfigError("no recipe is chosen: add a word such as train=colbert")
+        for package in ("accelerate", "datasets"):
+            if find_spec(package) is None:
+                raise ConfigError(f"training needs {package}; run {_INSTALL}")
+        check_measures([settings.train.dev.measure])
+        self.settings, self.recipe = settings, settings.train
+        self.command, self.extra, self.fresh = " ".join(command), list(extra), fresh
+        stem = (settings.name or settings.train.kind).replace("/", "-")
+        self.root = settings.output_dir or Path("results/runs/train") / stem
+        self.threads = settings.threads or usable_cores()
+        self.base = (
+            settings.cross_encoder if settings.train.kind == "cross_encoder" else settings.encoder
+        )
+
+    def run(self) -> tuple[Train, Path]:
+        """Train, or go on with a training that was interrupted, and write everything.
+
+        Raises:
+            ColbenchError: the data cannot be used, weights cannot be had, or the disk is full.
+        """
+        import torch
+
+        work = self.root / _WORK
+        with alone(self.root, work):
+            torch.set_num_threads(self.threads)
+            if self.fresh:
+                shutil.rmtree(work / "checkpoint", ignore_errors=True)
+            # Whole, where the run takes a sample: what is not in it may be in the next one.
+            dataset = self.settings.dataset.model_copy(update={"sample": SampleSettings()})
+            collection = load_collection(dataset)
+            cache = EmbeddingCache(self.settings.cache_dir)
+            scratch = Path(tempfile.mkdtemp(prefix="prepare.", dir=work))
+            try:
+                preparation = Preparation(self.settings, collection, cache, scratch, self.extra)
+                prepared = preparation.prepare()
+                reranked = self.recipe.kind == "cross_encoder"
+                candidates = preparation.candidates(prepared.development) if reranked else None
+                results = self._train(prepared, describe_collection(collection), candidates, work)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+            write_sealed(self.root / FILE_NAME, results.model_dump(mode="json"))
+            write_train_report(results, self.root)
+        shutil.rmtree(work, ignore_errors=True)
+        return results, self.root
+
+    def _train(
+        self,
+        prepared: Prepared,
+        collection: Any,
+        candidates: list[list[int]] | None,
+        work: Path,
+    ) -> Train:
+        from colbench.train.fit import fit, steps_of
+        from colbench.train.saving import save_model
+        from colbench.train.student import build_student, merge
+        from colbench.train.update import write_update
+
+        recipe, seed = self.recipe, self.settings.seed
+        device = pick_device(self.base.device)
+        precision = self._precision(device)
+        documents = list(dict.fromkeys(example.positive for example in prepared.examples))
+        model = build_student(
+            recipe, self.settings.encoder, self.settings.cross_encoder, documents, device, seed
+        )
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        rows = columns(prepared.examples, recipe)
+        development = Development(
+            prepared.development, recipe.kind, recipe.dev.measure, precision, candidates
+        )
+        note(
+            f"training on {len(prepared.examples):,} examples, {trained:,} parameters, "
+            f"{steps_of(recipe, len(rows['query'])):,} steps"
+        )
+        progress = fit(
+            model,
+            rows,
+            recipe,
+            development,
+            work / "checkpoint",
+            key=self._key(rows, precision, device),
+            seed=seed,
+            precision=precision,
+        )
+        if recipe.student.update != "full":
+            write_update(model, recipe, self.root / UPDATE)
+        merge(model)
+        part = prepared.development
+        results = Train(
+            colbench_version=__version__,
+            command=self.command,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            environment=self._environment(),
+            config=self.settings.model_dump(
+                mode="json",
+                include={"dataset", "encoder", "cross_encoder", "train", "threads", "seed"},
+            ),
+            kind=recipe.kind,
+            base=self.base.name,
+            collection=collection,
+            sources=prepared.sources,
+            protected=prepared.protected,
+            mining=prepared.mining,
+            teacher=prepared.teacher,
+            development=DevelopmentRecord(
+                source=prepared.development_source,
+                collection=part.name,
+                measure=recipe.dev.measure,
+                queries=len(part.queries),
+                documents=len(part.documents),
+            ),
+            parameters=Parameters(
+                update=recipe.student.update,
+                trained=trained,
+                total=sum(p.numel() for p in model.parameters()),
+                dims=None if candidates is not None else int(model.get_embedding_dimension()),
+            ),
+            examples=len(prepared.examples),
+            steps=progress.curve[-1].step,
+            curve=progress.curve,
+            best_step=progress.best_step,
+            best_value=progress.best_value,
+            start_value=progress.curve[0].value or 0.0,
+            seconds=progress.seconds,
+            resumed=progress.resumed,
+            stopped=progress.stopped,
+            model_sha256={},
+        )
+        return save_model(model, results, self.root)
+
+    def _environment(self) -> Environment:
+        described = describe_environment(self.threads, self.settings.seed)
+        trainers = {name: found for name in _TRAINERS if (found := _version(name))}
+        return described.model_copy(update={"packages": {**described.packages, **trainers}})
+
+    def _precision(self, device: str) -> str:
+        import torch
+
+        if self.recipe.precision != "auto":
+            return self.recipe.precision
+        if device.startswith("cuda"):
+            return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        return "bf16" if device == "cpu" and has_bf16() else "fp32"
+
+    def _key(self, rows: dict[str, list[Any]], precision: str, device: str) -> str:
+        """Return a digest of everything that the training depends on."""
+        folder = resolve_weights(self.base.model, self.base.revision)
+        parts = [
+            self.recipe.model_dump(mode="json"),
+            self.base.model_dump(mode="json"),
+            fingerprint(folder, {}),
+            hashlib.sha256(json.dumps(rows).encode()).hexdigest(),
+            {name: _version(name) for name in _TRAINERS},
+            [precision, device.split(":")[0], self.settings.seed, self.threads],
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,190 @@
+"""From a recipe to the examples it is trained with, and what became of those it was not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colbench.collection.load import load_collection
+from colbench.collection.model import Collection
+from colbench.collection.settings import DatasetSettings
+from colbench.config.compose import compose_run
+from colbench.config.models import named_settings
+from colbench.config.settings import RunSettings
+from colbench.config.train import TrainSettings
+from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
+from colbench.errors import ConfigError, DataError
+from colbench.results.train import MiningReport, SourceReport, TeacherReport
+from colbench.results.train import Protected as ProtectedRecord
+from colbench.train.batches import level
+from colbench.train.examples import Example, distinct, few_queries
+from colbench.train.held_out import hold_out, limited
+from colbench.train.mining import mine, workbenches
+from colbench.train.protect import Protected, remove
+from colbench.train.sources import SourceExamples, dataset_with_split, read_source
+from colbench.train.teacher import teach
+
+_MINED = 1000
+"""Seed of the draws of negatives is this much above the run's: other draws, other numbers."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a training needs besides the model.
+
+    Attributes:
+        examples: with negatives and scores as the loss wants them.
+        development: the part that is held out.
+        development_source: name of its source.
+        sources: what became of the examples of each source.
+        protected: what was never trained on.
+        mining: where negatives are from.
+        teacher: where scores are from.
+    """
+
+    examples: list[Example]
+    development: Collection
+    development_source: str
+    sources: list[SourceReport]
+    protected: list[ProtectedRecord]
+    mining: MiningReport | None
+    teacher: TeacherReport | None
+
+
+class Preparation:
+    """Makes `Prepared`.
+
+    Args:
+        run: settings with a recipe.
+        collection: the run's own, whole, which is protected.
+        cache: of document vectors.
+        work: folder for what is not kept.
+        extra: further configuration folders.
+    """
+
+    def __init__(
+        self,
+        run: RunSettings,
+        collection: Collection,
+        cache: EmbeddingCache,
+        work: Path,
+        extra: Sequence[Path] = (),
+    ) -> None:
+        assert run.train is not None
+        self.run, self.settings = run, run.train
+        self.collection, self.cache, self.work = collection, cache, work
+        self.extra = list(extra)
+
+    def prepare(self) -> Prepared:
+        """Read, clean, split, mine and score.
+
+        Raises:
+            ConfigError: a dataset, split, system or teacher that does not exist.
+            DataError: a source without usable examples, or nothing left to train on.
+            WeightsUnavailable: weights of a miner or teacher cannot be had.
+        """
+        settings, seed = self.settings, self.run.seed
+        sources = [
+            read_source(name, source, self._compose, seed)
+            for name, source in settings.sources.items()
+        ]
+        every = [example for source in sources for example in source.examples]
+        single = distinct(every)
+        protected = Protected.of([self.collection, *map(self._protected, settings.protect)])
+        kept, dropped = remove(single, protected)
+        left, part, part_source = hold_out(kept, sources, settings.dev, seed)
+        limits = {name: source.limit for name, source in settings.sources.items()}
+        examples = few_queries(limited(left, limits, seed), settings.queries, seed)
+        counts = [_of_source(some) for some in (single, kept, left, examples)]
+        reports = []
+        for source in sources:
+            of_single, of_kept, of_left, of_drawn = (count[source.name] for count in counts)
+            gone = dropped[source.name]
+            reports.append(
+                SourceReport(
+                    name=source.name,
+                    pairs=source.pairs,
+                    collection=source.label,
+                    fingerprint=source.fingerprint,
+                    found=len(source.examples),
+                    duplicates=len(source.examples) - of_single,
+                    protected_queries=gone.protected_queries,
+                    protected_documents=gone.protected_documents,
+                    protected_negatives=gone.protected_negatives,
+                    held_out=of_kept - of_left,
+                    drawn=of_drawn,
+                )
+            )
+        if not examples:
+            raise DataError("no example is left to train on: see train.sources and train.protect")
+        examples, mining = self._mined(examples, sources, protected)
+        examples, teacher = self._taught(examples)
+        return Prepared(examples, part, part_source, reports, protected.records, mining, teacher)
+
+    def candidates(self, part: Collection) -> list[list[int]]:
+        """Return document numbers of what BM25 finds for each query of a collection."""
+        from colbench.retriever.registry import make_system
+
+        bench = workbenches(self.run, "bm25", self.work / "candidates", self.cache)(part)
+        system = make_system("bm25", bench)
+        system.prepare()
+        system.build()
+        queries = [query.text for query in part.queries]
+        depth = min(100, len(part.documents))
+        return [hits.docs.tolist() for hits in system.search(system.encode(queries), depth)]
+
+    def _compose(
+        self, dataset: str | None, split: str | None, words: Sequence[str]
+    ) -> DatasetSettings:
+        if dataset is None and words:
+            raise ConfigError(
+                f"words=[{', '.join(words)}] are for a dataset of the source's own: set dataset too"
+            )
+        if dataset is None:
+            settings = self.run.dataset
+        else:
+            settings = compose_run([f"dataset={dataset}", *words], self.extra).dataset
+        return dataset_with_split(settings, split)
+
+    def _protected(self, name: str) -> Collection:
+        dataset, _, split = name.partition(",")
+        return load_collection(self._compose(dataset, split or None, []))
+
+    def _mined(
+        self, examples: list[Example], sources: Sequence[SourceExamples], protected: Protected
+    ) -> tuple[list[Example], MiningReport | None]:
+        negatives = self.settings.negatives
+        if negatives is None:
+            return examples, None
+        collections = {s.name: s.collection for s in sources if s.collection is not None}
+        benches = workbenches(self.run, negatives.system, self.work / "mining", self.cache)
+        seed = self.run.seed + _MINED
+        found, report = mine(examples, collections, negatives, protected, benches, seed)
+        return level(found, negatives.count, seed), report
+
+    def _taught(self, examples: list[Example]) -> tuple[list[Example], TeacherReport | None]:
+        teacher = self.settings.teacher
+        if teacher is None:
+            _check_scores(examples, self.settings)
+            return examples, None
+        group = "cross_encoder" if teacher.kind == "cross_encoder" else "encoder"
+        model: EncoderSettings | CrossEncoderSettings = getattr(self.run, group)
+        if teacher.model is not None:
+            values = named_settings(group, teacher.model, self.extra, {"seed": self.run.seed})
+            model = type(model).model_validate(values)
+        return teach(examples, teacher.kind, model, self.cache, self.work)
+
+
+def _of_source(examples: Sequence[Example]) -> Counter[str]:
+    return Counter(example.source for example in examples)
+
+
+def _check_scores(examples: Sequence[Example], settings: TrainSettings) -> None:
+    if settings.loss in ("kl", "margin_mse") and any(e.scores is None for e in examples):
+        raise DataError(
+            f"loss={settings.loss} needs a score of every document: add scores to the file, or set "
+            "train.teacher.kind"
+        )

@@ -1,0 +1,105 @@
+"""Scores of a teacher for the documents of each example.
+
+A teacher reads texts, so its tokenizer and its dimensions need not be the student's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench.encoder.cache import EmbeddingCache, embed_documents
+from colbench.encoder.cross_encoder import load_cross_encoder
+from colbench.encoder.models import load_encoder
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
+from colbench.index.maxsim import score_documents
+from colbench.progress import bar
+from colbench.results.train import TeacherReport
+from colbench.retriever.token_vectors import build_token_index
+from colbench.train.examples import Example
+
+_PAIRS = 256
+
+
+def teach(
+    examples: Sequence[Example],
+    kind: str,
+    settings: EncoderSettings | CrossEncoderSettings,
+    cache: EmbeddingCache,
+    work: Path,
+) -> tuple[list[Example], TeacherReport]:
+    """Return the examples with scores, those that have some already as they are.
+
+    Args:
+        examples: with their negatives.
+        kind: colbert, bi_encoder or cross_encoder.
+        settings: the model of that kind.
+        cache: where document vectors come from.
+        work: folder for an index of token vectors.
+
+    Raises:
+        ConfigError: the model is not of that kind.
+        WeightsUnavailable: the weights are not here and cannot be had.
+        ColbenchError: a score is NaN or infinite.
+    """
+    started = time.perf_counter()
+    places = [place for place, example in enumerate(examples) if example.scores is None]
+    bare = [examples[place] for place in places]
+    if not bare:
+        scores: list[NDArray[np.float32]] = []
+    elif isinstance(settings, CrossEncoderSettings):
+        scores = _cross_encoder(bare, settings)
+    else:
+        scores = _encoder(bare, kind, settings, cache, work)
+    found = list(examples)
+    for place, values in zip(places, scores, strict=True):
+        found[place] = replace(found[place], scores=tuple(float(value) for value in values))
+    highest = [e.scores[0] >= max(e.scores) for e in found if e.scores and len(e.scores) > 1]
+    return found, TeacherReport(
+        kind=kind,
+        model=settings.name,
+        pairs=sum(len(values) for values in scores),
+        agreement=float(np.mean(highest)) if highest else 0.0,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _encoder(
+    examples: Sequence[Example],
+    kind: str,
+    settings: EncoderSettings,
+    cache: EmbeddingCache,
+    work: Path,
+) -> list[NDArray[np.float32]]:
+    form = Form.TOKENS if kind == "colbert" else Form.POOLED
+    encoder = load_encoder(settings, form, cache_root=cache.root)
+    number: dict[str, int] = {}
+    for example in examples:
+        for text in example.documents:
+            number.setdefault(text, len(number))
+    embeddings = embed_documents(encoder, list(number), cache, description="teacher: documents")
+    index = build_token_index(embeddings, work / "teacher")
+    queries = list(dict.fromkeys(example.query for example in examples))
+    vectors = dict(zip(queries, encoder.encode_queries(queries), strict=True))
+    return [
+        score_documents(index, vectors[e.query], [number[text] for text in e.documents])
+        for e in bar(examples, description="teacher", unit="example")
+    ]
+
+
+def _cross_encoder(
+    examples: Sequence[Example], settings: CrossEncoderSettings
+) -> list[NDArray[np.float32]]:
+    model = load_cross_encoder(settings)
+    pairs = [(example.query, text) for example in examples for text in example.documents]
+    scores = [
+        model.score(pairs[first : first + _PAIRS])
+        for first in bar(range(0, len(pairs), _PAIRS), description="teacher", unit="batch")
+    ]
+    ends = np.cumsum([len(example.documents) for example in examples])[:-1]
+    return list(np.split(np.concatenate(scores), ends))

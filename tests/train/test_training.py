@@ -1,0 +1,297 @@
+"""`colbench train` from words to a saved model: what is learned, kept, resumed and refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from made_up import write_backbone, write_collection
+from safetensors.torch import load_file
+
+from colbench.cli.train import compose_train
+from colbench.encoder.cross_encoder import load_cross_encoder
+from colbench.encoder.models import load_encoder
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
+from colbench.errors import ConfigError, DataError
+from colbench.results.sealed import read_sealed
+from colbench.results.train import Train
+from colbench.train import checkpoint as checkpoints
+from colbench.train.conductor import Trainer
+from colbench.train.fit import Watch
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    write_collection(folder / "collection")
+    write_backbone(folder / "backbone")
+    write_backbone(folder / "reranker", labels=1)
+    return folder
+
+
+@pytest.fixture
+def train(place, tmp_path):
+    def run(*words, out="out", **options):
+        base = [
+            "dataset=beir_dir",
+            f"dataset.path={place / 'collection'}",
+            f"encoder={place / 'backbone'}",
+            "encoder.pooling=mean",
+            "encoder.precision=fp32",
+            "cross_encoder=custom",
+            f"cross_encoder.model={place / 'backbone'}",
+            "train.dev.queries=6",
+            "train.batch_size=8",
+            "train.precision=fp32",
+            "train.learning_rate=0.01",
+            "train.head_learning_rate=0.01",
+            f"cache_dir={tmp_path / 'cache'}",
+            f"output_dir={tmp_path / out}",
+        ]
+        settings = compose_train([*base, *words])
+        return Trainer(settings, ["colbench", "train", *words], **options).run()
+
+    return run
+
+
+def colbert(folder, **changed):
+    settings = EncoderSettings(name="m", model=str(folder / "model"), precision="fp32", **changed)
+    return load_encoder(settings, Form.TOKENS)
+
+
+def weights(folder):
+    return {
+        f"{path.parent.name}/{name}": value
+        for path in sorted((folder / "model").rglob("*.safetensors"))
+        for name, value in load_file(path).items()
+    }
+
+
+SMALL = ["train.student.dims=8", "train.epochs=6"]
+
+
+def test_a_trained_colbert_is_better_is_recorded_and_searches(train):
+    results, folder = train("train=colbert", *SMALL)
+
+    assert results.best_value > results.start_value
+    assert results.best_value == max(point.value for point in results.curve)
+    assert [point.step for point in results.curve][-1] == results.steps
+    assert all(np.isfinite(point.loss) for point in results.curve[1:])
+    held = read_sealed(folder / "train.json", what="a training", renew="train again")
+    assert Train.model_validate(held) == results
+    encoder = colbert(folder)
+    assert encoder.dims == 8
+    norms = np.linalg.norm(encoder.encode_documents(["wing near red"])[0], axis=1)
+    np.testing.assert_allclose(norms, 1, atol=1e-5)
+    assert str(folder) not in (folder / "model" / "README.md").read_text()
+    assert not (folder / ".work").exists()
+
+
+def test_what_is_judged_in_the_evaluation_split_is_not_trained_on(train):
+    results, _ = train("train=colbert", *SMALL, "train.max_steps=2")
+    (source,) = results.sources
+
+    assert results.collection.queries == 4
+    assert (source.found, source.held_out) == (28, 6)
+    assert source.drawn == results.examples == 22
+    assert [split.documents for split in results.protected] == [4]
+
+
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(train, monkeypatch):
+    words = ["train=colbert_lora", *SMALL, "train.student.dropout=0.1", "train.student.rank=2"]
+    whole, folder = train(*words, out="whole")
+    saved, calls = Watch._save, []
+
+    def interrupt(self, state):
+        saved(self, state)
+        calls.append(state.global_step)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Watch, "_save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(*words, out="parts")
+    parts, again = train(*words, out="parts")
+
+    assert parts.resumed == 1
+    for ours, theirs in zip(parts.curve, whole.curve, strict=True):
+        assert (ours.step, ours.value, ours.loss) == (theirs.step, theirs.value, theirs.loss)
+    first, second = weights(folder), weights(again)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "state.json"])
+def test_a_damaged_checkpoint_is_not_gone_on_from(train, monkeypatch, tmp_path, capsys, name):
+    words = ["train=colbert_head", *SMALL]
+    saved = Watch._save
+
+    def interrupt(self, state):
+        saved(self, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "_save", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(*words)
+    file = tmp_path / "out" / ".work" / "checkpoint" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))
+
+    results, _ = train(*words)
+
+    assert results.resumed == 0
+    assert "training begins anew" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_nan_stops_and_keeps_the_best_weights(train, monkeypatch):
+    from sentence_transformers.multi_vector_encoder import losses
+
+    kind = losses.MultiVectorMultipleNegativesRankingLoss
+    forward, calls = kind.forward, []
+
+    def failing(self, *args, **kwargs):
+        calls.append(1)
+        loss = forward(self, *args, **kwargs)
+        return loss * float("nan") if len(calls) == 7 else loss
+
+    monkeypatch.setattr(kind, "forward", failing)
+    results, folder = train("train=colbert", *SMALL)
+
+    assert "nan at step 7" in results.stopped
+    assert results.curve[-1].step <= 6
+    assert results.best_value == max(point.value for point in results.curve)
+    assert all(torch.isfinite(value).all() for value in weights(folder).values())
+
+
+def test_low_rank_updates_are_added_to_the_weights_and_leave_no_trace(train, place):
+    _, folder = train("train=colbert_lora", *SMALL, "train.student.rank=2")
+    trained, base = weights(folder), load_file(place / "backbone" / "model.safetensors")
+
+    assert not any("lora" in name for name in trained)
+    changed = {
+        name for name, value in base.items() if not torch.equal(value, trained[f"model/{name}"])
+    }
+    assert changed
+    assert all(name.endswith("weight") and "embeddings" not in name for name in changed)
+
+
+def test_of_a_head_nothing_else_changes(train, place):
+    results, folder = train("train=colbert_head", *SMALL)
+    trained, base = weights(folder), load_file(place / "backbone" / "model.safetensors")
+
+    assert results.parameters.trained == 8 * 16
+    assert all(torch.equal(value, trained[f"model/{name}"]) for name, value in base.items())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train=colbertv2", "train.teacher.kind=bi_encoder", "train.negatives.count=3"],
+        ["train=margin_mse", "train.teacher.kind=colbert"],
+        ["train=self_supervised", "train.sources.sentences.pairs=title", "train.epochs=2"],
+        ["train=bi_encoder"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_recipe_of_an_encoder_trains_and_can_be_searched_with(train, words):
+    dims = [] if words == ["train=bi_encoder"] else ["train.student.dims=8"]
+    results, folder = train(*words, *dims, "train.max_steps=4")
+    form = Form.TOKENS if results.kind == "colbert" else Form.POOLED
+    model = EncoderSettings(name="m", model=str(folder / "model"), precision="fp32")
+
+    assert results.steps == 4
+    assert load_encoder(model, form).dims == (8 if results.kind == "colbert" else 16)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["train.loss=kl", "train.teacher.kind=colbert", "train.student.update=lora"],
+        ["train.loss=margin_mse", "train.teacher.kind=bi_encoder", "train.student.update=head"],
+    ],
+    ids=["binary", "kl lora", "margin_mse head"],
+)
+@pytest.mark.parametrize("base", ["backbone", "reranker"])
+def test_every_recipe_of_a_cross_encoder_trains_and_scores(train, place, words, base):
+    model = f"cross_encoder.model={place / base}"
+    results, folder = train("train=cross_encoder", model, *words, "train.max_steps=4")
+    settings = CrossEncoderSettings(name="m", model=str(folder / "model"))
+    scores = load_cross_encoder(settings).score([("what wing", "wing"), ("what wing", "jet")])
+
+    assert results.parameters.dims is None
+    assert scores.shape == (2,)
+
+
+@pytest.mark.parametrize("recipe", ["colbert", "cross_encoder"])
+def test_bf16_trains_and_is_evaluated(train, recipe):
+    dims = ["train.student.dims=8"] if recipe == "colbert" else []
+    results, _ = train(f"train={recipe}", *dims, "train.precision=bf16", "train.max_steps=2")
+    assert all(0 <= point.value <= 1 for point in results.curve)
+
+
+def test_few_shot_trains_on_so_many_queries(train):
+    results, _ = train("train=colbert", *SMALL, "train.queries=5", "train.max_steps=1")
+    assert results.examples == results.sources[0].drawn == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "told"),
+    [
+        (["train.sources.judged.split=nowhere"], DataError, "nowhere"),
+        (["dataset.split=train"], DataError, "overlap"),
+        (["train.student.dims=99"], ConfigError, "more than the encoder's 16"),
+        (["train.dev.measure=ndgc@10"], ConfigError, "ndcg"),
+        (["train.dev.queries=500"], DataError, "held out for development"),
+        (["train.negatives.system=bm52"], ConfigError, "bm25"),
+        (["train.loss=kl"], ConfigError, "teacher"),
+        (["train.student.update=head", "train.student.dims=null"], ConfigError, "no projection"),
+        (
+            ["train.student.update=lora", "train.student.targets=[quer]"],
+            ConfigError,
+            "no linear layer ends in quer",
+        ),
+        (["train.student.updates=full"], ConfigError, "update"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_one_line(train, words, error, told):
+    with pytest.raises(error, match=told) as caught:
+        train("train=colbert", *SMALL, *words)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_another_kind_is_refused(train, place):
+    with pytest.raises(ConfigError, match="cross-encoder"):
+        train("train=colbert", *SMALL, f"encoder.model={place / 'reranker'}")
+    _, folder = train("train=colbert", *SMALL, "train.max_steps=1")
+    with pytest.raises(ConfigError, match="late-interaction"):
+        train("train=cross_encoder", f"cross_encoder.model={folder / 'model'}", out="other")
+
+
+def test_a_teacher_with_the_tokenizer_of_another_model_is_refused(train, place, tmp_path):
+    import shutil
+
+    broken = tmp_path / "broken"
+    shutil.copytree(place / "backbone", broken)
+    tokenizer = json.loads((broken / "tokenizer.json").read_text())
+    words = tokenizer["model"]["vocab"]
+    for number in range(len(words), len(words) + 50):
+        words[f"extra{number}"] = number
+    (broken / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+    with pytest.raises(ConfigError, match="tokenizer of another model"):
+        train(
+            "train=margin_mse",
+            *SMALL,
+            "train.teacher.kind=colbert",
+            f"train.teacher.model={broken}",
+        )
+
+
+def test_a_checkpoint_of_other_data_is_left_alone(tmp_path, capsys):
+    assert checkpoints.read_checkpoint(tmp_path / "none", "key") is None
+    assert capsys.readouterr().err == ""
