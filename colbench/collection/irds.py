@@ -55,6 +55,17 @@ def read_irds(dataset_id: str) -> RawCollection:
     )
 
 
+def irds_has_judgments(dataset_id: str) -> bool:
+    """Return whether an id has queries and qrels.
+
+    Raises:
+        ConfigError: the id is unknown, or has no documents.
+        DataError: ir_datasets cannot tell.
+    """
+    with _library_output(), _one_line_errors(dataset_id):
+        return not _missing_parts(_find(dataset_id, needs=("docs",)))
+
+
 def read_irds_documents(dataset_id: str) -> Records[Document]:
     """Return the documents alone, of an id that may have no queries or judgments.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from colbench.collection.beir_dir import read_beir_dir, read_beir_documents
 from colbench.collection.checks import checked
-from colbench.collection.irds import read_irds, read_irds_documents
+from colbench.collection.irds import irds_has_judgments, read_irds, read_irds_documents
 from colbench.collection.model import Collection, SelfHits
 from colbench.collection.raw import RawCollection, Records, judgments_of
 from colbench.collection.sample import sample_collection
@@ -37,6 +37,21 @@ def load_collection(settings: DatasetSettings) -> Collection:
     )
     collection = replace(collection, notes=(*collection.notes, *_source_notes(settings)))
     return sample_collection(collection, settings.sample)
+
+
+def has_judgments(settings: DatasetSettings) -> bool:
+    """Return whether a source has queries and judgments at all, right or not.
+
+    Raises:
+        ConfigError: ir_datasets knows no such id.
+    """
+    match settings:
+        case IrdsSettings():
+            return irds_has_judgments(settings.id)
+        case BeirDirSettings():
+            return (settings.path.expanduser() / "qrels").is_dir()
+        case PydocsSettings():
+            return True
 
 
 def load_documents(settings: DatasetSettings) -> Collection:

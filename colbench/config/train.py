@@ -199,8 +199,16 @@ class TrainSettings(Settings):
             raise ValueError("query_length and document_length are for kind=colbert")
         if self.contrastive_weight and (self.kind, self.loss) != ("colbert", "kl"):
             raise ValueError("contrastive_weight is for kind=colbert with loss=kl")
+        if self.temperature != 1 and (self.loss == "margin_mse" or self.kind == "cross_encoder"):
+            raise ValueError("temperature is for loss=contrastive and kl, of vectors")
+        if self.mini_batch is not None and self.kind == "bi_encoder":
+            raise ValueError("mini_batch is for kind=colbert, and for loss=kl of a cross-encoder")
+        if self.mini_batch is not None and self.kind == "cross_encoder" and self.loss != "kl":
+            raise ValueError("mini_batch is for kind=colbert, and for loss=kl of a cross-encoder")
         if self.loss == "binary" and self.kind != "cross_encoder":
             raise ValueError("loss=binary is for kind=cross_encoder")
+        if self.loss == "binary" and self.negatives is None and not self._files_only():
+            raise ValueError("loss=binary tells documents apart: set negatives.system")
         if self.loss == "contrastive" and self.kind == "cross_encoder":
             raise ValueError("kind=cross_encoder takes loss=binary, kl or margin_mse")
         if self.kind != "colbert" and self.student.dims is not None:

@@ -12,34 +12,41 @@ from colbench.errors import DataError
 from colbench.train.examples import Example, text_key
 
 
-def level(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """Return the examples with exactly `count` negatives each.
+def level(examples: Sequence[Example], count: int | None, seed: int) -> list[Example]:
+    """Return the examples with equally many negatives each.
 
     Missing ones are positives of other examples, drawn; where there are too many the first stay.
 
+    Args:
+        examples: of all sources.
+        count: negatives of each; None takes the fewest where they have scores, else the most.
+        seed: of the draw.
+
     Raises:
-        DataError: there are not enough other documents.
+        DataError: there are not enough other documents, or an example with scores has fewer.
     """
-    others = list(dict.fromkeys(example.positive for example in examples))
+    if count is None:
+        sizes = [len(example.negatives) for example in examples]
+        count = min(sizes) if any(e.scores is not None for e in examples) else max(sizes)
+    others = {text_key(example.positive): example.positive for example in examples}
     relevant: dict[bytes, set[bytes]] = {}
     for example in examples:
         relevant.setdefault(text_key(example.query), set()).add(text_key(example.positive))
-    draw = random.Random(seed)
+    keys, draw = list(others), random.Random(seed)
     found = []
     for example in examples:
         chosen = list(example.negatives[:count])
         taken = relevant[text_key(example.query)] | {text_key(text) for text in chosen}
-        missing = count - len(chosen)
-        if missing and len(others) < count + len(taken):
+        if len(chosen) < count and len(keys) < count + len(taken):
             raise DataError(
-                f"{len(others)} distinct documents are too few for negatives.count={count}: lower "
-                "it, or add sources"
+                f"{len(keys)} distinct documents are too few for {count} negatives: lower "
+                "negatives.count, or add sources"
             )
         while len(chosen) < count:
-            text = draw.choice(others)
-            if text_key(text) not in taken:
-                taken.add(text_key(text))
-                chosen.append(text)
+            key = draw.choice(keys)
+            if key not in taken:
+                taken.add(key)
+                chosen.append(others[key])
         found.append(replace(example, negatives=tuple(chosen), scores=_scores(example, count)))
     return found
 

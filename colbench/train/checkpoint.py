@@ -45,17 +45,19 @@ def save_checkpoint(folder: Path, trainer: Any, best: State, key: str, extra: An
     Raises:
         StorageError: the disk is full.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
+    temporary = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         for left in folder.parent.glob(f".{folder.name}.*"):
             shutil.rmtree(left, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         weights = trained_state(trainer.model) | {_BEST + n: value for n, value in best.items()}
-        save_file(weights, temporary / _FILES[0])
+        (temporary / _FILES[0]).write_bytes(save(weights))
         moments, groups = _optimizer_state(trainer.optimizer)
-        save_file(moments | {"rng.torch": torch.get_rng_state(), **_gpu()}, temporary / _FILES[1])
+        numbers = moments | {"rng.torch": torch.get_rng_state(), **_gpu()}
+        (temporary / _FILES[1]).write_bytes(save(numbers))
         trainer.state.save_to_json(str(temporary / _FILES[2]))
         content = {
             "key": key,
@@ -73,6 +75,9 @@ def save_checkpoint(folder: Path, trainer: Any, best: State, key: str, extra: An
             f"cannot write {folder}: {error.strerror or error}; free some space, then run the same "
             "command again"
         ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_checkpoint(folder: Path, key: str) -> dict[str, Any] | None:
@@ -80,6 +85,9 @@ def read_checkpoint(folder: Path, key: str) -> dict[str, Any] | None:
 
     What was damaged, or belongs to another training, is said and left alone.
     """
+    old = _old(folder)
+    if old.exists() and not folder.exists():  # killed between the two renames of a save
+        old.rename(folder)
     if not (folder / _STATE).is_file():
         return None
     try:
@@ -161,10 +169,15 @@ def _gpu() -> State:
     return {"rng.cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
 
 
+def _old(folder: Path) -> Path:
+    return folder.parent / f"{folder.name}.old"
+
+
 def _replace(temporary: Path, folder: Path) -> None:
     """Let a finished folder take the place of another; a kill in between leaves one of them."""
     temporary.chmod(0o755)
-    old = folder.parent / f".{folder.name}.old"
+    old = _old(folder)
+    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
     temporary.rename(folder)

@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from colbench import __version__
-from colbench.collection.load import load_collection
+from colbench.collection.load import has_judgments, load_collection, load_documents
+from colbench.collection.model import Collection
 from colbench.collection.settings import SampleSettings
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache import EmbeddingCache
 from colbench.encoder.fingerprint import fingerprint
-from colbench.encoder.precision import has_bf16
-from colbench.encoder.runtime import pick_device
 from colbench.encoder.weights import resolve_weights
 from colbench.errors import ConfigError
 from colbench.experiment.alone import alone
@@ -42,7 +41,9 @@ from colbench.results.train import FILE_NAME, Parameters, Train
 from colbench.results.train import Development as DevelopmentRecord
 from colbench.train.batches import columns
 from colbench.train.development import Development
+from colbench.train.machine import training_device, training_precision
 from colbench.train.prepare import Preparation, Prepared
+from colbench.train.saving import check_place, save_model
 
 _WORK = ".work"
 
@@ -76,13 +77,18 @@ class Trainer:
     ) -> None:
         if settings.train is None:
             raise ConfigError("no recipe is chosen: add a word such as train=colbert")
-        for package in ("accelerate", "datasets"):
+        wanted = ["accelerate", "datasets"]
+        if settings.train.student.update == "lora":
+            wanted.append("peft")
+        for package in wanted:
             if find_spec(package) is None:
                 raise ConfigError(f"training needs {package}; run {_INSTALL}")
         check_measures([settings.train.dev.measure])
         self.settings, self.recipe = settings, settings.train
         self.command, self.extra, self.fresh = " ".join(command), list(extra), fresh
-        stem = (settings.name or settings.train.kind).replace("/", "-")
+        recipe = settings.train
+        named = settings.name or f"{recipe.kind}-{recipe.student.update}-{recipe.loss}"
+        stem = named.replace("/", "-")
         self.root = settings.output_dir or Path("results/runs/train") / stem
         self.threads = settings.threads or usable_cores()
         self.base = (
@@ -98,13 +104,12 @@ class Trainer:
         import torch
 
         work = self.root / _WORK
+        check_place(self.root)
         with alone(self.root, work):
             torch.set_num_threads(self.threads)
             if self.fresh:
                 shutil.rmtree(work / "checkpoint", ignore_errors=True)
-            # Whole, where the run takes a sample: what is not in it may be in the next one.
-            dataset = self.settings.dataset.model_copy(update={"sample": SampleSettings()})
-            collection = load_collection(dataset)
+            collection = self._protected()
             cache = EmbeddingCache(self.settings.cache_dir)
             scratch = Path(tempfile.mkdtemp(prefix="prepare.", dir=work))
             try:
@@ -120,6 +125,20 @@ class Trainer:
         shutil.rmtree(work, ignore_errors=True)
         return results, self.root
 
+    def _protected(self) -> Collection:
+        """Return the run's collection, whose judged part is protected.
+
+        Whole, where the run takes a sample: what is not in it may be in the next one.
+        """
+        dataset = self.settings.dataset.model_copy(update={"sample": SampleSettings()})
+        if has_judgments(dataset):
+            return load_collection(dataset)
+        if any(source.pairs == "judged" for source in self.recipe.sources.values()):
+            return load_collection(dataset)  # which says what is missing
+        found = load_documents(dataset)
+        note(f"{found.name} has no judgments, so there is nothing of it to protect")
+        return found
+
     def _train(
         self,
         prepared: Prepared,
@@ -128,13 +147,12 @@ class Trainer:
         work: Path,
     ) -> Train:
         from colbench.train.fit import fit, steps_of
-        from colbench.train.saving import save_model
         from colbench.train.student import build_student, merge
         from colbench.train.update import write_update
 
         recipe, seed = self.recipe, self.settings.seed
-        device = pick_device(self.base.device)
-        precision = self._precision(device)
+        device = training_device(self.base.device)
+        precision = training_precision(recipe.precision, device)
         documents = list(dict.fromkeys(example.positive for example in prepared.examples))
         model = build_student(
             recipe, self.settings.encoder, self.settings.cross_encoder, documents, device, seed
@@ -154,10 +172,11 @@ class Trainer:
             recipe,
             development,
             work / "checkpoint",
-            key=self._key(rows, precision, device),
+            key=self._key(rows, [prepared.development.fingerprint, candidates], precision, device),
             seed=seed,
             precision=precision,
         )
+        (self.root / UPDATE).unlink(missing_ok=True)
         if recipe.student.update != "full":
             write_update(model, recipe, self.root / UPDATE)
         merge(model)
@@ -209,23 +228,14 @@ class Trainer:
         trainers = {name: found for name in _TRAINERS if (found := _version(name))}
         return described.model_copy(update={"packages": {**described.packages, **trainers}})
 
-    def _precision(self, device: str) -> str:
-        import torch
-
-        if self.recipe.precision != "auto":
-            return self.recipe.precision
-        if device.startswith("cuda"):
-            return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-        return "bf16" if device == "cpu" and has_bf16() else "fp32"
-
-    def _key(self, rows: dict[str, list[Any]], precision: str, device: str) -> str:
+    def _key(self, rows: dict[str, list[Any]], part: Any, precision: str, device: str) -> str:
         """Return a digest of everything that the training depends on."""
         folder = resolve_weights(self.base.model, self.base.revision)
         parts = [
             self.recipe.model_dump(mode="json"),
             self.base.model_dump(mode="json"),
             fingerprint(folder, {}),
-            hashlib.sha256(json.dumps(rows).encode()).hexdigest(),
+            hashlib.sha256(json.dumps([rows, part]).encode()).hexdigest(),
             {name: _version(name) for name in _TRAINERS},
             [precision, device.split(":")[0], self.settings.seed, self.threads],
         ]

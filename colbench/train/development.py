@@ -19,7 +19,7 @@ from colbench.measures.effectiveness import evaluate, mean_scores
 from colbench.retriever.hits import Hits, tie_ranks, top_k
 from colbench.run.model import Run
 
-_DEPTH = 100
+_DEPTH = 1000
 _BATCH = 32
 
 Score = Callable[[Any], NDArray[np.float32]]
@@ -92,6 +92,9 @@ class Development:
         assert self._candidates is not None
         found = []
         for query, numbers in zip(self.collection.queries, self._candidates, strict=True):
+            if not len(numbers):  # no document shares a word with it
+                found.append(Hits(np.empty(0, np.int64), np.empty(0, np.float32)))
+                continue
             pairs = [(query.text, self.collection.texts[number]) for number in numbers]
             with self._autocast(model):
                 scores = model.predict(pairs, activation_fn=torch.nn.Identity(), **_ENCODING)

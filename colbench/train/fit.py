@@ -13,8 +13,8 @@ from colbench.train.checkpoint import read_checkpoint
 from colbench.train.development import Development
 from colbench.train.losses import make_loss
 from colbench.train.student import set_trained_state
-from colbench.train.trainer import Diverged, arguments, only, trainer_class
-from colbench.train.watch import Progress, Watch
+from colbench.train.trainer import arguments, only, trainer_class
+from colbench.train.watch import Diverged, Progress, Watch
 
 
 def steps_of(settings: TrainSettings, rows: int) -> int:
@@ -70,9 +70,11 @@ def fit(
     watch = Watch(settings, development, progress, folder, key, total)
     trainer = trainer_class(settings.kind)(
         model=model,
-        args=arguments(model, settings, total, folder, seed, precision),
+        args=arguments(
+            model, settings, [n for n in rows if n != "label"], total, folder, seed, precision
+        ),
         train_dataset=Dataset.from_dict({name: list(values) for name, values in rows.items()}),
-        loss=make_loss(model, settings),
+        loss=make_loss(model, settings, rows),
         callbacks=[watch],
     )
     only(trainer, watch)

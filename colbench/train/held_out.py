@@ -46,14 +46,36 @@ def hold_out(
         part = _judged(source.collection, {e.query_id for e in own}, settings, seed)
     else:
         part = _known_items(own, source, settings, seed)
-    queries = {text_key(query.text) for query in part.queries}
-    left = [example for example in examples if text_key(example.query) not in queries]
-    if not left:
+    keys = _keys(part)
+    left = [example for example in examples if not _gives_away(example, *keys)]
+    if not any(example.source == source.name for example in left):
         raise DataError(
-            f"all {len({e.query for e in own})} queries would be held out for development: lower "
-            "train.dev.queries"
+            f"all {len({e.query for e in own})} queries of train.sources.{source.name} would be "
+            "held out for development: lower train.dev.queries"
         )
     return left, part, source.name
+
+
+def _keys(part: Collection) -> tuple[set[bytes], set[bytes]]:
+    """Return the text keys of a part's queries and of the documents relevant to them."""
+    texts = {document.id: document.text for document in part.documents}
+    relevant = {
+        text_key(texts[doc_id])
+        for grades in part.qrels.values()
+        for doc_id, grade in grades.items()
+        if grade > 0 and doc_id in texts
+    }
+    return {text_key(query.text) for query in part.queries}, relevant
+
+
+def _gives_away(example: Example, queries: set[bytes], relevant: set[bytes]) -> bool:
+    """Return whether an example has a query of the part, or is made from a relevant document of it.
+
+    Another judged query may share its document.
+    """
+    if text_key(example.query) in queries:
+        return True
+    return example.query_id is None and example.origin in relevant
 
 
 def _chosen(sources: Sequence[SourceExamples], name: str | None) -> SourceExamples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,13 +11,18 @@ import torch
 from colbench.config.train import TrainSettings
 
 
-def make_loss(model: Any, settings: TrainSettings) -> torch.nn.Module:
+def make_loss(
+    model: Any, settings: TrainSettings, rows: Mapping[str, Sequence[Any]]
+) -> torch.nn.Module:
     """Return the module that turns a batch into a loss.
 
     Args:
         model: the student.
         settings: kind, loss, temperatures; already checked to go together.
+        rows: column → values, as of `colbench.train.batches.columns`.
     """
+    if settings.loss == "binary":
+        return _cross_encoder_binary(model, rows["label"])
     return _MAKERS[settings.kind, settings.loss](model, settings)
 
 
@@ -61,13 +66,12 @@ def _bi_encoder_margin_mse(model: Any, settings: TrainSettings) -> torch.nn.Modu
     return losses.MarginMSELoss(model)
 
 
-def _cross_encoder_binary(model: Any, settings: TrainSettings) -> torch.nn.Module:
+def _cross_encoder_binary(model: Any, labels: Sequence[float]) -> torch.nn.Module:
+    """Binary cross-entropy in which positives together weigh what negatives do."""
     from sentence_transformers.cross_encoder import losses
 
-    ratio = settings.negatives.count if settings.negatives else 1
-    return losses.BinaryCrossEntropyLoss(
-        model, pos_weight=torch.tensor(float(ratio), device=model.device)
-    )
+    ratio = (len(labels) - sum(labels)) / sum(labels)
+    return losses.BinaryCrossEntropyLoss(model, pos_weight=torch.tensor(ratio, device=model.device))
 
 
 def _cross_encoder_kl(model: Any, settings: TrainSettings) -> torch.nn.Module:
@@ -93,7 +97,6 @@ _MAKERS: dict[tuple[str, str], Callable[[Any, TrainSettings], torch.nn.Module]] 
     ("bi_encoder", "contrastive"): _bi_encoder_contrastive,
     ("bi_encoder", "kl"): _bi_encoder_kl,
     ("bi_encoder", "margin_mse"): _bi_encoder_margin_mse,
-    ("cross_encoder", "binary"): _cross_encoder_binary,
     ("cross_encoder", "kl"): _cross_encoder_kl,
     ("cross_encoder", "margin_mse"): _cross_encoder_margin_mse,
 }
@@ -120,7 +123,8 @@ def _distillation() -> type[torch.nn.Module]:
                 teacher_temperature=settings.teacher_temperature,
                 mini_batch_size=settings.mini_batch,
             )
-            self._weight = settings.contrastive_weight
+            # The library multiplies the divergence by the squared temperature.
+            self._weight = settings.contrastive_weight * settings.temperature**2
             self._scale = 1 / settings.temperature
             self._contrastive: torch.Tensor | None = None
 

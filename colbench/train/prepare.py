@@ -158,7 +158,7 @@ class Preparation:
     ) -> tuple[list[Example], MiningReport | None]:
         negatives = self.settings.negatives
         if negatives is None:
-            return examples, None
+            return level(examples, None, self.run.seed + _MINED), None
         collections = {s.name: s.collection for s in sources if s.collection is not None}
         benches = workbenches(self.run, negatives.system, self.work / "mining", self.cache)
         seed = self.run.seed + _MINED
@@ -183,8 +183,17 @@ def _of_source(examples: Sequence[Example]) -> Counter[str]:
 
 
 def _check_scores(examples: Sequence[Example], settings: TrainSettings) -> None:
-    if settings.loss in ("kl", "margin_mse") and any(e.scores is None for e in examples):
+    """Refuse a distillation of examples without enough scored documents."""
+    if settings.loss not in ("kl", "margin_mse"):
+        return
+    bare = next((example for example in examples if example.scores is None), None)
+    if bare is not None:
         raise DataError(
-            f"loss={settings.loss} needs a score of every document: add scores to the file, or set "
-            "train.teacher.kind"
+            f"loss={settings.loss} needs a score of every document, which train.sources."
+            f"{bare.source} lacks for {bare.query[:60]!r}: complete its scores, lower "
+            "negatives.count, or set train.teacher.kind"
+        )
+    if not examples[0].negatives:
+        raise DataError(
+            f"loss={settings.loss} compares documents of a query: give every query at least two"
         )

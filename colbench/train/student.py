@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from colbench.config.train import Student, TrainSettings
 from colbench.encoder.assemble import assemble
-from colbench.encoder.checkpoint import Kind, detect_kind
+from colbench.encoder.checkpoint import (
+    Kind,
+    check_no_random_weights,
+    check_tokenizer,
+    detect_kind,
+)
 from colbench.encoder.cross_encoder import load_model
+from colbench.encoder.runtime import load_quietly
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.encoder.weights import resolve_weights
 from colbench.errors import ConfigError
@@ -121,8 +128,6 @@ def _adapted(base: Any) -> Iterator[tuple[str, Any]]:
 
 def _cross_encoder(settings: CrossEncoderSettings, device: str) -> Any:
     """Return a cross-encoder with one score, its classifier new where the checkpoint has none."""
-    from sentence_transformers import CrossEncoder
-
     folder = resolve_weights(settings.model, settings.revision)
     kind = detect_kind(folder)
     if kind is Kind.CROSS_ENCODER:
@@ -133,16 +138,23 @@ def _cross_encoder(settings: CrossEncoderSettings, device: str) -> Any:
             "cross-encoder starts from one, or from a plain backbone"
         )
     else:
-        model = CrossEncoder(
-            str(folder),
-            num_labels=1,
-            device=device,
-            local_files_only=True,
-            trust_remote_code=settings.trust_remote_code,
-            model_kwargs={"use_safetensors": True},
-        )
+        model = _with_new_classifier(settings, folder, device)
     model.max_seq_length = min(settings.max_length, model.max_seq_length)
     return model.float()
+
+
+def _with_new_classifier(settings: CrossEncoderSettings, folder: Path, device: str) -> Any:
+    from sentence_transformers import CrossEncoder
+
+    model: Any = load_quietly(
+        lambda path, **options: CrossEncoder(path, num_labels=1, **options),
+        folder,
+        trust_remote_code=settings.trust_remote_code,
+        device=device,
+    )
+    check_no_random_weights(model, folder, unused=("classifier", "pooler", "score."))
+    check_tokenizer(model, folder)
+    return model
 
 
 def _project(model: Any, student: Student, documents: Sequence[str]) -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from colbench.config.train import TrainSettings
-from colbench.errors import ColbenchError
+from colbench.encoder.tokens import prompt_of
 from colbench.train.checkpoint import restore_model, restore_optimizer, restore_random
 from colbench.train.student import head_pattern
-from colbench.train.watch import Watch
-
-
-class Diverged(ColbenchError):
-    """The loss is NaN or infinite."""
+from colbench.train.watch import Diverged, Watch
 
 
 def only(trainer: Any, watch: Watch) -> None:
@@ -55,10 +52,7 @@ def trainer_class(kind: str) -> Any:
             loss = super().compute_loss(*args, **kwargs)
             value = float((loss[0] if isinstance(loss, tuple) else loss).detach())
             if not math.isfinite(value):
-                raise Diverged(
-                    f"the loss is {value} at step {self.state.global_step + 1}: the best weights "
-                    "before it are kept; lower train.learning_rate, or set train.precision=fp32"
-                )
+                raise Diverged(f"the loss is {value}", self.state.global_step + 1)
             self.watch.progress.losses.append(value)
             return loss
 
@@ -83,13 +77,20 @@ def trainer_class(kind: str) -> Any:
 
 
 def arguments(
-    model: Any, settings: TrainSettings, total: int, folder: Path, seed: int, precision: str
+    model: Any,
+    settings: TrainSettings,
+    texts: Sequence[str],
+    total: int,
+    folder: Path,
+    seed: int,
+    precision: str,
 ) -> Any:
     """Return the training arguments of a recipe.
 
     Args:
         model: the student.
         settings: the recipe.
+        texts: names of the columns that hold texts, the query's first.
         total: steps.
         folder: of the checkpoint.
         seed: of the order of the examples and of dropout.
@@ -116,9 +117,14 @@ def arguments(
         re.search(pattern, name) for name, _ in model.named_parameters()
     ):
         extra["learning_rate_mapping"] = {pattern: settings.head_learning_rate}
-    if settings.loss == "contrastive":
+    if settings.kind != "cross_encoder":
+        # Nothing but these makes a trainer read texts as `encode_query` and `encode_document` do.
+        sides = {name: "query" if name == texts[0] else "document" for name in texts}
+        extra["router_mapping"] = sides
+        extra["prompts"] = {name: prompt_of(model, side) or "" for name, side in sides.items()}
+    if settings.loss == "contrastive" or settings.contrastive_weight:
         extra["batch_sampler"] = "no_duplicates"
-    return kind(
+    made = kind(
         output_dir=str(folder.parent),
         max_steps=total,
         per_device_train_batch_size=settings.batch_size,
@@ -138,3 +144,7 @@ def arguments(
         dataloader_pin_memory=False,
         **extra,
     )
+    # Several GPUs would each be given a whole batch; the steps are counted for one.
+    assert made.device.type == model.device.type
+    made._n_gpu = min(made.n_gpu, 1)
+    return made

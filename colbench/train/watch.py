@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from colbench.config.train import TrainSettings
+from colbench.errors import ColbenchError
 from colbench.progress import bar, note
 from colbench.results.train import CurvePoint
 from colbench.train.checkpoint import State, best_state, save_checkpoint
@@ -61,6 +63,16 @@ class Progress:
         )
 
 
+class Diverged(ColbenchError):
+    """The loss or a weight is NaN or infinite."""
+
+    def __init__(self, what: str, step: int) -> None:
+        super().__init__(
+            f"{what} at step {step}: the best weights before it are kept; lower "
+            "train.learning_rate, or set train.precision=fp32"
+        )
+
+
 class Watch(TrainerCallback):  # type: ignore[misc]
     """Evaluates, keeps the best weights, writes checkpoints, draws the bar."""
 
@@ -75,7 +87,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self.development, self.progress = development, progress
         self.folder, self.key, self.total = folder, key, total
-        self.evaluate_every = max(total // settings.dev.evaluations, 1)
+        self.evaluate_every = math.ceil(total / settings.dev.evaluations)
         self.save_every = settings.checkpoint_every or self.evaluate_every
         self.trainer: Any = None
         self._started = time.perf_counter()
@@ -99,10 +111,20 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """Evaluate and save where it is time."""
         self._bar.update(1)
         last = state.global_step >= self.total
-        if last or state.global_step % self.evaluate_every == 0:
+        evaluates = last or state.global_step % self.evaluate_every == 0
+        saves = not last and state.global_step % self.save_every == 0
+        if evaluates or saves:
+            self._check_weights(state.global_step)
+        if evaluates:
             self._evaluate(state)
-        if not last and state.global_step % self.save_every == 0:
+        if saves:
             self._save(state)
+
+    def _check_weights(self, step: int) -> None:
+        """Stop at weights that are no numbers: a loss shows them one step late."""
+        for name, value in trained_state(self.trainer.model).items():
+            if not torch.isfinite(value).all():
+                raise Diverged(f"{name} holds NaN or infinity", step)
 
     def _evaluate(self, state: Any) -> None:
         model = self.trainer.model

@@ -13,6 +13,7 @@ from trained import train_record
 from colbench.cli.main import build_parser, main
 from colbench.cli.train import compose_train
 from colbench.errors import ConfigError
+from colbench.progress import QUIET_VARIABLE
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -102,7 +103,8 @@ def test_the_result_and_where_it_is_are_printed(capsys, trainer, tmp_path):
     assert not others["fresh"]
 
 
-def test_fresh_is_passed_on_and_is_no_part_of_the_command(trainer):
+def test_fresh_is_passed_on_and_is_no_part_of_the_command(trainer, monkeypatch):
+    monkeypatch.setenv(QUIET_VARIABLE, "")  # which is put back afterwards
     assert main(["train", "--fresh", "--quiet", "seed=3"]) == 0
     ((_, command, others),) = trainer.made
     assert others["fresh"] and command == ["colbench", "train", "seed=3"]

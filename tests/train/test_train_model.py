@@ -1,18 +1,20 @@
 """`colbench train` from words to a saved model: what is learned, kept, resumed and refused."""
 
 import json
+import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from made_up import write_backbone, write_collection
+from made_up import TOPICS, write_backbone, write_collection
 from safetensors.torch import load_file
 
 from colbench.cli.train import compose_train
 from colbench.encoder.cross_encoder import load_cross_encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
-from colbench.errors import ConfigError, DataError
+from colbench.errors import ConfigError, DataError, StorageError
 from colbench.results.sealed import read_sealed
 from colbench.results.train import Train
 from colbench.train import checkpoint as checkpoints
@@ -99,20 +101,29 @@ def test_what_is_judged_in_the_evaluation_split_is_not_trained_on(train):
     assert [split.documents for split in results.protected] == [4]
 
 
-def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(train, monkeypatch):
-    words = ["train=colbert_lora", *SMALL, "train.student.dropout=0.1", "train.student.rank=2"]
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train=colbert_lora", "train.student.rank=2", "train.student.dropout=0.1"],
+        ["train=colbertv2", "train.teacher.kind=bi_encoder", "train.negatives.count=3"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(train, monkeypatch, words):
+    words = [*words, *SMALL, "train.epochs=4", "train.checkpoint_every=2"]
     whole, folder = train(*words, out="whole")
     saved, calls = Watch._save, []
 
     def interrupt(self, state):
         saved(self, state)
         calls.append(state.global_step)
-        if len(calls) == 3:
+        if len(calls) == 2:  # step 4, in the middle of an epoch of 3
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Watch, "_save", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(*words, out="parts")
+    assert calls == [2, 4]
     parts, again = train(*words, out="parts")
 
     assert parts.resumed == 1
@@ -273,8 +284,6 @@ def test_a_checkpoint_of_another_kind_is_refused(train, place):
 
 
 def test_a_teacher_with_the_tokenizer_of_another_model_is_refused(train, place, tmp_path):
-    import shutil
-
     broken = tmp_path / "broken"
     shutil.copytree(place / "backbone", broken)
     tokenizer = json.loads((broken / "tokenizer.json").read_text())
@@ -292,6 +301,109 @@ def test_a_teacher_with_the_tokenizer_of_another_model_is_refused(train, place, 
         )
 
 
-def test_a_checkpoint_of_other_data_is_left_alone(tmp_path, capsys):
-    assert checkpoints.read_checkpoint(tmp_path / "none", "key") is None
-    assert capsys.readouterr().err == ""
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(train, monkeypatch, capsys):
+    saved = Watch._save
+
+    def interrupt(self, state):
+        saved(self, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "_save", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train("train=colbert_head", *SMALL)
+
+    results, _ = train("train=colbert_head", *SMALL, "seed=1")
+
+    assert results.resumed == 0
+    assert "another recipe, data or version" in capsys.readouterr().err
+
+
+def test_a_checkpoint_survives_a_kill_between_the_renames_of_a_save(tmp_path):
+    from colbench.results.sealed import write_sealed
+
+    write_sealed(tmp_path / "checkpoint.old" / "state.json", {"key": "k", "files": {}})
+    assert checkpoints.read_checkpoint(tmp_path / "checkpoint", "k") == {"key": "k", "files": {}}
+    assert checkpoints.read_checkpoint(tmp_path / "checkpoint", "other") is None
+
+
+def test_weights_that_are_nan_after_a_step_stop_it_too(train, monkeypatch):
+    check, calls = Watch._check_weights, []
+
+    def poison(self, step):
+        calls.append(step)
+        if len(calls) == 2:
+            with torch.no_grad():
+                next(p for p in self.trainer.model.parameters() if p.requires_grad)[0] = np.nan
+        check(self, step)
+
+    monkeypatch.setattr(Watch, "_check_weights", poison)
+    results, folder = train("train=colbert", *SMALL)
+
+    assert f"holds NaN or infinity at step {calls[1]}" in results.stopped
+    assert all(torch.isfinite(value).all() for value in weights(folder).values())
+
+
+def test_training_reads_texts_with_the_prompts_that_a_search_reads_them_with(train, monkeypatch):
+    from sentence_transformers import MultiVectorEncoder
+
+    read = set()
+    preprocess = MultiVectorEncoder.preprocess
+
+    def recording(self, inputs, prompt=None, task=None, **options):
+        if torch.is_grad_enabled():  # a step of the training, not an evaluation
+            read.add((task, prompt))
+        return preprocess(self, inputs, prompt=prompt, task=task, **options)
+
+    monkeypatch.setattr(MultiVectorEncoder, "preprocess", recording)
+    prompts = ["encoder.query_prompt='what '", "encoder.document_prompt='the '"]
+    train("train=colbert", *SMALL, *prompts, "train.max_steps=1", "train.student.start=random")
+
+    assert {("query", "what "), ("document", "the ")} <= read
+    assert all(prompt for _, prompt in read)
+
+
+def test_files_of_triples_and_of_scored_pairs_are_trained_on(train, tmp_path):
+    triples = tmp_path / "triples.tsv"
+    rows = [f"what {a} is red\tthe {a} red\tthe {b}" for a, b in pairwise(TOPICS)]
+    triples.write_text("\n".join([*rows, "what jet is red\tthe jet red"]) + "\n")
+    scored = tmp_path / "scored.jsonl"
+    lines = [
+        {"query": f"is {topic} grey", "document": f"{other} grey", "score": float(topic == other)}
+        for topic in TOPICS
+        for other in [*TOPICS[: 3 + (topic == "wing")], topic]
+    ]
+    scored.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = {"triples": triples, "scored": scored}
+    for name, loss in (("triples", "contrastive"), ("scored", "kl")):
+        results, _ = train(
+            "train=colbert",
+            *SMALL,
+            f"train.loss={loss}",
+            "train.negatives=null",
+            "train.sources.judged=null",
+            f"+train.sources.{name}={{pairs: file, path: '{files[name]}'}}",
+            "train.dev.queries=2",
+            out=name,
+        )
+        assert results.examples == 6
+        assert results.sources[0].collection == files[name].name
+
+
+def test_a_collection_without_judgments_is_trained_on(train, place, tmp_path):
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    shutil.copy(place / "collection" / "corpus.jsonl", folder)
+    words = ["train.sources.sentences.pairs=title", f"dataset.path={folder}"]
+    results, _ = train("train=self_supervised", *SMALL, *words)
+
+    assert results.collection.queries == 0
+    assert results.examples == 26
+
+
+def test_a_folder_that_is_not_of_a_training_is_left_alone(train, tmp_path):
+    (tmp_path / "out" / "model").mkdir(parents=True)
+    (tmp_path / "out" / "model" / "mine.txt").write_text("mine")
+    with pytest.raises(StorageError, match="not of a training"):
+        train("train=colbert", *SMALL)
+    assert (tmp_path / "out" / "model" / "mine.txt").read_text() == "mine"
