@@ -10,11 +10,16 @@ from colbench.measures.gemm import gemm_gflops
 from colbench.results.schema import EncodingInfo
 
 
-def encoding_infos(stats: Iterable[EncodeStats]) -> list[EncodingInfo]:
+def encoding_infos(stats: Iterable[EncodeStats], *, fresh: bool = False) -> list[EncodingInfo]:
     """Return one entry for each encoder, form, arithmetic and way of cutting documents.
 
     The product that its speed is held against is timed here, once in the life of this process: call
     this where nothing is being measured.
+
+    Args:
+        stats: of each use of an encoder.
+        fresh: whether another process of this run encoded the documents; where neither did, the
+            speed is one of another time and has no such product beside it.
     """
     distinct: dict[tuple[object, ...], EncodeStats] = {}
     for one in stats:
@@ -22,10 +27,11 @@ def encoding_infos(stats: Iterable[EncodeStats]) -> list[EncodingInfo]:
         kept = distinct.setdefault(key, one)
         if one.encoded > kept.encoded:
             distinct[key] = one
-    return [_info(one) for one in distinct.values()]
+    # Vectors from the cache were encoded at another time, perhaps on another machine.
+    return [_info(one, timed=fresh or one.encoded > 0) for one in distinct.values()]
 
 
-def _info(stats: EncodeStats) -> EncodingInfo:
+def _info(stats: EncodeStats, *, timed: bool) -> EncodingInfo:
     backend, precision, device = stats.arithmetic
     flops = stats.flops_per_second
     return EncodingInfo(
@@ -37,8 +43,7 @@ def _info(stats: EncodeStats) -> EncodingInfo:
         docs_per_second=stats.docs_per_second,
         tokens_per_second=stats.tokens_per_second,
         gflops=None if flops is None else flops / 1e9,
-        # Vectors from the cache were encoded at another time, perhaps on another machine.
-        gemm_gflops=machine_gemm_gflops(precision, device) if stats.encoded else None,
+        gemm_gflops=machine_gemm_gflops(precision, device) if timed else None,
         devices=stats.devices,
         tokens=stats.tokens,
         truncated_docs=stats.truncated,

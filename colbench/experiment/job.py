@@ -35,7 +35,8 @@ class EncodeTask(_Message):
 class SystemTask(_Message):
     """Build one system, search all queries with it and time it.
 
-    With a `steps_folder`, also search each of its stages alone and leave their runs there.
+    With a `steps_folder`, also search each of its stages alone and leave their runs there. `fresh`
+    says that this run, in another process, encoded documents for it.
     """
 
     task: Literal["system"] = "system"
@@ -44,6 +45,7 @@ class SystemTask(_Message):
     latency: LatencySettings
     run_file: Path
     steps_folder: Path | None = None
+    fresh: bool = False
 
 
 class PointTask(_Message):
@@ -57,7 +59,8 @@ class PointTask(_Message):
 class SweepTask(_Message):
     """Measure the points of a sweep and leave a `PointRecord` of each.
 
-    With a `reference_run`, also compare each with that run of the system `reference`.
+    With a `reference_run`, also compare each with that run of the system `reference`. `fresh` as in
+    a `SystemTask`.
     """
 
     task: Literal["sweep"] = "sweep"
@@ -70,6 +73,7 @@ class SweepTask(_Message):
     reference_depth: int
     keep_indexes: bool
     git_commit: str | None
+    fresh: bool = False
 
 
 class EncodeSpeedTask(_Message):

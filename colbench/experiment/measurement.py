@@ -50,7 +50,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         latency = _single_queries(task, system, texts, depth)
         peak = peak_rss_bytes()
         calibration = Calibration.model_validate(dataclasses.asdict(calibrate()))
-        encodings = encoding_infos(bench.encodings)
+        encodings = encoding_infos(bench.encodings, fresh=task.fresh)
     reply = SystemReply(
         facts=system.facts(),
         build_seconds=build_seconds

@@ -142,7 +142,8 @@ class Runner:
         for name in self.settings.systems:
             needed = self._encodings(self.systems[name])
             broken = [failures[key] for key in needed if key in failures]
-            reply = broken[0] if broken else self._measure_system(name)
+            fresh = sum(encoded.get(key, 0) for key in needed)
+            reply = broken[0] if broken else self._measure_system(name, fresh=fresh > 0)
             if isinstance(reply, Failure):
                 self._accept(name, reply)
             elif reply.other_cpu_share > BUSY:
@@ -150,7 +151,6 @@ class Runner:
                     f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
                     "it was timed; its times are not to be trusted"
                 )
-            fresh = sum(encoded.get(key, 0) for key in needed)
             outcomes.append(Outcome(name, self.systems[name], reply, fresh))
         return outcomes
 
@@ -192,13 +192,14 @@ class Runner:
                     self._note(reply.encode.cut_off)
         return failures, encoded
 
-    def _measure_system(self, name: str) -> SystemReply | Failure:
+    def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:
         task = SystemTask(
             name=name,
             depth=self.depth,
             latency=self.settings.latency,
             run_file=self.output.run_file(name),
             steps_folder=self.output.steps_folder(name) if self.settings.attribution else None,
+            fresh=fresh,
         )
         number = self.settings.systems.index(name)
         reply = run_job(self._job(f"system-{number}", task, self._with_parts(name)))

@@ -38,6 +38,13 @@ def test_each_encoder_form_and_arithmetic_is_one_entry():
     assert (found[0].truncated_docs, found[0].truncated_tokens) == (1, 10)
 
 
+def test_a_speed_of_another_run_has_no_peak_beside_it():
+    (cached,) = encoding_infos([stats(encoded=0, cached=10)])
+    (fresh,) = encoding_infos([stats(encoded=0, cached=10)], fresh=True)
+    assert cached.gflops == 3.0 and cached.gemm_gflops is None
+    assert fresh.gemm_gflops > 0
+
+
 def test_no_encoder_has_no_entry():
     assert encoding_infos([]) == []
 

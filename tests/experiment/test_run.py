@@ -94,6 +94,7 @@ def test_a_run_leaves_valid_results_reports_and_runs(first_run):
 def test_results_say_how_documents_were_encoded(first_run, folder, tmp_path):
     _, output = first_run
     (exact,) = read_results(output).systems[1].encodings
+    assert exact.gemm_gflops > 0  # this run encoded
     told = (exact.form, exact.backend, exact.precision, exact.truncated_docs, exact.cosine)
     assert told == ("tokens", "torch", "fp32", 1, None)
     done = colbench(

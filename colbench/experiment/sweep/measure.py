@@ -98,7 +98,7 @@ class _Sweep:
             raise ConfigError(f"point {points[0].name}: {error}") from None
         took = time.perf_counter() - started
         built = took if system.counted_build_seconds is None else system.counted_build_seconds
-        encodings = encoding_infos(self.bench.encodings[before:])
+        encodings = encoding_infos(self.bench.encodings[before:], fresh=self.task.fresh)
         queries = self._encode(system, first)
         self.found = None
         for point in points:

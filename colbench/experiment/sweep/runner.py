@@ -108,7 +108,7 @@ class SweepRunner(Runner):
                 return name
         return None
 
-    def _measure_system(self, name: str) -> SystemReply | Failure:
+    def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:
         """Measure a reference, or take it from where an earlier run left it."""
         settings = {n: s.model_dump(mode="json") for n, s in self._with_parts(name).items()}
         kept = self.kept / f"reference-{self._key(settings, self.depth)}"
@@ -117,7 +117,7 @@ class SweepRunner(Runner):
             reply, commit = held
             self._note(f"{name}: measured before, at commit {(commit or 'unknown')[:12]}")
             return reply
-        outcome = super()._measure_system(name)
+        outcome = super()._measure_system(name, fresh=fresh)
         if isinstance(outcome, SystemReply):
             write_reference(kept, outcome, run_file, self.environment.git_commit)
         return outcome
@@ -148,7 +148,7 @@ class SweepRunner(Runner):
         return self.kept / f"{self._key(settings, self._depth(point))}.json"
 
     def _measure_points(self, points: Sequence[Point], records: Mapping[str, Path]) -> None:
-        self._encode_for(points)
+        fresh = self._encode_for(points)
         oracle = self._oracle()
         run_file = self.output.run_file(oracle) if oracle else None
         task = SweepTask(
@@ -164,6 +164,7 @@ class SweepRunner(Runner):
             reference_depth=self.depth,
             keep_indexes=self.settings.index_dir is not None or self.settings.keep_indexes,
             git_commit=self.environment.git_commit,
+            fresh=fresh,
         )
         systems: dict[str, SystemSettings] = {}
         for point in points:
@@ -178,8 +179,10 @@ class SweepRunner(Runner):
         if not self.settings.keep_indexes:
             shutil.rmtree(self.kept / "indexes", ignore_errors=True)
 
-    def _encode_for(self, points: Sequence[Point]) -> None:
-        """Encode the documents with every encoder that a point needs."""
+    def _encode_for(self, points: Sequence[Point]) -> bool:
+        """Encode the documents with every encoder that a point needs; return whether any was not
+        in the cache."""
+        encoded = 0
         tasks: dict[str, EncodeTask] = {}
         for point in points:
             tasks.update(self._encodings(point.settings))
@@ -187,8 +190,11 @@ class SweepRunner(Runner):
             reply = run_job(self._job(f"encode-point-{number}", task))
             if reply.failure is not None:
                 raise ColbenchError(f"sweep: {reply.failure.message}")
-            if reply.encode is not None and reply.encode.cut_off:
-                self._note(reply.encode.cut_off)
+            if reply.encode is not None:
+                encoded += reply.encode.docs_encoded
+                if reply.encode.cut_off:
+                    self._note(reply.encode.cut_off)
+        return encoded > 0
 
     def _key(self, settings: Any, depth: int) -> str:
         """Return what a measurement is kept under: all that its numbers depend on."""
