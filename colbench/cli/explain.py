@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from colbench.cli.words import add_folders
 from colbench.progress import QUIET_VARIABLE
 
 _ABOUT = """\
@@ -59,15 +60,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw it: .svg or .png")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every number")
-    parser.add_argument("--quiet", action="store_true", help="no progress output")
-    parser.add_argument(
-        "--config-dir",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="DIR",
-        help="a folder like conf/ with encoders or datasets of your own",
-    )
+    add_folders(parser, "encoders or datasets")
     parser.set_defaults(action=explain)
 
 

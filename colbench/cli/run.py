@@ -6,10 +6,10 @@ import argparse
 import os
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colbench.cli.gate import gate_run, open_baseline
+from colbench.cli.words import add_folders, add_words
 from colbench.errors import ConfigError
 from colbench.progress import QUIET_VARIABLE
 
@@ -49,23 +49,14 @@ def add_parser(commands: Any) -> None:
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration (Hydra)")
+    add_words(parser)
     parser.add_argument(
         "-m",
         "--multirun",
         action="store_true",
         help="run all combinations of words with several values, such as index.nbits=1,2,4",
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress output (for CI)")
-    parser.add_argument("--show-config", action="store_true", help="print the configuration, stop")
-    parser.add_argument(
-        "--config-dir",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="DIR",
-        help="a folder like conf/ with systems, encoders, datasets or experiments of your own",
-    )
+    add_folders(parser, "systems, encoders, datasets or experiments")
     parser.set_defaults(action=run)
 
 

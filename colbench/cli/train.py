@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colbench.cli.words import add_folders, add_words
 from colbench.errors import ConfigError
 from colbench.progress import QUIET_VARIABLE
 
@@ -49,20 +50,11 @@ def add_parser(commands: Any) -> None:
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration (Hydra)")
+    add_words(parser)
     parser.add_argument(
         "--fresh", action="store_true", help="begin again, whatever checkpoints output_dir holds"
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress output (for CI)")
-    parser.add_argument("--show-config", action="store_true", help="print the configuration, stop")
-    parser.add_argument(
-        "--config-dir",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="DIR",
-        help="a folder like conf/ with recipes, encoders, datasets or experiments of your own",
-    )
+    add_folders(parser, "recipes, encoders, datasets or experiments")
     parser.set_defaults(action=train)
 
 

@@ -48,17 +48,15 @@ def read_beir_dir(folder: Path, split: str) -> RawCollection:
             line cannot be used.
         StorageError: the folder cannot be read; while it is consumed, a file cannot be.
     """
+    documents = read_beir_documents(folder)
     folder = _expanded(folder)
     try:
-        if not folder.is_dir():
-            raise DataError(f"dataset.path: there is no folder {folder}")
-        corpus = TextLines(_find(folder, "corpus", (".jsonl", ".jsonl.gz")))
         queries = TextLines(_find(folder, "queries", (".jsonl", ".jsonl.gz")))
         qrels = TextLines(_find_qrels(folder / "qrels", split))
     except OSError as error:
         raise StorageError(f"dataset.path: cannot read {folder}: {error.strerror}") from error
     return RawCollection(
-        documents=Records(_documents(corpus), corpus.where),
+        documents=documents,
         queries=Records(_queries(queries), queries.where),
         judgments=Records(_judgments(qrels), qrels.where),
     )

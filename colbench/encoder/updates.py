@@ -1,10 +1,11 @@
-"""Trained updates of the embedded MiniLM that come with colbench, and the checkpoints they make.
+"""Small trained updates of the embedded MiniLM, and the checkpoints they make.
 
-An update is a safetensors file in `updates/`, in float16: low-rank factors of layers of the
+None comes with colbench yet. An update is a safetensors file in `updates/`, as a training leaves it
+(`update.safetensors`), in float16: low-rank factors of layers of the
 backbone (`<layer>.lora_A` (rank, in), `<layer>.lora_B` (out, rank)) and the tensors of a head
 (`head.<name>`). Where a model is asked for, its update is added to the base weights and the sum is
 saved in the cache as a plain checkpoint, under the sha256 of update, base and library versions;
-everything else treats that as any other folder. How each was trained: `results/train`.
+everything else treats that as any other folder.
 """
 
 from __future__ import annotations
@@ -124,14 +125,9 @@ def _colbert(base: Path, tensors: Tensors) -> Any:
 
 
 def _cross_encoder(base: Path, tensors: Tensors) -> Any:
-    from sentence_transformers import CrossEncoder
+    from colbench.encoder.cross_encoder import with_new_classifier  # which resolves weights too
 
-    model: Any = load_quietly(
-        lambda folder, **options: CrossEncoder(folder, num_labels=1, **options),
-        base,
-        trust_remote_code=False,
-        device="cpu",
-    )
+    model = with_new_classifier(base, "cpu", trust_remote_code=False)
     model.float()
     head = {n.removeprefix("head."): v for n, v in tensors.items() if n.startswith("head.")}
     inner = model[0].model

@@ -147,7 +147,8 @@ class Trainer:
         work: Path,
     ) -> Train:
         from colbench.train.fit import fit, steps_of
-        from colbench.train.student import build_student, merge
+        from colbench.train.low_rank import merge
+        from colbench.train.student import build_student
         from colbench.train.update import write_update
 
         recipe, seed = self.recipe, self.settings.seed

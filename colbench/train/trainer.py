@@ -12,7 +12,7 @@ from typing import Any
 from colbench.config.train import TrainSettings
 from colbench.encoder.tokens import prompt_of
 from colbench.train.checkpoint import restore_model, restore_optimizer, restore_random
-from colbench.train.student import head_pattern
+from colbench.train.head import head_pattern
 from colbench.train.watch import Diverged, Watch
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
@@ -71,6 +72,22 @@ def weights(folder):
     }
 
 
+@contextmanager
+def interrupted_after(saves, monkeypatch):
+    """Interrupt a training once it has written so many checkpoints; yield their steps."""
+    saved, steps = Watch._save, []
+
+    def interrupt(self, state):
+        saved(self, state)
+        steps.append(state.global_step)
+        if len(steps) == saves:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Watch, "_save", interrupt)
+        yield steps
+
+
 SMALL = ["train.student.dims=8", "train.epochs=6"]
 
 
@@ -112,18 +129,9 @@ def test_what_is_judged_in_the_evaluation_split_is_not_trained_on(train):
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(train, monkeypatch, words):
     words = [*words, *SMALL, "train.epochs=4", "train.checkpoint_every=2"]
     whole, folder = train(*words, out="whole")
-    saved, calls = Watch._save, []
-
-    def interrupt(self, state):
-        saved(self, state)
-        calls.append(state.global_step)
-        if len(calls) == 2:  # step 4, in the middle of an epoch of 3
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Watch, "_save", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_after(2, monkeypatch) as steps:
         train(*words, out="parts")
-    assert calls == [2, 4]
+    assert steps == [2, 4]  # in the middle of an epoch of 3
     parts, again = train(*words, out="parts")
 
     assert parts.resumed == 1
@@ -137,16 +145,8 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(train, mon
 @pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "state.json"])
 def test_a_damaged_checkpoint_is_not_gone_on_from(train, monkeypatch, tmp_path, capsys, name):
     words = ["train=colbert_head", *SMALL]
-    saved = Watch._save
-
-    def interrupt(self, state):
-        saved(self, state)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Watch, "_save", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train(*words)
+    with interrupted_after(1, monkeypatch):
+        train(*words)
     file = tmp_path / "out" / ".work" / "checkpoint" / name
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
@@ -302,16 +302,8 @@ def test_a_teacher_with_the_tokenizer_of_another_model_is_refused(train, place, 
 
 
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(train, monkeypatch, capsys):
-    saved = Watch._save
-
-    def interrupt(self, state):
-        saved(self, state)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Watch, "_save", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train("train=colbert_head", *SMALL)
+    with interrupted_after(1, monkeypatch):
+        train("train=colbert_head", *SMALL)
 
     results, _ = train("train=colbert_head", *SMALL, "seed=1")
 
