@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -16,6 +17,21 @@ QUIET_VARIABLE = "COLBENCH_QUIET"
 def is_quiet() -> bool:
     """Return whether progress output is switched off."""
     return os.environ.get(QUIET_VARIABLE) == "1"
+
+
+@contextmanager
+def quieted(on: bool = True) -> Iterator[None]:
+    """Switch progress output off inside, and back to what it was; nothing where `on` is False."""
+    before = os.environ.get(QUIET_VARIABLE)
+    if on:
+        os.environ[QUIET_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if on and before is None:
+            os.environ.pop(QUIET_VARIABLE, None)
+        elif on and before is not None:
+            os.environ[QUIET_VARIABLE] = before
 
 
 def bar(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from colbench.cli.words import add_folders
-from colbench.progress import QUIET_VARIABLE
 
 _ABOUT = """\
 Show what the MaxSim score of a document is made of: the document token that each query token finds,
@@ -79,8 +77,6 @@ def explain(options: argparse.Namespace) -> int:
     picture: Path | None = options.picture
     if picture is not None and picture.suffix.lower() not in _SUFFIXES:
         raise ConfigError(f"--picture {picture}: end the name in {' or '.join(_SUFFIXES)}")
-    if options.quiet:
-        os.environ[QUIET_VARIABLE] = "1"
     settings = compose_run(options.overrides, options.config_dir)
     question = Question(options.query, options.query_id, tuple(options.doc), tuple(options.text))
     explanation = explained(settings, question)

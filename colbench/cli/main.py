@@ -23,6 +23,7 @@ from colbench.cli import (
     train,
 )
 from colbench.errors import ColbenchError
+from colbench.progress import quieted
 
 _ABOUT = """\
 Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.
@@ -61,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     action: Callable[[argparse.Namespace], int] = options.action
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        return action(options)
+        with quieted(getattr(options, "quiet", False)):
+            return action(options)
     except ColbenchError as error:
         print(f"colbench: {error}", file=sys.stderr)
         return error.exit_code

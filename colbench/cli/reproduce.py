@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.progress import QUIET_VARIABLE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,8 +76,6 @@ def reproduce(options: argparse.Namespace) -> int:
     from colbench.report.reproduction_terminal import print_reproduction
     from colbench.results.reproduction import write_reproduction
 
-    if options.quiet:
-        os.environ[QUIET_VARIABLE] = "1"
     reference = load_reference()
     entries = reference.of(options.dataset, options.model)
     console = Console(width=None if sys.stdout.isatty() else 200)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from colbench.cli.gate import gate_run, open_baseline
 from colbench.cli.words import add_folders, add_words
 from colbench.errors import ConfigError
-from colbench.progress import QUIET_VARIABLE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,8 +62,6 @@ def run(options: argparse.Namespace) -> int:
     """Compose the configuration, run it, print the table."""
     from colbench.config.compose import compose_run
 
-    if options.quiet:
-        os.environ[QUIET_VARIABLE] = "1"
     folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
     words = [*(["-m"] if options.multirun else []), *options.overrides, *folders]
     command = ["colbench", "run", *map(shlex.quote, words)]

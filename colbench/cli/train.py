@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from colbench.cli.words import add_folders, add_words
 from colbench.errors import ConfigError
-from colbench.progress import QUIET_VARIABLE
 
 if TYPE_CHECKING:
     from colbench.config.settings import RunSettings
@@ -60,8 +58,6 @@ def add_parser(commands: Any) -> None:
 
 def train(options: argparse.Namespace) -> int:
     """Compose the configuration, train, print the result."""
-    if options.quiet:
-        os.environ[QUIET_VARIABLE] = "1"
     settings = compose_train(options.overrides, options.config_dir)
     if options.show_config:
         import yaml

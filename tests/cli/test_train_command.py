@@ -1,5 +1,6 @@
 """`colbench train`: which words it takes, and what it prints when a training has ended."""
 
+import os
 import re
 import shlex
 import sys
@@ -13,7 +14,7 @@ from trained import train_record
 from colbench.cli.main import build_parser, main
 from colbench.cli.train import compose_train
 from colbench.errors import ConfigError
-from colbench.progress import QUIET_VARIABLE
+from colbench.progress import QUIET_VARIABLE, is_quiet
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -103,11 +104,24 @@ def test_the_result_and_where_it_is_are_printed(capsys, trainer, tmp_path):
     assert not others["fresh"]
 
 
-def test_fresh_is_passed_on_and_is_no_part_of_the_command(trainer, monkeypatch):
-    monkeypatch.setenv(QUIET_VARIABLE, "")  # which is put back afterwards
+def test_fresh_is_passed_on_and_is_no_part_of_the_command(trainer):
     assert main(["train", "--fresh", "--quiet", "seed=3"]) == 0
     ((_, command, others),) = trainer.made
     assert others["fresh"] and command == ["colbench", "train", "seed=3"]
+
+
+@pytest.mark.parametrize("before", [None, "", "1"])
+def test_quiet_lasts_as_long_as_the_command(monkeypatch, trainer, before):
+    if before is None:
+        monkeypatch.delenv(QUIET_VARIABLE, raising=False)
+    else:
+        monkeypatch.setenv(QUIET_VARIABLE, before)
+    seen = []
+    run = trainer.run
+    monkeypatch.setattr(trainer, "run", lambda self: seen.append(is_quiet()) or run(self))
+    assert main(["train", "--quiet"]) == 0
+    assert seen == [True]
+    assert os.environ.get(QUIET_VARIABLE) == before
 
 
 def test_a_training_that_stopped_is_an_error(capsys, trainer):

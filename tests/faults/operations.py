@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.settings import IndexSettings
 from colbench.index.colbert.writer import IndexWriter
+from colbench.progress import quieted
 
 DIMS = 16
 FINGERPRINT = "5" * 64
@@ -171,11 +171,11 @@ OPERATIONS: dict[str, Callable[[Path], None]] = {
 
 def perform(name: str, folder: Path) -> None:
     """Do an operation, or prepare for it, as its name begins with `prepare-`."""
-    os.environ["COLBENCH_QUIET"] = "1"
-    if name.startswith("prepare-"):
-        PREPARE[name.removeprefix("prepare-")](folder)
-    else:
-        OPERATIONS[name](folder)
+    with quieted():
+        if name.startswith("prepare-"):
+            PREPARE[name.removeprefix("prepare-")](folder)
+        else:
+            OPERATIONS[name](folder)
 
 
 def opened(folder: Path) -> ColbertIndex:
