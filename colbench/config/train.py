@@ -96,6 +96,13 @@ class Student(Settings):
     rank: PositiveInt = Field(16, description="rank of low-rank updates")
     alpha: PositiveFloat = Field(32.0, description="their scale: updates count alpha / rank times")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout before low-rank updates")
+    model_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="dropout inside the model; null keeps the checkpoint's own, 0 makes a step on "
+        "a CPU a third shorter",
+    )
     targets: list[str] | Literal["all-linear"] = Field(
         "all-linear", description="layers with low-rank updates, by the end of their names"
     )

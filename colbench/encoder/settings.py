@@ -81,6 +81,11 @@ class EncoderSettings(Settings):
     chunk_overlap: int = Field(
         32, ge=0, description="tokens that a chunk shares with the one before it"
     )
+    trained_on: str | None = Field(
+        None,
+        description="data it was trained on, where a reader of its numbers must know; reports say "
+        "it",
+    )
     trust_remote_code: bool = Field(False, description="run code shipped with a hub model")
 
 
@@ -100,4 +105,9 @@ class CrossEncoderSettings(Settings):
     )
     batch_size: int = Field(32, ge=1, description="pairs in one forward pass")
     device: str = Field("auto", description="torch device; auto takes a GPU where there is one")
+    trained_on: str | None = Field(
+        None,
+        description="data it was trained on, where a reader of its numbers must know; reports say "
+        "it",
+    )
     trust_remote_code: bool = Field(False, description="run code shipped with a hub model")

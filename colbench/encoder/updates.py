@@ -1,8 +1,8 @@
 """Small trained updates of the embedded MiniLM, and the checkpoints they make.
 
-None comes with colbench yet. An update is a safetensors file in `updates/`, as a training leaves it
-(`update.safetensors`), in float16: low-rank factors of layers of the
-backbone (`<layer>.lora_A` (rank, in), `<layer>.lora_B` (out, rank)) and the tensors of a head
+An update is a safetensors file in `shipped/`, as a training leaves it (`update.safetensors`), in
+float16; `results/train` has the trainings. It holds low-rank factors of layers of the backbone
+(`<layer>.lora_A` (rank, in), `<layer>.lora_B` (out, rank)) and the tensors of a head
 (`head.<name>`). Where a model is asked for, its update is added to the base weights and the sum is
 saved in the cache as a plain checkpoint, under the sha256 of update, base and library versions;
 everything else treats that as any other folder.
@@ -69,7 +69,7 @@ def updated_model(name: str, base: Path, models: Path) -> Path:
 
 
 def _folder() -> Path:
-    return Path(str(resources.files("colbench.encoder"))) / "updates"
+    return Path(str(resources.files("colbench.encoder"))) / "shipped"
 
 
 def _intact(folder: Path) -> bool:

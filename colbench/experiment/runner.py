@@ -95,6 +95,10 @@ class Runner:
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
         if left_out:
             self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
+        for system in self.systems.values():
+            for model in system.models():
+                if model.trained_on is not None:
+                    self._note(f"{model.name} was trained on {model.trained_on}")
         self.experiment = self.settings.name or self.collection.name
 
     def _publish(self, results: Results) -> None:
@@ -108,9 +112,9 @@ class Runner:
     def _require_weights(self) -> None:
         """Fail before any work where `strict` would make the run fail after it."""
         for name, system in self.systems.items():
-            for model, revision in system.weights():
+            for model in system.models():
                 try:
-                    resolve_weights(model, revision)
+                    resolve_weights(model.model, model.revision)
                 except WeightsUnavailable as error:
                     raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
 

@@ -22,7 +22,7 @@ from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache import EmbeddingCache, Embeddings, EncodeStats, embed_documents
 from colbench.encoder.models import load_encoder
-from colbench.encoder.settings import EncoderSettings, Form
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.index.device import search_device
 from colbench.index.size import IndexSize
 from colbench.retriever.chunks import Chunks
@@ -51,9 +51,9 @@ class SystemSettings(Settings):
         """Document vectors this system itself needs; they are encoded before it is measured."""
         return []
 
-    def weights(self) -> list[tuple[str, str | None]]:
-        """(model, revision) of every model this system itself needs."""
-        return [(encoder.model, encoder.revision) for encoder, _ in self.encodings()]
+    def models(self) -> list[EncoderSettings | CrossEncoderSettings]:
+        """Every model this system itself needs."""
+        return [encoder for encoder, _ in self.encodings()]
 
     def parts(self) -> list[str]:
         """Names of the other systems this one is composed of."""

@@ -52,6 +52,8 @@ def build_student(
         model, _ = assemble(encoder, form, device, None)
         if settings.student.dims is not None:
             project(model, settings.student, documents)
+    if settings.student.model_dropout is not None:
+        _set_dropout(model, settings.student.model_dropout)
     if settings.student.update != "full":
         _freeze(model, settings.kind)
     if settings.student.update == "lora":
@@ -99,6 +101,15 @@ def _cross_encoder(settings: CrossEncoderSettings, device: str) -> Any:
         model = with_new_classifier(folder, device, settings.trust_remote_code)
     model.max_seq_length = min(settings.max_length, model.max_seq_length)
     return model.float()
+
+
+def _set_dropout(model: Any, share: float) -> None:
+    """Set every dropout; some attention layers keep theirs as a number, not as a module."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = share
+        elif isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = share
 
 
 def _freeze(model: Any, kind: str) -> None:

@@ -21,6 +21,7 @@ from colbench.results.train import Train
 from colbench.train import checkpoint as checkpoints
 from colbench.train.conductor import Trainer
 from colbench.train.fit import Watch
+from colbench.train.student import build_student
 
 pytestmark = pytest.mark.slow
 
@@ -236,6 +237,18 @@ def test_every_recipe_of_a_cross_encoder_trains_and_scores(train, place, words, 
 
     assert results.parameters.dims is None
     assert scores.shape == (2,)
+
+
+@pytest.mark.parametrize("share", [None, 0.0, 0.3])
+def test_dropout_inside_the_model_is_that_of_the_recipe(place, share):
+    words = [f"encoder={place / 'backbone'}", "train=colbert_lora", "train.student.dims=8"]
+    chosen = [] if share is None else [f"train.student.model_dropout={share}"]
+    settings = compose_train([*words, *chosen])
+    model = build_student(
+        settings.train, settings.encoder, settings.cross_encoder, TOPICS, "cpu", seed=0
+    )
+    inside = {m.p for n, m in model.named_modules() if "lora" not in n and hasattr(m, "p")}
+    assert inside == {0.1 if share is None else share}
 
 
 @pytest.mark.parametrize("recipe", ["colbert", "cross_encoder"])

@@ -191,8 +191,8 @@ class _Weights:
         words = [f"systems=[{wanted.name}]", *wanted.words()]
         encoder = [] if wanted.encoder is None else [f"encoder={wanted.encoder}"]
         for system in selected_systems(compose_run([*words, *encoder])).values():
-            for model in system.weights():
-                found = self._look_for(*model)
+            for model in system.models():
+                found = self._look_for(model.model, model.revision)
                 if found is not None:
                     return found
         return None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.encoder.cross_encoder import CrossEncoder, CrossEncoderSettings, load_cross_encoder
+from colbench.encoder.settings import EncoderSettings
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Workbench
 from colbench.retriever.rerank import Reranker, RerankSettings
@@ -21,9 +22,9 @@ class RerankCrossEncoderSettings(RerankSettings):
 
     cross_encoder: CrossEncoderSettings = Field(description="the model")
 
-    def weights(self) -> list[tuple[str, str | None]]:
+    def models(self) -> list[EncoderSettings | CrossEncoderSettings]:
         """The cross-encoder."""
-        return [(self.cross_encoder.model, self.cross_encoder.revision)]
+        return [self.cross_encoder]
 
 
 class RerankCrossEncoder(Reranker):
