@@ -33,9 +33,14 @@ _VERSIONS = ("torch", "transformers", "sentence-transformers")
 Tensors = dict[str, torch.Tensor]
 
 
+def update_files() -> list[Path]:
+    """Return the files of the updates that come with colbench, by name."""
+    return sorted(_folder().glob("*.safetensors"))
+
+
 def update_names() -> list[str]:
-    """Return the names of the updates that come with colbench."""
-    return sorted(path.stem for path in _folder().glob("*.safetensors"))
+    """Return their names."""
+    return [path.stem for path in update_files()]
 
 
 def updated_model(name: str, base: Path, models: Path) -> Path:
