@@ -11,7 +11,7 @@ from colbench.report.comparison.tables import points
 from colbench.report.gfm import code, table, text
 from colbench.report.rows import number
 from colbench.report.train_data import data_section, sources_table
-from colbench.report.train_names import KINDS, base_label, load_words, updated
+from colbench.report.train_names import KINDS, base_of, load_words, updated
 from colbench.report.train_picture import write_picture
 from colbench.results.train import CurvePoint, Train
 
@@ -32,7 +32,7 @@ def write_train_report(results: Train, folder: Path) -> None:
 def render_train(results: Train, picture: str | None) -> str:
     """Return the report as GitHub-flavoured Markdown, with the picture where it is named."""
     parts = [
-        f"# Training: {KINDS[results.kind]} from {text(base_label(results.base))}",
+        f"# Training: {KINDS[results.kind]} from {text(base_of(results))}",
         stopped_line(results),
         _trained(results),
         result_line(results),
@@ -79,7 +79,7 @@ def _trained(results: Train) -> str:
     sizes = results.parameters
     dims = "" if sizes.dims is None else f"; vectors of {sizes.dims:,} dimensions"
     return (
-        f"{KINDS[results.kind]} from {code(base_label(results.base))}, trained on "
+        f"{KINDS[results.kind]} from {code(base_of(results))}, trained on "
         f"{results.examples:,} examples in {results.steps:,} steps, for "
         f"{text(results.collection.name)}. Trained: {updated(results)}, {sizes.trained:,} of "
         f"{sizes.total:,} parameters{dims}."

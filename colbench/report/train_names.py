@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from colbench.encoder.weights import EMBEDDED
 from colbench.results.train import Train
 
 KINDS = {"colbert": "ColBERT", "bi_encoder": "bi-encoder", "cross_encoder": "cross-encoder"}
@@ -29,6 +30,15 @@ def base_label(name: str) -> str:
     if ROOTED.match(name) or plain.count("/") > 1 or _is_folder(name):
         return plain.rpartition("/")[2]
     return name
+
+
+def base_of(results: Train) -> str:
+    """Return what training began with as it is shown: of a `custom` option, its model."""
+    name = results.base
+    if name == "custom":
+        group = "cross_encoder" if results.kind == "cross_encoder" else "encoder"
+        name = str(results.config.get(group, {}).get("model", name))
+    return base_label(name.removeprefix(EMBEDDED))
 
 
 def _is_folder(name: str) -> bool:

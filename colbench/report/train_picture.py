@@ -10,10 +10,12 @@ from colbench.files import atomic_write
 from colbench.report.charts.draw import picture
 from colbench.report.charts.frame import Axis
 from colbench.report.charts.theme import colour
-from colbench.report.train_names import KINDS, base_label
+from colbench.report.train_names import KINDS, base_of
 from colbench.results.train import Train
 
 _WIDTH, _MEASURE, _LOSS = 560, 220, 150
+_ROOM = 20
+"""Pixels that a name takes below its line."""
 _Row = dict[str, Any]
 
 
@@ -23,7 +25,7 @@ def write_picture(results: Train, stem: Path) -> None:
     Raises:
         StorageError: they cannot be written.
     """
-    title = f"Learning curve: {KINDS[results.kind]} from {base_label(results.base)}"
+    title = f"Learning curve: {KINDS[results.kind]} from {base_of(results)}"
     dev = results.development
     told = f"{dev.measure} on {dev.queries:,} queries held out for development; training loss"
     svg, png = picture(learning_curve(results), title, told)
@@ -55,9 +57,9 @@ def _measure(results: Train, values: Sequence[_Row]) -> Any:
     y = altair.Y("value:Q", title=results.development.measure).scale(axis.scale())
     # The names stand inside the panel whichever side of it they belong to.
     late = results.best_step > _last(results) / 2
-    low = results.start_value < (axis.low + axis.high) / 2
+    below = _ROOM < axis.place(results.start_value) < _MEASURE / 2
     rule = _chart([start]).mark_rule(strokeDash=[5, 4], color=colour("other")).encode(y=y)
-    named = _chart([start]).mark_text(align="right", dy=10 if low else -10, color=colour("muted"))
+    named = _chart([start]).mark_text(align="right", dy=10 if below else -10, color=colour("muted"))
     curve = _chart(values).encode(x=x, y=y)
     mark = _chart([best]).encode(x=x, y=y)
     layered: Any = altair.layer(

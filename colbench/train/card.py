@@ -19,7 +19,7 @@ from colbench.files import atomic_write
 from colbench.report.gfm import code, text
 from colbench.report.train import result_line, stopped_line
 from colbench.report.train_data import protected_list, sources_table
-from colbench.report.train_names import KINDS, base_label, load_words, updated
+from colbench.report.train_names import KINDS, base_label, base_of, load_words, updated
 from colbench.results.train import Train
 from colbench.train.folders import without_folders
 
@@ -76,7 +76,7 @@ def render_card(results: Train) -> str:
     """Return the card: YAML front matter, then GitHub-flavoured Markdown."""
     front = _yaml(_front_matter(results))
     results = without_folders(results)
-    base = base_label(results.base)
+    base = base_of(results)
     parts = [
         f"# {KINDS[results.kind]} from {text(base)}, trained for {text(results.collection.name)}",
         stopped_line(results),

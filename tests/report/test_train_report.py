@@ -9,7 +9,7 @@ from trained import train_record
 from colbench.config.compose import compose_run
 from colbench.report.charts.draw import specification
 from colbench.report.train import render_train, render_train_summary, write_train_report
-from colbench.report.train_names import base_label, load_words
+from colbench.report.train_names import base_label, base_of, load_words
 from colbench.report.train_picture import learning_curve
 from colbench.results.train import Train
 
@@ -181,3 +181,27 @@ def test_a_folder_with_the_look_of_a_hub_name_is_known_as_one(tmp_path, monkeypa
 @given(st.text(max_size=40))
 def test_no_name_of_a_base_is_shown_as_an_absolute_path(name):
     assert not base_label(f"/{name}").startswith("/")
+
+
+def test_a_base_that_is_set_by_hand_is_shown_by_its_model():
+    config = {**train_record().config, "encoder": {"model": "embedded:all-MiniLM-L6-v2"}}
+    record = train_record(base="custom", config=config)
+    assert render_train(record, picture=None).startswith("# Training: ColBERT from all-MiniLM")
+    assert base_of(train_record(base="custom", config={"train": {}})) == "custom"
+
+
+def test_the_name_of_a_start_at_nothing_stands_above_the_axis():
+    def side(value):
+        curve = [
+            p.model_copy(update={"value": value}) if p.step == 0 else p
+            for p in train_record().curve
+        ]
+        (measure, _), panels = drawn(train_record(curve=curve))
+        (name,) = [
+            layer["mark"]["dy"]
+            for rows, layer in zip(measure, panels[0], strict=True)
+            if layer["mark"]["type"] == "text" and rows[0]["label"].startswith("untrained")
+        ]
+        return name
+
+    assert side(0.0) < 0 < side(0.69)
