@@ -2,6 +2,11 @@
 
 Only the first stage's `depth` best documents are scored and returned, so recall beyond `depth`
 cannot exceed the first stage's recall at `depth`.
+
+A scorer may be told to keep a share of the first stage's score: the two are standardised over the
+documents of the query and averaged, the interpolation of Akkalyoncu Yilmaz et al., "Cross-Domain
+Modeling of Sentence-Level Evidence for Document Retrieval", EMNLP 2019, with standard scores so
+that one weight suits scores of any scale.
 """
 
 from __future__ import annotations
@@ -25,10 +30,17 @@ from colbench.retriever.registry import make_system
 class RerankSettings(SystemSettings):
     """What every reranking system has."""
 
-    search_keys: ClassVar[frozenset[str]] = frozenset({"depth"})
+    search_keys: ClassVar[frozenset[str]] = frozenset({"depth", "first_stage_weight"})
 
     first_stage: str = Field(description="name of the system that proposes documents")
     depth: int = Field(100, ge=1, description="documents reranked a query")
+    first_stage_weight: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the first stage's score in the final one, both as standard scores "
+        "over the documents reranked; 0 orders by the reranker alone",
+    )
 
     def parts(self) -> list[str]:
         """The first stage."""
@@ -92,11 +104,17 @@ class Reranker(Retriever):
         if len(queries) > 1:
             work = bar(work, total=len(queries), description=self.name, unit="query")
         return [
-            top_k(hits.docs, self.score(query.second, hits.docs), k, self.bench.ranks)
+            top_k(hits.docs, self._final(query.second, hits), k, self.bench.ranks)
             if len(hits)
             else hits
             for query, hits in work
         ]
+
+    def _final(self, query: Any, hits: Hits) -> NDArray[np.floating]:
+        scores, share = self.score(query, hits.docs), self.settings.first_stage_weight
+        if not share:
+            return scores
+        return share * standard_scores(hits.scores) + (1 - share) * standard_scores(scores)
 
     def size(self) -> IndexSize:
         """Both stages' files."""
@@ -107,3 +125,16 @@ class Reranker(Retriever):
     def facts(self) -> dict[str, Any]:
         """The first stage's facts."""
         return {self.first_stage.name: self.first_stage.facts()}
+
+
+def standard_scores(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return float64 scores with mean 0 and standard deviation 1; zeros where all are equal.
+
+    >>> standard_scores(np.array([1.0, 2.0, 3.0])).round(4).tolist()
+    [-1.2247, 0.0, 1.2247]
+    >>> standard_scores(np.array([5.0, 5.0])).tolist()
+    [0.0, 0.0]
+    """
+    centred = scores.astype(np.float64) - scores.astype(np.float64).mean()
+    deviation = float(centred.std())
+    return centred / deviation if deviation > 0 else np.zeros(len(scores))

@@ -15,6 +15,7 @@ from colbench.errors import ConfigError, StorageError, WeightsUnavailable
 from colbench.retriever.base import Workbench
 from colbench.retriever.hits import Hits, tie_ranks
 from colbench.retriever.registry import kinds, make_system, system_class, system_settings
+from colbench.retriever.rerank import standard_scores
 from colbench.retriever.systems.rrf import fuse_hits
 
 ENCODER = {"name": "words", "model": "words"}
@@ -241,6 +242,32 @@ def test_reranking_orders_the_first_stages_documents_by_maxsim(bench):
     np.testing.assert_allclose(scores, [maxsim(QUERY, TEXTS[doc]) for doc in docs], rtol=1e-5)
     assert "rerank/vectors.f16" in system.size().files
     assert any(file.startswith("bm25/") for file in system.size().files)
+
+
+def test_a_reranker_may_keep_a_share_of_the_first_stages_score(bench):
+    rerank = {"kind": "rerank_maxsim", "first_stage": "bm25", "depth": 3, "encoder": ENCODER}
+    systems = bench(bm25=BM25, rerank=rerank, mixed={**rerank, "first_stage_weight": 0.25})
+    _, first, bm25 = search(systems, "bm25", k=3)
+    _, alone, maxsims = search(systems, "rerank", k=3)
+    mixed_system, mixed, scores = search(systems, "mixed", k=3)
+    parts = {}
+    for names, values in ((first, bm25), (alone, maxsims)):
+        spread = np.asarray(values, np.float64)
+        for name, value in zip(names, (spread - spread.mean()) / spread.std(), strict=True):
+            parts.setdefault(name, []).append(value)
+    expected = {name: 0.25 * one + 0.75 * two for name, (one, two) in parts.items()}
+    assert len(mixed) == 3
+    assert mixed == sorted(mixed, key=expected.__getitem__, reverse=True)
+    np.testing.assert_allclose(scores, [expected[name] for name in mixed], rtol=1e-5)
+    # A search argument: the index that was built serves any share.
+    mixed_system.use(mixed_system.settings.model_copy(update={"first_stage_weight": 0.0}))
+    (hits,) = mixed_system.search(mixed_system.encode([QUERY]), 3)
+    np.testing.assert_allclose(hits.scores, maxsims, rtol=1e-5)
+
+
+def test_equal_scores_have_no_say_in_a_mean():
+    assert standard_scores(np.full(4, 7.0, np.float32)).tolist() == [0, 0, 0, 0]
+    assert standard_scores(np.array([7.0], np.float32)).tolist() == [0]
 
 
 def test_reranking_nothing_returns_nothing(bench):
