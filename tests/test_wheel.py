@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from colbench.encoder.updates import update_files
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -27,6 +29,9 @@ def test_the_wheel_holds_every_configuration_file_and_no_tests(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"colbench/{path.relative_to(ROOT).as_posix()}" in names
+    assert update_files()
+    for path in update_files():
+        assert f"colbench/encoder/shipped/{path.name}" in names
     assert not [name for name in names if name.startswith(("tests/", "results/"))]
 
 

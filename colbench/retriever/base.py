@@ -45,7 +45,10 @@ class SystemSettings(Settings):
 
     def build_key(self) -> str:
         """Return what the index depends on; equal for settings that can share one."""
-        return self.model_dump_json(exclude={"about", *self.search_keys})
+        told: dict[str, Any] = {"encoder": {"trained_on"}, "cross_encoder": {"trained_on"}}
+        return self.model_dump_json(
+            exclude={"about": True, **dict.fromkeys(self.search_keys, True), **told}
+        )
 
     def encodings(self) -> list[tuple[EncoderSettings, Form]]:
         """Document vectors this system itself needs; they are encoded before it is measured."""

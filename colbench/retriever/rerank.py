@@ -39,7 +39,8 @@ class RerankSettings(SystemSettings):
         ge=0,
         lt=1,
         description="share of the first stage's score in the final one, both as standard scores "
-        "over the documents reranked; 0 orders by the reranker alone",
+        "over the documents reranked, among them one that is the query itself where such hits are "
+        "dropped; 0 orders by the reranker alone",
     )
 
     def parts(self) -> list[str]:
@@ -130,11 +131,17 @@ class Reranker(Retriever):
 def standard_scores(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return float64 scores with mean 0 and standard deviation 1; zeros where all are equal.
 
+    Infinite ones, of a document without tokens, stay and count in neither.
+
     >>> standard_scores(np.array([1.0, 2.0, 3.0])).round(4).tolist()
     [-1.2247, 0.0, 1.2247]
     >>> standard_scores(np.array([5.0, 5.0])).tolist()
     [0.0, 0.0]
     """
-    centred = scores.astype(np.float64) - scores.astype(np.float64).mean()
-    deviation = float(centred.std())
-    return centred / deviation if deviation > 0 else np.zeros(len(scores))
+    values = scores.astype(np.float64)
+    finite = np.isfinite(values)
+    if not finite.any():
+        return values
+    centred = values - values[finite].mean()
+    deviation = float(centred[finite].std())
+    return centred / deviation if deviation > 0 else np.where(finite, 0.0, values)

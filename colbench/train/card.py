@@ -19,7 +19,7 @@ from colbench.files import atomic_write
 from colbench.report.gfm import code, text
 from colbench.report.train import result_line, stopped_line
 from colbench.report.train_data import protected_list, sources_table
-from colbench.report.train_names import KINDS, base_label, base_of, load_words, updated
+from colbench.report.train_names import KINDS, base_label, base_model, base_of, load_words, updated
 from colbench.results.train import Train
 from colbench.train.folders import without_folders
 
@@ -113,10 +113,9 @@ def _front_matter(results: Train) -> dict[str, Any]:
 
 def _hub_name(results: Train) -> str | None:
     """Return the base's name on the hub; None where it is a folder."""
-    group = "cross_encoder" if results.kind == "cross_encoder" else "encoder"
-    name = str(results.config.get(group, {}).get("model", results.base))
-    if name.startswith(EMBEDDED):  # the published weights, held against their sha256
-        return f"sentence-transformers/{name.removeprefix(EMBEDDED)}"
+    name = base_model(results)
+    if name.startswith(EMBEDDED):  # the published weights, or an update of them
+        return "sentence-transformers/all-MiniLM-L6-v2"
     is_hub = _HUB_NAME.fullmatch(name) is not None and base_label(name) == name
     return name if is_hub else None
 

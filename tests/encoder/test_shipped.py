@@ -1,9 +1,11 @@
-"""The trained weights that come with colbench: small, documented, made by the recipe that is here."""
+"""The trained weights that come with colbench: small, and made by the recipes that are here."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from colbench.cli.train import compose_train
 from colbench.config.compose import compose_run
@@ -48,6 +50,25 @@ def test_the_recipe_of_each_is_the_one_it_was_trained_with(name):
     assert trained.config["train"] == recipe.model_dump(mode="json")
     assert trained.stopped is None
     assert {"beir/scifact/test", "pydocs/small"} <= {split.name for split in trained.protected}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_file_is_of_the_size_and_scale_of_its_training(name):
+    trained = Train.model_validate(
+        read_sealed(ROOT / "results" / "train" / name / FILE_NAME, what="", renew="")
+    )
+    student = trained.config["train"]["student"]
+    (path,) = [path for path in updates.update_files() if path.stem == name]
+    with safe_open(path, framework="pt") as opened:
+        facts = opened.metadata()
+    tensors = load_file(path)
+    assert facts == {"kind": trained.kind, "scale": str(student["alpha"] / student["rank"])}
+    assert sum(tensor.numel() for tensor in tensors.values()) == trained.parameters.trained
+    downs = [tensor for key, tensor in tensors.items() if key.endswith("lora_A")]
+    ups = [tensor for key, tensor in tensors.items() if key.endswith("lora_B")]
+    assert downs and {len(down) for down in downs} == {student["rank"]}
+    # An update that was not trained is still zero.
+    assert all(up.abs().max() > 0 for up in ups)
 
 
 def test_the_encoder_has_128_dimensions_and_finds():

@@ -49,6 +49,12 @@ def test_an_update_is_added_to_the_weights_of_its_layers(shipped):
     torch.testing.assert_close(made[f"{LAYER}.weight"], expected)
 
 
+def test_a_cache_of_ones_own_keeps_it(shipped, tmp_path):
+    folder = resolve_weights("embedded:made_up", cache_root=tmp_path / "own")
+    assert folder.is_relative_to(tmp_path / "own")
+    assert not (tmp_path / "cache").exists()
+
+
 def test_it_is_made_once_and_again_where_it_was_damaged(shipped, capsys):
     folder = resolve_weights("embedded:made_up")
     assert "putting made_up together" in capsys.readouterr().err

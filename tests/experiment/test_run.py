@@ -314,6 +314,21 @@ def test_a_full_disk_is_one_line_and_leaves_earlier_results(first_run, folder, c
     assert {p: p.read_bytes() for p in output.rglob("*") if p.is_file()} == before
 
 
+def test_a_trained_model_says_on_what_and_is_kept_in_the_runs_own_cache(folder, tmp_path):
+    mine, default = tmp_path / "mine", tmp_path / "default"
+    words = command(
+        *(folder, tmp_path / "out", mine, "cross_encoder=minilm_demo"),
+        "systems=[bm25_cross_encoder,bm25_cross_encoder_mean]",
+    )
+    environment = {**os.environ, "COLBENCH_CACHE": str(default)}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    results = read_results(tmp_path / "out")
+    assert [system.status for system in results.systems] == ["ok", "ok"]
+    assert sum(note.startswith("minilm_demo was trained on") for note in results.notes) == 1
+    assert list((mine / "models").glob("minilm_demo-*")) and not default.exists()
+
+
 def test_an_existing_baseline_that_is_skipped_is_said(folder, cache, tmp_path):
     systems = "systems=[bm25,bm25_cross_encoder]"
     done = colbench(folder, tmp_path, cache, systems, "baseline=bm25_cross_encoder")

@@ -260,6 +260,7 @@ def test_a_reranker_may_keep_a_share_of_the_first_stages_score(bench):
     assert mixed == sorted(mixed, key=expected.__getitem__, reverse=True)
     np.testing.assert_allclose(scores, [expected[name] for name in mixed], rtol=1e-5)
     # A search argument: the index that was built serves any share.
+    assert mixed_system.settings.build_key() == systems.systems["rerank"].build_key()
     mixed_system.use(mixed_system.settings.model_copy(update={"first_stage_weight": 0.0}))
     (hits,) = mixed_system.search(mixed_system.encode([QUERY]), 3)
     np.testing.assert_allclose(hits.scores, maxsims, rtol=1e-5)
@@ -268,6 +269,13 @@ def test_a_reranker_may_keep_a_share_of_the_first_stages_score(bench):
 def test_equal_scores_have_no_say_in_a_mean():
     assert standard_scores(np.full(4, 7.0, np.float32)).tolist() == [0, 0, 0, 0]
     assert standard_scores(np.array([7.0], np.float32)).tolist() == [0]
+
+
+def test_a_document_without_tokens_stays_the_last_of_a_mean():
+    found = standard_scores(np.array([1, 3, -np.inf], np.float32))
+    assert found.tolist() == [-1, 1, -np.inf]
+    assert standard_scores(np.array([2, -np.inf], np.float32)).tolist() == [0, -np.inf]
+    assert standard_scores(np.array([-np.inf], np.float32)).tolist() == [-np.inf]
 
 
 def test_reranking_nothing_returns_nothing(bench):

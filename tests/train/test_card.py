@@ -48,6 +48,7 @@ def test_the_base_is_named_to_the_hub_only_where_it_is_there():
         return front_matter(render_card(train_record(config=config, **changed))).get("base_model")
 
     assert base("embedded:all-MiniLM-L6-v2") == "sentence-transformers/all-MiniLM-L6-v2"
+    assert base("embedded:minilm_colbert") == "sentence-transformers/all-MiniLM-L6-v2"
     assert base("owner/model") == "owner/model"
     assert base("/srv/models/mine", base="/srv/models/mine") is None
     assert base("out/runs/mine", base="mine") is None

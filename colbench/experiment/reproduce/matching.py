@@ -30,6 +30,7 @@ _WITHOUT_EFFECT = {
     "batch_tokens",
     "chunk_overlap",
     "device",
+    "trained_on",
     "trust_remote_code",
     "measure_gemm",
 }
