@@ -112,7 +112,8 @@ class Reranker(Retriever):
         ]
 
     def _final(self, query: Any, hits: Hits) -> NDArray[np.floating]:
-        scores, share = self.score(query, hits.docs), self.settings.first_stage_weight
+        scores = self.score(query, hits.docs)
+        share: float = self.settings.first_stage_weight
         if not share:
             return scores
         return share * standard_scores(hits.scores) + (1 - share) * standard_scores(scores)
