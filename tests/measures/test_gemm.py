@@ -3,7 +3,9 @@
 import math
 
 import pytest
+import torch
 
+from colbench.measures import gemm
 from colbench.measures.gemm import gemm_gflops
 
 
@@ -15,6 +17,12 @@ def test_a_product_of_floats_has_a_rate(precision):
 
 def test_what_no_encoder_runs_on_a_cpu_has_none():
     assert gemm_gflops("fp16", "cpu", side=64, seconds=0.0) is None
+
+
+def test_slow_products_are_of_smaller_matrices(monkeypatch):
+    fast = gemm._fitting(torch.float32)
+    monkeypatch.setattr(gemm, "_LONGEST", 0.0)
+    assert gemm._fitting(torch.float32) == 256 <= fast <= 2048
 
 
 def test_a_device_that_is_not_there_has_none():
