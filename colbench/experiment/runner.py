@@ -20,7 +20,6 @@ from colbench.collection.snapshot import write_snapshot
 from colbench.config.compose import resolved, selected_systems
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache import default_root
-from colbench.encoder.weights import EMBEDDED, resolve_weights
 from colbench.errors import ColbenchError, WeightsUnavailable
 from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
@@ -29,6 +28,7 @@ from colbench.experiment.job import EncodeTask, Failure, Job, SweepTask, SystemR
 from colbench.experiment.output import OutputFolder, check_output
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.spawn import run_job
+from colbench.experiment.weights import look_for_weights
 from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
 from colbench.measures.latency import BUSY
@@ -84,7 +84,7 @@ class Runner:
         ensure_writable(self.cache)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
-        self._look_for_weights()
+        look_for_weights(self.systems, self.cache, strict=self.settings.strict)
         note("loading the collection")
         self.collection = load_collection(self.settings.dataset)
         if self.prepare is not None:
@@ -107,21 +107,6 @@ class Runner:
         write_results(results, staging)
         write_report(results, staging)
         self.output.publish(keep_indexes=self.settings.keep_indexes)
-
-    def _look_for_weights(self) -> None:
-        """Fail before any work where `strict` would make the run fail after it.
-
-        Embedded models are put together here: in a worker that would count in its peak memory.
-        """
-        for name, system in self.systems.items():
-            for model in system.models():
-                if not (self.settings.strict or model.model.startswith(EMBEDDED)):
-                    continue
-                try:
-                    resolve_weights(model.model, model.revision, self.cache)
-                except WeightsUnavailable as error:
-                    if self.settings.strict:
-                        raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
 
     def _job(
         self,
