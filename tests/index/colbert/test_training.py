@@ -183,6 +183,8 @@ def test_a_vector_is_projected_to_the_same_bits_whatever_vectors_stand_beside_it
     assert together.shape == (count, dims) and together.dtype == np.float32
     for start, end in ((0, 1), (count // 2, count), (count - 1, count)):
         np.testing.assert_array_equal(project(rows[start:end], projection), together[start:end])
+    order = rng.permutation(count)
+    np.testing.assert_array_equal(project(rows[order], projection), together[order])
     wide = rows.astype(np.float64) @ projection
     np.testing.assert_allclose(together, normalised(wide), atol=1e-5)
 
