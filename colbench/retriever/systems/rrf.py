@@ -93,8 +93,8 @@ def fuse_hits(rankings: Sequence[Hits], rrf_k: int, k: int, ranks: NDArray[np.in
     if len(found) == 1:  # ranx refuses to fuse a single run
         (hits,) = found
         return top_k(hits.docs, 1 / (rrf_k + np.arange(1, len(hits) + 1)), k, ranks)
-    # Descending ranks instead of scores: ranx's own sort leaves tied scores in any order. Ids of one
-    # width: ranx is compiled anew, for half a minute, for every width of the longest.
+    # Descending ranks instead of scores: ranx's own sort leaves tied scores in any order. Ids of
+    # one width: ranx is compiled anew, for half a minute, for every width of the longest.
     runs = [
         Run({"q": {f"{doc:010}": float(len(hits) - i) for i, doc in enumerate(hits.docs)}})
         for hits in found
