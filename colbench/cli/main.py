@@ -28,7 +28,7 @@ from colbench.progress import quieted
 _ABOUT = """\
 Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.
 
-  colbench run experiment=quickstart              about six minutes on two cores, offline
+  colbench run experiment=quickstart              six to nine minutes on two cores, offline
   colbench run dataset=beir/scifact systems=[bm25,colbert_exact]
   colbench list systems                           what can run; also datasets, encoders, measures
 """
