@@ -10,18 +10,8 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import (
-    baseline,
-    cache,
-    compare,
-    explain,
-    gate,
-    listing,
-    report,
-    reproduce,
-    run,
-    train,
-)
+from colbench.cli import baseline, cache, explain, gate, listing, report, reproduce, run, train
+from colbench.compare import command as compare
 from colbench.errors import ColbenchError
 from colbench.progress import quieted
 

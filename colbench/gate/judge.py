@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import colbench
+from colbench.compare.changes import (
+    config_changes,
+    environment_changes,
+    setting_changes,
+)
+from colbench.compare.effectiveness import Pair
+from colbench.compare.moved import moved_queries
 from colbench.gate.costs import cost_verdicts, missing_costs
 from colbench.gate.decision import least_queries
 from colbench.gate.effectiveness import measure_verdicts
@@ -13,13 +20,6 @@ from colbench.gate.identity import check_identity
 from colbench.gate.pairing import other_collection, pair_systems
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedPair, GatedSide
-from colbench.report.comparison.changes import (
-    config_changes,
-    environment_changes,
-    setting_changes,
-)
-from colbench.report.comparison.effectiveness import Pair
-from colbench.report.comparison.moved import moved_queries
 from colbench.results.gate import GateReport, Guard, SystemChanges, WorstQueries
 
 _WORST = 5

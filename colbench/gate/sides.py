@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from colbench.compare.pairing import Opened
 from colbench.errors import ConfigError, StorageError
 from colbench.gate.baseline import Baseline, is_baseline, read_baseline
-from colbench.report.comparison.pairing import Opened
 from colbench.results.gate import GateSide
 from colbench.results.schema import Results, SystemResult
 from colbench.results.store import read_results

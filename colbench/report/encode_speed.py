@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from colbench.compare.tables import points
 from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
-from colbench.report.comparison.tables import points
 from colbench.report.encode_speed_picture import write_picture
 from colbench.report.encodings import gemm_share
 from colbench.report.gfm import code, table, text

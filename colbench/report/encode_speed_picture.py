@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from colbench.compare.tables import points
 from colbench.files import atomic_write
 from colbench.report.charts.draw import picture
-from colbench.report.comparison.tables import points
 from colbench.results.encode_speed import EncodeSpeed, FormResult
 
 _WIDTH, _ROW = 300, 26

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from colbench.compare.tables import points
 from colbench.files import atomic_write
-from colbench.report.comparison.tables import points
 from colbench.report.gate_power_picture import write_picture
 from colbench.report.gfm import code, table, text
 from colbench.results.gate_power import CollectionPower, EqualPower, GatePower, VariantResult

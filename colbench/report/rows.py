@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from colbench.results.comparison import Comparison
+from colbench.compare.record import Comparison
 from colbench.results.gate import GateReport
 from colbench.results.schema import Results, SystemResult
 

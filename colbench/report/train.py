@@ -6,8 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
+from colbench.compare.tables import points
 from colbench.files import atomic_write
-from colbench.report.comparison.tables import points
 from colbench.report.gfm import code, table, text
 from colbench.report.rows import number
 from colbench.report.train_data import data_section, sources_table

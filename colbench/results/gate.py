@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from colbench.results.comparison import Change, MovedQuery
+from colbench.compare.record import Change, MovedQuery
 from colbench.results.origin import CollectionInfo, Record
 
 GATE_VERSION = 1

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from colbench.cli.main import main
-from colbench.results.comparison import Comparison
+from colbench.compare.record import Comparison
 from colbench.results.schema import QueryInfo
 from colbench.results.store import write_results
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from colbench.report.comparison.pairing import Opened
+from colbench.compare.pairing import Opened
 from colbench.results.schema import DocumentInfo, QueryInfo, Results
 from colbench.results.store import write_results
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from comparable import results_of
 
+from colbench.compare.record import Change, FirstDocument, MovedQuery
 from colbench.gate.judge import judge
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedSide
-from colbench.results.comparison import Change, FirstDocument, MovedQuery
 from colbench.results.gate import (
     CostVerdict,
     GateReport,

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
+from colbench.compare.changes import changes
+from colbench.compare.compute import compare
+from colbench.compare.record import Comparison
 from colbench.errors import ConfigError, DataError, StorageError
 from colbench.measures.bootstrap import mean_difference
 from colbench.measures.significance import holm
-from colbench.report.comparison.changes import changes
-from colbench.report.comparison.compute import compare
-from colbench.results.comparison import Comparison
 
 BETTER = {
     "bm25": {"ndcg@10": [0.2, 0.5, 0.6, 0.4], "mrr@10": [0.1, 0.25, 1.0, 0.5]},

@@ -10,10 +10,10 @@ from comparable import VALUES, opened, results_of
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from colbench.report.comparison.compute import compare
-from colbench.report.comparison.markdown import render_comparison
-from colbench.report.comparison.sections import sections
-from colbench.report.comparison.terminal import print_comparison
+from colbench.compare.compute import compare
+from colbench.compare.markdown import render_comparison
+from colbench.compare.sections import sections
+from colbench.compare.terminal import print_comparison
 
 BETTER = {
     "bm25": {"ndcg@10": [0.3, 0.9, 0.9, 0.3], "mrr@10": [0.1, 0.2, 1.0, 0.0]},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from colbench.report.comparison.changes import setting_changes
+from colbench.compare.changes import setting_changes
 from colbench.report.encode_speed import render_encode_speed
 from colbench.report.encodings import encoding_table
 from colbench.report.html.page import render_html

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from colbench.report.comparison.tables import points
+from colbench.compare.tables import points
 from colbench.report.gate.words import COSTS, clean, growth, p_value, values
 from colbench.results.gate import CostVerdict, GateReport, Guard, MeasureVerdict, Verdict
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from colbench.compare.markdown import render_table
+from colbench.compare.tables import Section
 from colbench.errors import StorageError
-from colbench.report.comparison.markdown import render_table
-from colbench.report.comparison.tables import Section
 from colbench.report.gate.findings import headline
 from colbench.report.gate.sections import next_command, notes, sections
 from colbench.report.gate.words import clean, origin, rules_line

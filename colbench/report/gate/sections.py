@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colbench.report.comparison.sections import changes_table, query_cells
-from colbench.report.comparison.tables import ComparisonTable, Section, points
+from colbench.compare.record import Change
+from colbench.compare.sections import changes_table, query_cells
+from colbench.compare.tables import ComparisonTable, Section, points
 from colbench.report.gate.findings import GUARDS, failures, improvements, shown_p
 from colbench.report.gate.words import COSTS, accept_command, clean, growth, p_value, values
-from colbench.results.comparison import Change
 from colbench.results.gate import CostVerdict, GateReport, MeasureVerdict
 
 _SIDES = ("baseline", "candidate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from colbench.report.comparison.terminal import print_section
+from colbench.compare.terminal import print_section
 from colbench.report.gate.findings import headline
 from colbench.report.gate.sections import next_command, notes, sections
 from colbench.report.gate.words import clean, origin, rules_line

@@ -6,16 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from colbench.report.comparison.costs import COSTS
-from colbench.report.comparison.tables import (
-    ComparisonTable,
-    Section,
-    pair_name,
-    points,
-    shortened,
-)
-from colbench.report.rows import three_digits
-from colbench.results.comparison import (
+from colbench.compare.costs import COSTS
+from colbench.compare.record import (
     Change,
     Comparison,
     CostChange,
@@ -24,6 +16,14 @@ from colbench.results.comparison import (
     MovedQuery,
     PairComparison,
 )
+from colbench.compare.tables import (
+    ComparisonTable,
+    Section,
+    pair_name,
+    points,
+    shortened,
+)
+from colbench.report.rows import three_digits
 
 _NOT_CONFIGURED = ("facts.", "encodings.")
 """Beginnings of what a system settles itself while it is measured."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from colbench.results.comparison import PairComparison
+from colbench.compare.record import PairComparison
 
 _LONGEST = 90
 """Characters of a value or a query that are shown."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from colbench.compare.record import MeasureChange
 from colbench.measures.bootstrap import mean_difference
 from colbench.measures.significance import Significance, Test, compare_to_baseline, holm
-from colbench.results.comparison import MeasureChange
 from colbench.results.schema import SystemResult
 
 Values = Mapping[str, Mapping[str, float]]

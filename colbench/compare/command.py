@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from colbench.cli.output import draw, put
 
 if TYPE_CHECKING:
-    from colbench.results.comparison import Comparison
+    from colbench.compare.record import Comparison
+
 
 _ABOUT = """\
 Compare two results: configuration, environment, measures, latency, size, and the queries that
@@ -60,9 +61,9 @@ def add_parser(commands: Any) -> None:
 
 def compare(options: argparse.Namespace) -> int:
     """Read both, compare them, show or write the outcome."""
+    from colbench.compare.compute import compare as compare_results
+    from colbench.compare.pairing import Opened
     from colbench.errors import ConfigError
-    from colbench.report.comparison.compute import compare as compare_results
-    from colbench.report.comparison.pairing import Opened
 
     if options.b is None and not options.systems:
         raise ConfigError(
@@ -85,11 +86,11 @@ def _show(comparison: Comparison, form: str, output: Path | None) -> None:
     if form == "json":
         put(comparison.model_dump_json(indent=2) + "\n", output)
     elif form == "markdown":
-        from colbench.report.comparison.markdown import render_comparison
+        from colbench.compare.markdown import render_comparison
 
         put(render_comparison(comparison), output)
     else:
-        from colbench.report.comparison.terminal import print_comparison
+        from colbench.compare.terminal import print_comparison
 
         draw(partial(print_comparison, comparison), output)
 

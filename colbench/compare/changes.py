@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from colbench.results.comparison import Change
+from colbench.compare.record import Change
 from colbench.results.schema import Results, SystemResult
 
 _PLACES = ("output_dir", "cache_dir", "index_dir", "gate")

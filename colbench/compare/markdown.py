@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from colbench.report.comparison.sections import sections
-from colbench.report.comparison.tables import ComparisonTable, Section
+from colbench.compare.record import Comparison, Side
+from colbench.compare.sections import sections
+from colbench.compare.tables import ComparisonTable, Section
 from colbench.report.gfm import code, table, text
 from colbench.report.rows import caption
-from colbench.results.comparison import Comparison, Side
 
 _SIGNED = re.compile(r"[-+][0-9.]+( to [-+]?[0-9.]+)?")
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from colbench.report.comparison.sections import sections
-from colbench.report.comparison.tables import ComparisonTable, Section
+from colbench.compare.record import Comparison
+from colbench.compare.sections import sections
+from colbench.compare.tables import ComparisonTable, Section
 from colbench.report.rows import caption
-from colbench.results.comparison import Comparison
 
 _UNBOUNDED = 10_000
 """Columns of a terminal in which every table fits."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import colbench
-from colbench.measures.bootstrap import LEVEL, RESAMPLES
-from colbench.measures.significance import Test
-from colbench.report.comparison.changes import (
+from colbench.compare.changes import (
     config_changes,
     environment_changes,
     setting_changes,
 )
-from colbench.report.comparison.costs import busy_notes, cost_changes, machine_note, sampling_note
-from colbench.report.comparison.effectiveness import Pair, measure_changes
-from colbench.report.comparison.moved import moved_queries
-from colbench.report.comparison.pairing import Opened, check_comparable, pair_systems
-from colbench.results.comparison import Comparison, MeasureChange, PairComparison, Side
+from colbench.compare.costs import busy_notes, cost_changes, machine_note, sampling_note
+from colbench.compare.effectiveness import Pair, measure_changes
+from colbench.compare.moved import moved_queries
+from colbench.compare.pairing import Opened, check_comparable, pair_systems
+from colbench.compare.record import Comparison, MeasureChange, PairComparison, Side
+from colbench.measures.bootstrap import LEVEL, RESAMPLES
+from colbench.measures.significance import Test
 
 
 def compare(

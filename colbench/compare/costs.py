@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from colbench.compare.record import CostChange
 from colbench.measures.latency import BUSY
 from colbench.report.rows import number, size, three_digits
-from colbench.results.comparison import CostChange
 from colbench.results.schema import Environment, Latency, Results, SystemResult
 
 _MACHINE = ("cpu", "cores", "threads", "accelerator")

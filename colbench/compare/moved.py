@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from colbench.report.comparison.effectiveness import Pair
-from colbench.results.comparison import FirstDocument, MovedQuery
+from colbench.compare.effectiveness import Pair
+from colbench.compare.record import FirstDocument, MovedQuery
 from colbench.results.schema import Results, SystemResult
 
 _TIE = 1e-9

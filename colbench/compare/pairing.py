@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from colbench.compare.record import Unpaired
 from colbench.errors import ConfigError, DataError, did_you_mean
-from colbench.results.comparison import Unpaired
 from colbench.results.per_query import per_query_values
 from colbench.results.schema import Results, SystemResult
 from colbench.results.store import read_results

@@ -1,0 +1,1 @@
+"""Two results side by side: settings, effectiveness with tests, costs, queries that moved."""
