@@ -7,9 +7,9 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from colbench.cli.gate import gate_run, open_baseline
 from colbench.cli.words import add_folders, add_words
 from colbench.errors import ConfigError
+from colbench.gate.command import gate_run, open_baseline
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 
 from colbench.config.composing import COMPOSITION_ERRORS, reason, search_path
 from colbench.config.folder import GROUPS, conf_folder, options
-from colbench.config.gate import gate_values, merged
 from colbench.config.models import NAMED_GROUPS, named_settings
 from colbench.config.overrides import read_words
 from colbench.config.settings import RunSettings
 from colbench.config.yaml_file import read_yaml
 from colbench.errors import ConfigError, did_you_mean
+from colbench.gate.rules import gate_values, merged
 from colbench.measures.catalogue import check_measures
 from colbench.retriever.base import SystemSettings
 from colbench.retriever.registry import system_class, system_settings

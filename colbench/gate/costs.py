@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from colbench.gate.identity import why_not_exact
+from colbench.gate.record import CostVerdict, Verdict
 from colbench.gate.rules import CostRules
 from colbench.gate.sides import GatedPair
 from colbench.measures.latency import BUSY
-from colbench.results.gate import CostVerdict, Verdict
 from colbench.results.schema import Results, SystemResult
 
 

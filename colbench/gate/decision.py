@@ -23,10 +23,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.gate.record import Verdict
 from colbench.gate.rules import GateRules
 from colbench.measures.paired import PairedTest, paired_tests
 from colbench.measures.significance import holm
-from colbench.results.gate import Verdict
 
 _TIE = 1e-9
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from colbench.gate.decision import Corrected, correct, decide, draws, matters, queries_needed
+from colbench.gate.record import MeasureVerdict, Verdict
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedPair
 from colbench.measures.paired import PairedTest, paired_tests
-from colbench.results.gate import MeasureVerdict, Verdict
 
 _TIE = 1e-9
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from colbench.errors import ColbenchError, StorageError
+from colbench.gate.record import Guard
 from colbench.gate.rules import LostQueries, MustFind
 from colbench.gate.sides import GatedPair, GatedSide
-from colbench.results.gate import Guard
 from colbench.results.runs import verified_run
 from colbench.run.model import Run
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from colbench.gate.record import Guard
 from colbench.gate.sides import GatedPair
-from colbench.results.gate import Guard
 from colbench.results.schema import Environment, QueryInfo, Results, SystemResult
 
 _TIE = 1e-9

@@ -18,9 +18,9 @@ from colbench.gate.effectiveness import measure_verdicts
 from colbench.gate.guards import check_lost, check_must_find
 from colbench.gate.identity import check_identity
 from colbench.gate.pairing import other_collection, pair_systems
+from colbench.gate.record import GateReport, Guard, SystemChanges, WorstQueries
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedPair, GatedSide
-from colbench.results.gate import GateReport, Guard, SystemChanges, WorstQueries
 
 _WORST = 5
 """Queries shown of each system that lost."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from colbench.compare.pairing import Opened
 from colbench.errors import ConfigError, StorageError
 from colbench.gate.baseline import Baseline, is_baseline, read_baseline
-from colbench.results.gate import GateSide
+from colbench.gate.record import GateSide
 from colbench.results.schema import Results, SystemResult
 from colbench.results.store import read_results
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from colbench.compare.record import Comparison
-from colbench.results.gate import GateReport
+from colbench.gate.record import GateReport
 from colbench.results.schema import Results, SystemResult
 
 T = TypeVar("T", bound=float)

@@ -15,9 +15,9 @@ from trying import answer, check_line, fuzz
 from colbench.cli.main import main
 from colbench.config.compose import compose_run, resolved
 from colbench.config.composing import quoted
-from colbench.config.gate import load_rules
 from colbench.config.overrides import multirun_words, read_words
 from colbench.errors import ConfigError
+from colbench.gate.rules import load_rules
 
 WORDS, FILES, RULES = "words of a configuration", "YAML of a configuration", "YAML of gate rules"
 

@@ -18,7 +18,7 @@ from pairs import results_with, write_pairs
 from colbench.cli.main import build_parser, main
 from colbench.collection.model import Collection
 from colbench.gate.baseline import read_baseline
-from colbench.results.gate import GateReport
+from colbench.gate.record import GateReport
 from colbench.results.schema import QueryInfo
 from colbench.results.store import read_results, write_results
 

@@ -179,6 +179,6 @@ def test_a_defect_does_not_pass_for_a_regression(file, monkeypatch, capsys):
     def broken(*_):
         raise RuntimeError("made for this test")
 
-    monkeypatch.setattr("colbench.config.gate.load_rules", broken)
+    monkeypatch.setattr("colbench.gate.rules.load_rules", broken)
     assert main(["gate", str(file), "--baseline", str(file)]) == 3
     assert "made for this test" in capsys.readouterr().err

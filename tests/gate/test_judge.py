@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from pairs import QUERIES, results_with
 
-from colbench.config.gate import load_rules
 from colbench.errors import StorageError
 from colbench.files import sha256_file
 from colbench.gate.baseline import accept
 from colbench.gate.judge import judge
-from colbench.gate.rules import GateRules
+from colbench.gate.rules import GateRules, load_rules
 from colbench.gate.sides import GatedSide
 from colbench.results.schema import Calibration, IndexInfo
 from colbench.run.model import Ranking, Run

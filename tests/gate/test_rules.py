@@ -5,8 +5,8 @@ import pytest
 from colbench.cli.main import main
 from colbench.config.compose import compose_run
 from colbench.config.folder import options
-from colbench.config.gate import load_rules
 from colbench.errors import ConfigError
+from colbench.gate.rules import load_rules
 
 
 @pytest.mark.parametrize("name", list(options("gate")))

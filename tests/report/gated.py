@@ -8,9 +8,7 @@ from comparable import results_of
 
 from colbench.compare.record import Change, FirstDocument, MovedQuery
 from colbench.gate.judge import judge
-from colbench.gate.rules import GateRules
-from colbench.gate.sides import GatedSide
-from colbench.results.gate import (
+from colbench.gate.record import (
     CostVerdict,
     GateReport,
     GateSide,
@@ -19,6 +17,8 @@ from colbench.results.gate import (
     SystemChanges,
     WorstQueries,
 )
+from colbench.gate.rules import GateRules
+from colbench.gate.sides import GatedSide
 from colbench.results.schema import CollectionInfo, Results
 
 RULES = GateRules(

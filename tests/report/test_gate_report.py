@@ -27,11 +27,11 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from colbench.errors import StorageError
-from colbench.report.gate.annotations import annotation_lines, print_annotations
-from colbench.report.gate.findings import headline
-from colbench.report.gate.junit import render_junit
-from colbench.report.gate.markdown import LIMIT, render_gate, write_step_summary
-from colbench.report.gate.terminal import print_gate
+from colbench.gate.annotations import annotation_lines, print_annotations
+from colbench.gate.findings import headline
+from colbench.gate.junit import render_junit
+from colbench.gate.markdown import LIMIT, render_gate, write_step_summary
+from colbench.gate.terminal import print_gate
 
 REGRESSED = report(
     "regression",

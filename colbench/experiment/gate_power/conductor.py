@@ -11,7 +11,6 @@ from pathlib import Path
 
 from colbench import __version__
 from colbench.config.compose import resolved
-from colbench.config.gate import load_rules
 from colbench.config.gate_power import GatePowerSettings
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
@@ -21,6 +20,7 @@ from colbench.experiment.gate_power.differences import difference_of
 from colbench.experiment.gate_power.judged import Judged
 from colbench.experiment.gate_power.variants import Variants
 from colbench.files import ensure_writable
+from colbench.gate.rules import load_rules
 from colbench.progress import note
 from colbench.report.gate_power import write_gate_power_report
 from colbench.results.gate_power import (

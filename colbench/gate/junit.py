@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from colbench.report.gate.findings import GUARDS, cost_told, measure_told, verdict_fails
-from colbench.report.gate.words import COSTS, clean
-from colbench.results.gate import CostVerdict, GateReport, MeasureVerdict
+from colbench.gate.findings import GUARDS, cost_told, measure_told, verdict_fails
+from colbench.gate.record import CostVerdict, GateReport, MeasureVerdict
+from colbench.gate.wording import COSTS, clean
 
 _NAME = "colbench gate"
 _COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}

@@ -9,9 +9,9 @@ import os
 import sys
 from typing import TextIO
 
-from colbench.report.gate.findings import doubts, failures, improvements
-from colbench.report.gate.words import clean
-from colbench.results.gate import GateReport
+from colbench.gate.findings import doubts, failures, improvements
+from colbench.gate.record import GateReport
+from colbench.gate.wording import clean
 
 _MOST = 10
 """Annotations of a kind that GitHub shows of a step."""

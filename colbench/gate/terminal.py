@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.text import Text
 
 from colbench.compare.terminal import print_section
-from colbench.report.gate.findings import headline
-from colbench.report.gate.sections import next_command, notes, sections
-from colbench.report.gate.words import clean, origin, rules_line
+from colbench.gate.findings import headline
+from colbench.gate.record import GateReport
+from colbench.gate.sections import next_command, notes, sections
+from colbench.gate.wording import clean, origin, rules_line
 from colbench.report.rows import caption
-from colbench.results.gate import GateReport
 
 _STYLES = {"pass": "bold green", "regression": "bold red", "unjudged": "bold yellow"}
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from colbench.compare.markdown import render_table
 from colbench.compare.tables import Section
 from colbench.errors import StorageError
-from colbench.report.gate.findings import headline
-from colbench.report.gate.sections import next_command, notes, sections
-from colbench.report.gate.words import clean, origin, rules_line
+from colbench.gate.findings import headline
+from colbench.gate.record import GateReport, GateSide
+from colbench.gate.sections import next_command, notes, sections
+from colbench.gate.wording import clean, origin, rules_line
 from colbench.report.gfm import code, text
 from colbench.report.rows import caption
-from colbench.results.gate import GateReport, GateSide
 
 LIMIT = 1_000_000
 """Bytes of a page, a little below GitHub's 1 MiB."""

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from colbench.gate.record import GateReport
     from colbench.gate.rules import GateRules
     from colbench.gate.sides import GatedSide
-    from colbench.results.gate import GateReport
     from colbench.results.schema import Results
+
 
 _NAME = "colbench_gate"
 _LEAST_WIDTH = 120
@@ -103,7 +104,7 @@ class ColbenchGate:
         return self._defaults.get(name) or self._config.getini(f"colbench_{name}") or None
 
     def _rules(self, name: str | Path) -> GateRules:
-        from colbench.config.gate import load_rules
+        from colbench.gate.rules import load_rules
 
         path = self._path(name)
         return load_rules(str(path if path.is_file() else name))
@@ -121,7 +122,7 @@ class ColbenchGate:
     def _table(self, report: GateReport) -> str:
         from rich.console import Console
 
-        from colbench.report.gate.terminal import print_gate
+        from colbench.gate.terminal import print_gate
 
         width = max(_LEAST_WIDTH, self._config.get_terminal_writer().fullwidth)
         console = Console(file=io.StringIO(), width=width, color_system=None)
@@ -186,7 +187,7 @@ def _marked(marker: pytest.Mark | None) -> Mapping[str, Any]:
 
 def _lines(report: GateReport) -> list[str]:
     """Return the verdict, and what passed and is worth a look."""
-    from colbench.report.gate.findings import doubts, headline, improvements
+    from colbench.gate.findings import doubts, headline, improvements
 
     further = [*improvements(report), *doubts(report)] if report.status == "pass" else []
     return [headline(report), *(f"  {finding.short}" for finding in further)]

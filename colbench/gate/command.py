@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from colbench.cli.output import draw, put
 
 if TYPE_CHECKING:
+    from colbench.gate.record import GateReport
     from colbench.gate.rules import GateRules
     from colbench.gate.sides import GatedSide
-    from colbench.results.gate import GateReport
+
 
 _ABOUT = """\
 Hold results against a baseline by declared rules: paired tests of every system and measure, exact
@@ -74,8 +75,8 @@ def add_parser(commands: Any) -> None:
 
 def gate(options: argparse.Namespace) -> int:
     """Judge, show, write; return the exit status."""
-    from colbench.config.gate import load_rules
     from colbench.gate.judge import judge
+    from colbench.gate.rules import load_rules
     from colbench.gate.sides import GatedSide
 
     rules = load_rules(options.rules)
@@ -133,7 +134,7 @@ def _tell(
 
 def _show(report: GateReport, form: str, output: Path | None) -> None:
     if form == "terminal":
-        from colbench.report.gate.terminal import print_gate
+        from colbench.gate.terminal import print_gate
 
         draw(partial(print_gate, report), output)
     else:
@@ -144,17 +145,17 @@ def _text(report: GateReport, form: str) -> str:
     if form == "json":
         return report.model_dump_json(indent=2) + "\n"
     if form == "junit":
-        from colbench.report.gate.junit import render_junit
+        from colbench.gate.junit import render_junit
 
         return render_junit(report)
-    from colbench.report.gate.markdown import render_gate
+    from colbench.gate.markdown import render_gate
 
     return render_gate(report)
 
 
 def _tell_github(report: GateReport) -> None:
-    from colbench.report.gate.annotations import print_annotations
-    from colbench.report.gate.markdown import write_step_summary
+    from colbench.gate.annotations import print_annotations
+    from colbench.gate.markdown import write_step_summary
 
     print_annotations(report, stream=sys.stderr)  # standard output may be JSON
     write_step_summary(report)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from colbench.compare.tables import points
-from colbench.report.gate.words import COSTS, clean, growth, p_value, values
-from colbench.results.gate import CostVerdict, GateReport, Guard, MeasureVerdict, Verdict
+from colbench.gate.record import CostVerdict, GateReport, Guard, MeasureVerdict, Verdict
+from colbench.gate.wording import COSTS, clean, growth, p_value, values
 
 _NAMED = 3
 """Findings that the first sentence names at most."""

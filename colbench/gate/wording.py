@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from colbench.gate.record import CostVerdict, GateReport, GateSide
 from colbench.report.rows import number, size, three_digits
-from colbench.results.gate import CostVerdict, GateReport, GateSide
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 

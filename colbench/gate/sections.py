@@ -7,9 +7,9 @@ from dataclasses import replace
 from colbench.compare.record import Change
 from colbench.compare.sections import changes_table, query_cells
 from colbench.compare.tables import ComparisonTable, Section, points
-from colbench.report.gate.findings import GUARDS, failures, improvements, shown_p
-from colbench.report.gate.words import COSTS, accept_command, clean, growth, p_value, values
-from colbench.results.gate import CostVerdict, GateReport, MeasureVerdict
+from colbench.gate.findings import GUARDS, failures, improvements, shown_p
+from colbench.gate.record import CostVerdict, GateReport, MeasureVerdict
+from colbench.gate.wording import COSTS, accept_command, clean, growth, p_value, values
 
 _SIDES = ("baseline", "candidate")
 
