@@ -12,15 +12,15 @@ import pytest
 from colbench.cli.main import build_parser
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run, selected_systems
-from colbench.config.sweep import sweep_points
 from colbench.encoder.cache import EmbeddingCache
-from colbench.experiment.multirun import Multirun
 from colbench.results.gate_power import GatePower
 from colbench.results.index_speed import IndexSpeed
 from colbench.results.sealed import read_sealed
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system
+from colbench.sweep.multirun import Multirun
+from colbench.sweep.settings import sweep_points
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

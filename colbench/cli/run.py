@@ -92,8 +92,8 @@ def run(options: argparse.Namespace) -> int:
     baseline = open_baseline(settings.gate) if settings.gate else None
 
     from colbench.experiment.runner import Runner
-    from colbench.experiment.sweep.runner import SweepRunner
     from colbench.report.terminal import print_results
+    from colbench.sweep.runner import SweepRunner
 
     if settings.task == "sweep":
         results, folder = SweepRunner(settings, command, options.config_dir).run()
@@ -155,8 +155,8 @@ def _gate_power(
 def _multirun(options: argparse.Namespace, command: list[str]) -> int:
     from rich.console import Console
 
-    from colbench.experiment.multirun import JOBS, Multirun
     from colbench.report.terminal import print_results
+    from colbench.sweep.multirun import JOBS, Multirun
 
     if options.show_config:
         raise ConfigError("-m has a configuration for every job: show that of one without -m")

@@ -25,10 +25,10 @@ from colbench.experiment.encode_speed.measure import measure_speed
 from colbench.experiment.encodings import cut_off_note
 from colbench.experiment.job import NO_REPLY, EncodeReply, EncodeTask, Failure, Job, Reply
 from colbench.experiment.measurement import measure_system
-from colbench.experiment.sweep.measure import measure_points
 from colbench.files import atomic_write
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import system_settings
+from colbench.sweep.measure import measure_points
 
 
 def encode(task: EncodeTask, bench: Workbench) -> EncodeReply:

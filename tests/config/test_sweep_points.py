@@ -4,8 +4,8 @@ import pytest
 
 from colbench.config.compose import compose_run
 from colbench.config.overrides import multirun_words
-from colbench.config.sweep import SweepSettings, sweep_points
 from colbench.errors import ConfigError
+from colbench.sweep.settings import SweepSettings, sweep_points
 
 
 def points(*words, experiment="sweep_search"):

@@ -9,9 +9,9 @@ import time
 import pytest
 from beir_folder import write_folder
 
-from colbench.experiment.sweep.advice import advise
 from colbench.results.schema import Distribution, IndexInfo, Latency, Significance, SystemResult
 from colbench.results.store import read_results
+from colbench.sweep.rows import advise
 
 pytestmark = pytest.mark.slow
 

@@ -26,7 +26,6 @@ from colbench.encoder.cache import EmbeddingCache, cached_documents
 from colbench.errors import ColbenchError
 from colbench.experiment.index_speed.vectors import VectorFiles
 from colbench.experiment.job import PointRecord, SystemReply
-from colbench.experiment.sweep.kept import read_point, read_reference, write_point, write_reference
 from colbench.gate.baseline import accept, read_baseline, write_baseline
 from colbench.index.colbert.pooled import pool_documents, pooled_before
 from colbench.index.colbert.search import Searcher
@@ -37,6 +36,7 @@ from colbench.results.store import read_results
 from colbench.retriever.exhaustive import read_hits, write_hits
 from colbench.retriever.hits import Hits
 from colbench.retriever.systems.colbert import _read_seconds, _write_seconds
+from colbench.sweep.kept import read_point, read_reference, write_point, write_reference
 
 pytestmark = pytest.mark.slow
 

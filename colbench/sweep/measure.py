@@ -19,7 +19,6 @@ from colbench.experiment.encodings import encoding_infos
 from colbench.experiment.job import PointRecord, PointTask, SweepReply, SweepTask
 from colbench.experiment.measurement import index_info, latency_of, other_processes
 from colbench.experiment.plan import choose_measures
-from colbench.experiment.sweep.kept import write_point
 from colbench.measures.effectiveness import evaluate, mean_scores
 from colbench.measures.latency import Timings, fastest, without_collector
 from colbench.measures.overlap import mean_overlap
@@ -30,6 +29,7 @@ from colbench.retriever.hits import Hits
 from colbench.retriever.registry import system_class
 from colbench.run.model import Ranking, Run, fetch_depth
 from colbench.run.trec import read_trec, run_digest
+from colbench.sweep.kept import write_point
 
 _CUTOFFS = (10, 100, 1000)
 

@@ -12,7 +12,6 @@ from typing import Any
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
-from colbench.config.sweep import Point, SweepSettings, sweep_points
 from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_mean
 from colbench.experiment.job import (
     EncodeTask,
@@ -26,11 +25,12 @@ from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.runner import Runner
 from colbench.experiment.spawn import run_job
-from colbench.experiment.sweep.kept import read_point, read_reference, write_reference
-from colbench.experiment.sweep.rows import add_points
 from colbench.progress import note
 from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
+from colbench.sweep.kept import read_point, read_reference, write_reference
+from colbench.sweep.rows import add_points
+from colbench.sweep.settings import Point, SweepSettings, sweep_points
 
 POINTS = ".points"
 

@@ -1,0 +1,1 @@
+"""One system at every point of a grid: `task=sweep`, and Hydra's multirun as one table."""
