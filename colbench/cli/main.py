@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import cache, explain, listing, report, reproduce, run, train
+from colbench.cli import cache, explain, listing, report, run, train
 from colbench.compare import command as compare
 from colbench.errors import ColbenchError
 from colbench.gate import accept as baseline
 from colbench.gate import command as gate
 from colbench.progress import quieted
+from colbench.reproduce import command as reproduce
 
 _ABOUT = """\
 Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.

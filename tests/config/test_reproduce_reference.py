@@ -8,8 +8,8 @@ import yaml
 
 from colbench.config.folder import conf_folder, options
 from colbench.config.models import is_model_name
-from colbench.config.reference import OTHER_METRICS, load_reference
 from colbench.errors import ConfigError
+from colbench.reproduce.reference import OTHER_METRICS, load_reference
 
 FOLDER = conf_folder() / "reference"
 REFERENCE = load_reference()

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from colbench.config.compose import compose_run, resolved
-from colbench.config.reference import load_reference
 from colbench.errors import ConfigError, DataError, WeightsUnavailable
-from colbench.experiment.reproduce import plan as planning
-from colbench.experiment.reproduce.differences import setting_differences
-from colbench.experiment.reproduce.judge import count, judge_average, judge_entries
-from colbench.experiment.reproduce.matching import Opened, Wanted, find
-from colbench.experiment.reproduce.plan import make_plan
+from colbench.reproduce import plan as planning
+from colbench.reproduce.differences import setting_differences
+from colbench.reproduce.judge import count, judge_average, judge_entries
+from colbench.reproduce.matching import Opened, Wanted, find
+from colbench.reproduce.plan import make_plan
+from colbench.reproduce.reference import load_reference
 
 REFERENCE = load_reference()
 ENTRIES = {entry.id: entry for entry in REFERENCE.entries}

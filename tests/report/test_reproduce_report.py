@@ -7,9 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from colbench.report.reproduction import render_reproduction, write_reproduction_report
-from colbench.report.reproduction_terminal import print_reproduction
-from colbench.results.reproduction import (
+from colbench.reproduce.record import (
     AverageComparison,
     Comparison,
     Counts,
@@ -17,6 +15,8 @@ from colbench.results.reproduction import (
     SettingDifference,
     SourceInfo,
 )
+from colbench.reproduce.report import render_reproduction, write_reproduction_report
+from colbench.reproduce.terminal import print_reproduction
 
 SOURCE = SourceInfo(title="A | paper", url="https://example.org/a", grade="primary")
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from colbench.collection.load import load_collection
 from colbench.config.compose import compose_run, selected_systems
-from colbench.config.reference import Entry, Reference
 from colbench.encoder.weights import resolve_weights
 from colbench.errors import ColbenchError, ConfigError, WeightsUnavailable
-from colbench.experiment.reproduce.matching import Wanted
 from colbench.progress import note
+from colbench.reproduce.matching import Wanted
+from colbench.reproduce.reference import Entry, Reference
 
 LARGE = 100_000
 """Documents above which a collection is measured only when asked for."""

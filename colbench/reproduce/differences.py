@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from colbench.config.reference import Entry
-from colbench.experiment.reproduce.matching import whole_config
-from colbench.results.reproduction import SettingDifference
+from colbench.reproduce.matching import whole_config
+from colbench.reproduce.record import SettingDifference
+from colbench.reproduce.reference import Entry
 from colbench.results.schema import Results, SystemResult
 
 _ENGINE_OF_KIND = {

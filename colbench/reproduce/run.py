@@ -8,19 +8,19 @@ from pathlib import Path
 
 from colbench import __version__
 from colbench.config.compose import compose_run
-from colbench.config.reference import Entry, Reference
 from colbench.experiment.output import file_stem
-from colbench.experiment.reproduce.judge import (
+from colbench.experiment.runner import Runner
+from colbench.progress import note
+from colbench.reproduce.judge import (
     count,
     describe_run,
     judge_average,
     judge_entries,
 )
-from colbench.experiment.reproduce.matching import Opened
-from colbench.experiment.reproduce.plan import Plan, PlannedRun
-from colbench.experiment.runner import Runner
-from colbench.progress import note
-from colbench.results.reproduction import Reproduction
+from colbench.reproduce.matching import Opened
+from colbench.reproduce.plan import Plan, PlannedRun
+from colbench.reproduce.record import Reproduction
+from colbench.reproduce.reference import Entry, Reference
 from colbench.results.store import FILE_NAME, read_results
 
 

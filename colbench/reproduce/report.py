@@ -7,7 +7,8 @@ from pathlib import Path
 
 from colbench.files import atomic_write
 from colbench.report.gfm import code, table, text
-from colbench.report.reproduction_rows import (
+from colbench.reproduce.record import Comparison, Reproduction, SourceInfo
+from colbench.reproduce.rows import (
     LEGEND,
     measured,
     not_run,
@@ -19,7 +20,6 @@ from colbench.report.reproduction_rows import (
     value,
     why_refused,
 )
-from colbench.results.reproduction import Comparison, Reproduction, SourceInfo
 
 _COLUMNS = (
     "id",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from colbench.results.reproduction import AverageComparison, Comparison, Reproduction
+from colbench.reproduce.record import AverageComparison, Comparison, Reproduction
 
 LEGEND = (
     "Effectiveness is a fraction; differences and tolerances are in points (hundredths), measured "

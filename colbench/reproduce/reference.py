@@ -15,9 +15,9 @@ from pydantic import Field, field_validator
 
 from colbench.config.folder import conf_folder, options
 from colbench.config.models import is_model_name
-from colbench.config.reference_series import Collections, Figure, Source, read_files
 from colbench.errors import ConfigError, did_you_mean
 from colbench.measures.catalogue import check_measures
+from colbench.reproduce.series import Collections, Figure, Source, read_files
 from colbench.settings import Settings
 
 FOLDER = "reference"

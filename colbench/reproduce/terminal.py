@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from colbench.report.reproduction_rows import (
+from colbench.reproduce.record import Comparison, Reproduction
+from colbench.reproduce.rows import (
     LEGEND,
     measured,
     not_run,
@@ -19,7 +20,6 @@ from colbench.report.reproduction_rows import (
     summary,
     value,
 )
-from colbench.results.reproduction import Comparison, Reproduction
 
 _STYLES = {"reproduced": "green", "differs": "yellow"}
 

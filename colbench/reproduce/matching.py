@@ -17,8 +17,8 @@ import yaml
 
 from colbench.config.compose import compose_run, selected_systems
 from colbench.config.folder import options
-from colbench.config.reference import Average, Entry
 from colbench.errors import ConfigError
+from colbench.reproduce.reference import Average, Entry
 from colbench.results.schema import Results, SystemResult
 from colbench.retriever.registry import system_settings
 

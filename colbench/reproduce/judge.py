@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from colbench.config.reference import OTHER_METRICS, Average, Entry, Reference
-from colbench.experiment.reproduce.differences import setting_differences
-from colbench.experiment.reproduce.matching import Opened, Wanted, find
-from colbench.results.reproduction import (
+from colbench.reproduce.differences import setting_differences
+from colbench.reproduce.matching import Opened, Wanted, find
+from colbench.reproduce.record import (
     AverageComparison,
     Comparison,
     Counts,
@@ -18,6 +17,7 @@ from colbench.results.reproduction import (
     SourceInfo,
     Status,
 )
+from colbench.reproduce.reference import OTHER_METRICS, Average, Entry, Reference
 
 _ROUNDING = 1e-9
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from colbench.config.reference import Entry, Reference
-    from colbench.results.reproduction import Reproduction
+    from colbench.reproduce.record import Reproduction
+    from colbench.reproduce.reference import Entry, Reference
+
 
 _ABOUT = """\
 Measure what was published of a dataset, or compare results that were measured before.
@@ -69,11 +70,11 @@ def reproduce(options: argparse.Namespace) -> int:
     """Plan, run, judge, print and write."""
     from rich.console import Console
 
-    from colbench.config.reference import load_reference
     from colbench.experiment.output import file_stem
-    from colbench.report.reproduction import write_reproduction_report
-    from colbench.report.reproduction_terminal import print_reproduction
-    from colbench.results.reproduction import write_reproduction
+    from colbench.reproduce.record import write_reproduction
+    from colbench.reproduce.reference import load_reference
+    from colbench.reproduce.report import write_reproduction_report
+    from colbench.reproduce.terminal import print_reproduction
 
     reference = load_reference()
     entries = reference.of(options.dataset, options.model)
@@ -95,9 +96,9 @@ def _reproduction(
     options: argparse.Namespace, reference: Reference, entries: Sequence[Entry], folder: Path
 ) -> Reproduction:
     from colbench.errors import ConfigError
-    from colbench.experiment.reproduce.plan import make_plan, never_measured
-    from colbench.experiment.reproduce.run import make_reproduction, open_results, run_plan
     from colbench.files import ensure_writable
+    from colbench.reproduce.plan import make_plan, never_measured
+    from colbench.reproduce.run import make_reproduction, open_results, run_plan
 
     ensure_writable(folder)
     command = _command(options)
@@ -132,8 +133,8 @@ def _print_entries(entries: Sequence[Entry], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from colbench.config.reference import OTHER_METRICS
-    from colbench.report.reproduction_rows import points, value
+    from colbench.reproduce.reference import OTHER_METRICS
+    from colbench.reproduce.rows import points, value
 
     table = Table(header_style="bold", show_edge=False)
     for title in ("figure", "system", "value", "tolerance", "source"):
