@@ -10,9 +10,10 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import cache, explain, listing, report, run, train
+from colbench.cli import cache, listing, report, run, train
 from colbench.compare import command as compare
 from colbench.errors import ColbenchError
+from colbench.explain import command as explain
 from colbench.gate import accept as baseline
 from colbench.gate import command as gate
 from colbench.progress import quieted

@@ -11,7 +11,7 @@ from colbench.config.compose import compose_run
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError
-from colbench.experiment.explain import Question, explain
+from colbench.explain.compute import Question, explain
 from colbench.results.store import read_results
 from colbench.run.trec import read_trec
 

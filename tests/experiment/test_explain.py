@@ -13,7 +13,7 @@ from colbench.encoder.cache import EmbeddingCache, cached_documents
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError
-from colbench.experiment.explain import Question, explain
+from colbench.explain.compute import Question, explain
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system, system_settings
 
@@ -49,7 +49,7 @@ def one_model():
         return loaded[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("colbench.experiment.explain.load_encoder", load)
+        patch.setattr("colbench.explain.compute.load_encoder", load)
         patch.setattr("colbench.retriever.base.load_encoder", load)
         yield
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from colbench.explain.alignment import align, contribution_differences, largest_first
 from colbench.index.maxsim import score_matrix
-from colbench.measures.alignment import align, contribution_differences, largest_first
 
 
 def vectors(dtype):

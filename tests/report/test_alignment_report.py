@@ -11,16 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from colbench.explain.alignment import align
+from colbench.explain.as_json import as_json
+from colbench.explain.heat_map import choose_columns, colours, near_winners
+from colbench.explain.labels import labels, whole_word
+from colbench.explain.picture import chart, write_picture
+from colbench.explain.record import ExplainedDocument, Explanation
+from colbench.explain.terminal import print_explanation
+from colbench.explain.wording import summary
 from colbench.files import write_json
-from colbench.measures.alignment import align
-from colbench.report.alignment.as_json import as_json
-from colbench.report.alignment.columns import choose_columns, near_winners
-from colbench.report.alignment.explanation import ExplainedDocument, Explanation
-from colbench.report.alignment.heat_map import colours
-from colbench.report.alignment.labels import labels, whole_word
-from colbench.report.alignment.picture import chart, write_picture
-from colbench.report.alignment.terminal import print_explanation
-from colbench.report.alignment.words import summary
 
 QUERY = ["[CLS]", "vita", "##min", "[/red]"]
 FIRST = ["[CLS]", "vita", "##min", "[/red]"]

@@ -6,9 +6,9 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from colbench.measures.alignment import Alignment, largest_first
-from colbench.report.alignment.explanation import Explanation
-from colbench.report.alignment.labels import context, labels
+from colbench.explain.alignment import Alignment, largest_first
+from colbench.explain.labels import context, labels
+from colbench.explain.record import Explanation
 
 _RADII = ((100, 4), (50, 2), (40, 1))
 """(characters of a line, neighbours of a winner shown on either side where there are as many)."""

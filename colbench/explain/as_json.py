@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from colbench.report.alignment.explanation import ExplainedDocument, Explanation
-from colbench.report.alignment.words import summary
+from colbench.explain.record import ExplainedDocument, Explanation
+from colbench.explain.wording import summary
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:

@@ -68,11 +68,11 @@ def explain(options: argparse.Namespace) -> int:
 
     from colbench.config.compose import compose_run
     from colbench.errors import ConfigError
-    from colbench.experiment.explain import Question
-    from colbench.experiment.explain import explain as explained
+    from colbench.explain.as_json import as_json
+    from colbench.explain.compute import Question
+    from colbench.explain.compute import explain as explained
+    from colbench.explain.terminal import print_explanation
     from colbench.files import write_json
-    from colbench.report.alignment.as_json import as_json
-    from colbench.report.alignment.terminal import print_explanation
 
     picture: Path | None = options.picture
     if picture is not None and picture.suffix.lower() not in _SUFFIXES:
@@ -83,7 +83,7 @@ def explain(options: argparse.Namespace) -> int:
     console = Console(width=None if sys.stdout.isatty() else 160)
     print_explanation(explanation, console, everything=options.all)
     if picture is not None:
-        from colbench.report.alignment.picture import write_picture
+        from colbench.explain.picture import write_picture
 
         write_picture(explanation, picture, everything=options.all)
         console.print(f"picture: {picture}", soft_wrap=True, markup=False)

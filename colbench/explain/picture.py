@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from colbench.explain.heat_map import Column, choose_columns
+from colbench.explain.labels import labels, printable
+from colbench.explain.record import ExplainedDocument, Explanation
+from colbench.explain.wording import summary, two_decimals
 from colbench.files import atomic_write
-from colbench.report.alignment.columns import Column, choose_columns
-from colbench.report.alignment.explanation import ExplainedDocument, Explanation
-from colbench.report.alignment.labels import labels, printable
-from colbench.report.alignment.words import summary, two_decimals
 
 _CELL_WIDTH, _CELL_HEIGHT = 27, 22
 _BARS_WIDTH = 150

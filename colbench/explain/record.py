@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.measures.alignment import Alignment, contribution_differences
-from colbench.report.alignment.labels import printable
+from colbench.explain.alignment import Alignment, contribution_differences
+from colbench.explain.labels import printable
 
 _EQUAL = 5e-5
 """Scores are shown with four decimals; nearer than this they read the same."""

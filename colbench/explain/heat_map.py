@@ -1,4 +1,4 @@
-"""A heat map of similarities as lines of text.
+"""A heat map of similarities as lines of text, and which document tokens it shows.
 
 A cell holds the number and, where the token won, a star, so nothing depends on colours. A cell sets
 both its colours, so it reads alike on a dark and on a light terminal.
@@ -6,7 +6,7 @@ both its colours, so it reads alike on a dark and on a light terminal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -14,10 +14,58 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from colbench.measures.alignment import Alignment
-from colbench.report.alignment.columns import Column, choose_columns
-from colbench.report.alignment.labels import Label, labels
-from colbench.report.alignment.words import two_decimals
+from colbench.explain.alignment import Alignment
+from colbench.explain.labels import Label, labels
+from colbench.explain.wording import two_decimals
+
+Column = int | None
+"""Position of a document token, or None where some are left out."""
+
+_RADII = (3, 2, 1)
+
+
+def near_winners(winners: Collection[int], count: int, radius: int) -> list[Column]:
+    """Return the positions at most `radius` from a winner, in order, with None for each gap.
+
+    A gap of one token is not worth a column of its own, so that token is shown.
+
+    Args:
+        winners: positions of the winning tokens.
+        count: tokens of the document.
+        radius: neighbours kept on either side.
+
+    >>> near_winners([4, 9], 20, 1)
+    [None, 3, 4, 5, None, 8, 9, 10, None]
+    >>> near_winners([1, 3], 4, 0)
+    [0, 1, 2, 3]
+    """
+    near = {p for w in winners for p in range(w - radius, w + radius + 1) if 0 <= p < count}
+    near |= {p for p in range(count) if {p - 1, p + 1} <= near | {-1, count}}
+    columns: list[Column] = []
+    for position in range(count):
+        if position in near:
+            columns.append(position)
+        elif not columns or columns[-1] is not None:
+            columns.append(None)
+    return columns
+
+
+def choose_columns(
+    winners: Collection[int], count: int, fits: Callable[[Sequence[Column]], bool]
+) -> list[Column]:
+    """Return all columns if they fit, else as much around the winners as fits.
+
+    The winners themselves are always there, whether they fit or not.
+    """
+    whole: list[Column] = list(range(count))
+    if fits(whole):
+        return whole
+    for radius in _RADII:
+        columns = near_winners(winners, count, radius)
+        if fits(columns):
+            return columns
+    return near_winners(winners, count, 0)
+
 
 VIRIDIS = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
 """Matplotlib's viridis at equal steps: even to the eye, and as grey too."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from colbench.measures.alignment import Alignment
-from colbench.report.alignment.explanation import Explanation
-from colbench.report.alignment.labels import labels, whole_word
+from colbench.explain.alignment import Alignment
+from colbench.explain.labels import labels, whole_word
+from colbench.explain.record import Explanation
 
 
 def two_decimals(value: float, *, signed: bool = False) -> str:

@@ -19,10 +19,10 @@ from colbench.encoder.filling import storage_dtype
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError
+from colbench.explain.alignment import align
+from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.index.maxsim import score_matrix
-from colbench.measures.alignment import align
 from colbench.progress import note
-from colbench.report.alignment.explanation import ExplainedDocument, Explanation
 from colbench.retriever.chunks import Chunks, best_chunks
 from colbench.retriever.hits import tie_ranks
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from colbench.report.alignment.explanation import ExplainedDocument, Explanation
-from colbench.report.alignment.heat_map import heat_map
-from colbench.report.alignment.labels import printable
-from colbench.report.alignment.tables import contribution_table, difference_table
-from colbench.report.alignment.words import summary, two_decimals
+from colbench.explain.heat_map import heat_map
+from colbench.explain.labels import printable
+from colbench.explain.record import ExplainedDocument, Explanation
+from colbench.explain.tables import contribution_table, difference_table
+from colbench.explain.wording import summary, two_decimals
 
 
 def print_explanation(

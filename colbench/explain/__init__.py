@@ -1,0 +1,1 @@
+"""Why a document scores as it does: MaxSim taken apart, query token by query token."""

@@ -1,1 +1,0 @@
-"""An explained score: in the terminal, as a picture and as JSON."""
