@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colbench.results.origin import CollectionInfo, Environment
-from colbench.results.train import (
+from colbench.train.record import (
     CurvePoint,
     Development,
     MiningReport,

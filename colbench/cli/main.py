@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import cache, listing, report, run, train
+from colbench.cli import cache, listing, report, run
 from colbench.compare import command as compare
 from colbench.errors import ColbenchError
 from colbench.explain import command as explain
@@ -18,6 +18,7 @@ from colbench.gate import accept as baseline
 from colbench.gate import command as gate
 from colbench.progress import quieted
 from colbench.reproduce import command as reproduce
+from colbench.train import command as train
 
 _ABOUT = """\
 Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.

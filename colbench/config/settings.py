@@ -11,12 +11,12 @@ from colbench.collection.settings import DatasetSettings
 from colbench.config.encode_speed import EncodeSpeedSettings
 from colbench.config.gate_power import GatePowerSettings
 from colbench.config.index_speed import IndexSpeedSettings
-from colbench.config.train import TrainSettings
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.gate.rules import GateRules
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.settings import Settings
 from colbench.sweep.settings import SweepSettings
+from colbench.train.settings import TrainSettings
 
 
 class LatencySettings(Settings):

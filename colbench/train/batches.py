@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from colbench.config.train import TrainSettings
 from colbench.errors import DataError
 from colbench.train.examples import Example, text_key
+from colbench.train.settings import TrainSettings
 
 
 def level(examples: Sequence[Example], count: int | None, seed: int) -> list[Example]:

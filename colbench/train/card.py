@@ -17,11 +17,17 @@ import yaml
 from colbench.encoder.weights import EMBEDDED
 from colbench.files import atomic_write
 from colbench.report.gfm import code, text
-from colbench.report.train import result_line, stopped_line
-from colbench.report.train_data import protected_list, sources_table
-from colbench.report.train_names import KINDS, base_label, base_model, base_of, load_words, updated
-from colbench.results.train import Train
-from colbench.train.folders import without_folders
+from colbench.train.naming import (
+    KINDS,
+    base_label,
+    base_model,
+    base_of,
+    load_words,
+    updated,
+    without_folders,
+)
+from colbench.train.record import Train
+from colbench.train.report import protected_list, result_line, sources_table, stopped_line
 
 FILE_NAME = "README.md"
 

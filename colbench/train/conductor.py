@@ -2,7 +2,7 @@
 
 <output>/model/        sentence-transformers checkpoint with its card
         /update.safetensors   what was trained, where that is little
-        /train.json    the record (`colbench.results.train`)
+        /train.json    the record (`colbench.train.record`)
         /report.md     the same to read, and the learning curve
         /.work/        checkpoint of an unfinished training; removed at the end
 """
@@ -27,6 +27,8 @@ from colbench.collection.settings import SampleSettings
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache import EmbeddingCache
 from colbench.encoder.fingerprint import fingerprint
+from colbench.encoder.precision import has_bf16
+from colbench.encoder.runtime import pick_device
 from colbench.encoder.weights import resolve_weights
 from colbench.errors import ConfigError
 from colbench.experiment.alone import alone
@@ -34,16 +36,51 @@ from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.measures.catalogue import check_measures
 from colbench.progress import note
-from colbench.report.train import write_train_report
 from colbench.results.origin import Environment
 from colbench.results.sealed import write_sealed
-from colbench.results.train import FILE_NAME, Parameters, Train
-from colbench.results.train import Development as DevelopmentRecord
 from colbench.train.batches import columns
 from colbench.train.development import Development
-from colbench.train.machine import training_device, training_precision
 from colbench.train.prepare import Preparation, Prepared
+from colbench.train.record import FILE_NAME, Parameters, Train
+from colbench.train.record import Development as DevelopmentRecord
+from colbench.train.report import write_train_report
 from colbench.train.saving import check_place, save_model
+
+
+def training_device(setting: str) -> str:
+    """Return the torch device of a training.
+
+    Args:
+        setting: as of an encoder; auto takes a GPU where there is one.
+
+    Raises:
+        ConfigError: it is not here, or is a GPU other than the first, where trainers work.
+    """
+    device = pick_device(setting)
+    if device.partition(":")[2] not in ("", "0"):
+        raise ConfigError(
+            f"a training runs on the first GPU, not on {device}: set device=cuda, and "
+            "CUDA_VISIBLE_DEVICES to the one it should be"
+        )
+    return device
+
+
+def training_precision(setting: str, device: str) -> str:
+    """Return fp32 or bf16.
+
+    Args:
+        setting: auto takes bf16 where the device multiplies it.
+        device: as `training_device` returns it.
+    """
+    import torch
+
+    if setting != "auto":
+        return setting
+    if device.startswith("cuda"):
+        # Not is_bf16_supported: that is also true of GPUs that emulate it.
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
+    return "bf16" if device == "cpu" and has_bf16() else "fp32"
+
 
 _WORK = ".work"
 
@@ -147,9 +184,8 @@ class Trainer:
         work: Path,
     ) -> Train:
         from colbench.train.fit import fit, steps_of
-        from colbench.train.low_rank import merge
-        from colbench.train.student import build_student
-        from colbench.train.update import write_update
+        from colbench.train.saving import write_update
+        from colbench.train.student import build_student, merge
 
         recipe, seed = self.recipe, self.settings.seed
         device = training_device(self.base.device)

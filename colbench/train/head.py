@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from colbench.config.train import Student
 from colbench.errors import ConfigError
+from colbench.train.settings import Student
 
 _SAMPLED = 1024
 _BATCH = 32

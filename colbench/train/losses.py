@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from colbench.config.train import TrainSettings
+from colbench.train.settings import TrainSettings
 
 
 def make_loss(

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields, replace
 
 from colbench.collection.model import Collection
 from colbench.errors import DataError
-from colbench.results.train import Protected as ProtectedRecord
 from colbench.train.examples import Example, text_key
+from colbench.train.record import Protected as ProtectedRecord
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.index.maxsim import score_documents
 from colbench.progress import bar
-from colbench.results.train import TeacherReport
 from colbench.retriever.token_vectors import build_token_index
 from colbench.train.examples import Example
+from colbench.train.record import TeacherReport
 
 _PAIRS = 256
 

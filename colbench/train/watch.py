@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from colbench.config.train import TrainSettings
 from colbench.errors import ColbenchError
 from colbench.progress import bar, note
-from colbench.results.train import CurvePoint
 from colbench.train.checkpoint import State, best_state, save_checkpoint
 from colbench.train.development import Development
+from colbench.train.record import CurvePoint
+from colbench.train.settings import TrainSettings
 from colbench.train.student import trained_state
 
 

@@ -12,9 +12,9 @@ import yaml
 from trained import train_record
 
 from colbench.cli.main import build_parser, main
-from colbench.cli.train import compose_train
 from colbench.errors import ConfigError
 from colbench.progress import QUIET_VARIABLE, is_quiet
+from colbench.train.command import compose_train
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -28,7 +28,7 @@ def words_of(command):
 
 
 def examples():
-    from colbench.cli import train
+    from colbench.train import command as train
 
     return [*commands(README), *commands(train._ABOUT)]
 

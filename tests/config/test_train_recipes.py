@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from colbench.config.compose import compose_run
 from colbench.config.folder import options
-from colbench.config.train import TrainSettings
 from colbench.errors import ConfigError
+from colbench.train.settings import TrainSettings
 
 SOURCES = {"a": {"pairs": "title"}}
 

@@ -7,14 +7,14 @@ import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from colbench.cli.train import compose_train
 from colbench.config.compose import compose_run
 from colbench.encoder import updates
 from colbench.encoder.cross_encoder import load_cross_encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.results.sealed import read_sealed
-from colbench.results.train import FILE_NAME, Train
+from colbench.train.command import compose_train
+from colbench.train.record import FILE_NAME, Train
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("minilm_colbert", "minilm_demo")

@@ -8,10 +8,10 @@ from trained import train_record
 
 from colbench.config.compose import compose_run
 from colbench.report.charts.draw import specification
-from colbench.report.train import render_train, render_train_summary, write_train_report
-from colbench.report.train_names import base_label, base_of, load_words
-from colbench.report.train_picture import learning_curve
-from colbench.results.train import Train
+from colbench.train.naming import base_label, base_of, load_words
+from colbench.train.picture import learning_curve
+from colbench.train.record import Train
+from colbench.train.report import render_train, render_train_summary, write_train_report
 
 
 def rows(markdown, first):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trained import RECIPE, train_record
 
 from colbench.train.card import render_card, write_card
-from colbench.train.folders import cut
+from colbench.train.naming import cut
 
 
 def front_matter(card):

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from colbench.collection.model import Collection, Document, Query, SelfHits
 from colbench.config.compose import compose_run
-from colbench.config.train import Negatives
 from colbench.encoder.cache import EmbeddingCache
 from colbench.errors import ConfigError
 from colbench.index.size import IndexSize
@@ -23,6 +22,7 @@ from colbench.retriever.hits import top_k
 from colbench.train.examples import Example, text_key
 from colbench.train.mining import mine, workbenches
 from colbench.train.protect import Protected
+from colbench.train.settings import Negatives
 
 
 class Scripted(Retriever):

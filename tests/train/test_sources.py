@@ -15,11 +15,10 @@ from pydantic import TypeAdapter
 from colbench.collection.load import load_collection, load_documents
 from colbench.collection.model import Document
 from colbench.collection.settings import BeirDirSettings, IrdsSettings, PydocsSettings
-from colbench.config.train import Source
 from colbench.errors import ConfigError, DataError
 from colbench.train.examples import text_key
-from colbench.train.self_supervised import MAKERS, sentences
-from colbench.train.sources import dataset_with_split, read_source
+from colbench.train.settings import Source
+from colbench.train.sources import MAKERS, dataset_with_split, read_source, sentences
 
 REST = "The rest of this document has ten words and then some."
 

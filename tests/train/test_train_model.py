@@ -11,16 +11,16 @@ import torch
 from made_up import TOPICS, write_backbone, write_collection
 from safetensors.torch import load_file
 
-from colbench.cli.train import compose_train
 from colbench.encoder.cross_encoder import load_cross_encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.errors import ConfigError, DataError, StorageError
 from colbench.results.sealed import read_sealed
-from colbench.results.train import Train
 from colbench.train import checkpoint as checkpoints
+from colbench.train.command import compose_train
 from colbench.train.conductor import Trainer
 from colbench.train.fit import Watch
+from colbench.train.record import Train
 from colbench.train.student import build_student
 
 pytestmark = pytest.mark.slow

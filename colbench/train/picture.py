@@ -10,8 +10,8 @@ from colbench.files import atomic_write
 from colbench.report.charts.draw import picture
 from colbench.report.charts.frame import Axis
 from colbench.report.charts.theme import colour
-from colbench.report.train_names import KINDS, base_of
-from colbench.results.train import Train
+from colbench.train.naming import KINDS, base_of
+from colbench.train.record import Train
 
 _WIDTH, _MEASURE, _LOSS = 560, 220, 150
 _ROOM = 20

@@ -15,6 +15,7 @@ from colbench.errors import ConfigError
 if TYPE_CHECKING:
     from colbench.config.settings import RunSettings
 
+
 _DEFAULT = "train=colbert"
 
 _ABOUT = """\
@@ -70,8 +71,8 @@ def train(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    from colbench.report.train import render_train_summary
     from colbench.train.conductor import Trainer
+    from colbench.train.report import render_train_summary
 
     folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
     command = ["colbench", "train", *map(shlex.quote, [*options.overrides, *folders])]
