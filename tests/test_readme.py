@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.gate_power.record import GatePower
+from benchmarks.index_speed.record import IndexSpeed
 from colbench.cli.main import build_parser
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run, selected_systems
 from colbench.encoder.cache import EmbeddingCache
-from colbench.results.gate_power import GatePower
-from colbench.results.index_speed import IndexSpeed
 from colbench.results.sealed import read_sealed
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench

@@ -112,8 +112,8 @@ def run(options: argparse.Namespace) -> int:
 def _index_speed(settings: RunSettings, command: list[str], console: Console) -> int:
     from rich.markdown import Markdown
 
-    from colbench.experiment.index_speed.conductor import Conductor
-    from colbench.report.index_speed import render_index_speed
+    from benchmarks.index_speed.conductor import Conductor
+    from benchmarks.index_speed.report import render_index_speed
 
     results, folder = Conductor(settings, command).run()
     console.print(Markdown(render_index_speed(results, picture=None)))
@@ -127,8 +127,8 @@ def _encode_speed(
 ) -> int:
     from rich.markdown import Markdown
 
-    from colbench.experiment.encode_speed.conductor import Conductor
-    from colbench.report.encode_speed import render_encode_speed
+    from benchmarks.encode_speed.conductor import Conductor
+    from benchmarks.encode_speed.report import render_encode_speed
 
     results, folder = Conductor(settings, command, options.overrides, options.config_dir).run()
     console.print(Markdown(render_encode_speed(results, picture=None)))
@@ -142,8 +142,8 @@ def _gate_power(
 ) -> int:
     from rich.markdown import Markdown
 
-    from colbench.experiment.gate_power.conductor import Conductor
-    from colbench.report.gate_power import render_gate_power
+    from benchmarks.gate_power.conductor import Conductor
+    from benchmarks.gate_power.report import render_gate_power
 
     results, folder = Conductor(settings, command, options.overrides, options.config_dir).run()
     console.print(Markdown(render_gate_power(results, picture=None)))

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
+from benchmarks.encode_speed.settings import EncodeSpeedSettings
+from benchmarks.gate_power.settings import GatePowerSettings
+from benchmarks.index_speed.settings import IndexSpeedSettings
 from colbench.collection.settings import DatasetSettings
-from colbench.config.encode_speed import EncodeSpeedSettings
-from colbench.config.gate_power import GatePowerSettings
-from colbench.config.index_speed import IndexSpeedSettings
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.gate.rules import GateRules
 from colbench.index.colbert.settings import IndexSettings, SearchSettings

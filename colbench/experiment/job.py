@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from colbench.config.encode_speed import EncodeVariant
+from benchmarks.encode_speed.record import FormSpeed
+from benchmarks.encode_speed.settings import EncodeVariant
 from colbench.config.settings import LatencySettings
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.results.encode_speed import FormSpeed
 from colbench.results.schema import Calibration, EncodingInfo, Fidelity, IndexInfo, Latency
 
 NO_REPLY = 3

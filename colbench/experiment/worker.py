@@ -18,10 +18,10 @@ from typing import NoReturn
 
 import numpy as np
 
+from benchmarks.encode_speed.measure import measure_speed
 from colbench.collection.snapshot import read_snapshot
 from colbench.encoder.cache import EmbeddingCache
 from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
-from colbench.experiment.encode_speed.measure import measure_speed
 from colbench.experiment.encodings import cut_off_note
 from colbench.experiment.job import NO_REPLY, EncodeReply, EncodeTask, Failure, Job, Reply
 from colbench.experiment.measurement import measure_system

@@ -4,9 +4,9 @@ import pytest
 import sentence_transformers.util
 import torch
 
+from benchmarks.index_speed.conductor import Conductor
 from colbench.config.compose import compose_run, resolved
 from colbench.errors import ConfigError
-from colbench.experiment.index_speed.conductor import Conductor
 from colbench.experiment.job import EncodeTask, Job
 from colbench.experiment.runner import Runner
 from colbench.experiment.worker import perform

@@ -8,6 +8,11 @@ import json
 import beir_folder
 import pytest
 
+from benchmarks.encode_speed.conductor import Conductor
+from benchmarks.encode_speed.effect import with_tests
+from benchmarks.encode_speed.interleaving import Racer, race
+from benchmarks.encode_speed.measure import draw_documents, measure_speed
+from benchmarks.encode_speed.record import Effect, EncodeSpeed
 from colbench.cli.main import main
 from colbench.collection.model import Document
 from colbench.config.compose import compose_run
@@ -15,12 +20,7 @@ from colbench.config.settings import SignificanceSettings
 from colbench.encoder.cache import EmbeddingCache
 from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, ConfigError
-from colbench.experiment.encode_speed.conductor import Conductor
-from colbench.experiment.encode_speed.effect import with_tests
-from colbench.experiment.encode_speed.measure import draw_documents, measure_speed
-from colbench.experiment.encode_speed.race import Racer, race
 from colbench.experiment.job import EncodeSpeedTask
-from colbench.results.encode_speed import Effect, EncodeSpeed
 from colbench.results.sealed import read_sealed
 from colbench.retriever.base import Workbench
 

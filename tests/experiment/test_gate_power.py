@@ -8,17 +8,17 @@ import beir_folder
 import numpy as np
 import pytest
 
-from colbench.cli.main import main
-from colbench.experiment.gate_power.damage import lost_documents, shuffled_ids
-from colbench.experiment.gate_power.trials import (
+from benchmarks.gate_power.record import GatePower
+from benchmarks.gate_power.trials import (
     Difference,
     draw,
     draw_signs,
     equal_tolerance,
     judge_trials,
 )
+from benchmarks.gate_power.variants import lost_documents, shuffled_ids
+from colbench.cli.main import main
 from colbench.gate.rules import GateRules
-from colbench.results.gate_power import GatePower
 from colbench.results.sealed import read_sealed
 from colbench.run.model import Ranking, Run
 

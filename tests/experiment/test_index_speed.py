@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.index_speed.conductor import Conductor
+from benchmarks.index_speed.floors import IndexShape, stage_costs
+from benchmarks.index_speed.growth import exponent, mix
+from benchmarks.index_speed.judge import Judge
+from benchmarks.index_speed.record import GrowthPoint, IndexSpeed, Machine
+from benchmarks.index_speed.report import render_index_speed
+from benchmarks.index_speed.vectors import VectorFiles
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
 from colbench.errors import ConfigError
-from colbench.experiment.index_speed.conductor import Conductor
-from colbench.experiment.index_speed.floors import IndexShape, stage_costs
-from colbench.experiment.index_speed.growth import exponent, mix
-from colbench.experiment.index_speed.judge import Judge
-from colbench.experiment.index_speed.vectors import VectorFiles
-from colbench.report.index_speed import render_index_speed
-from colbench.results.index_speed import GrowthPoint, IndexSpeed, Machine
 
 DIMS = 16
 MACHINE = Machine(
@@ -144,8 +144,8 @@ FAKE = textwrap.dedent(
 
 @pytest.mark.slow
 def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
-    from colbench.experiment.index_speed import conductor, engines
-    from colbench.experiment.peers.settings import PeerSettings
+    from benchmarks.engines.settings import PeerSettings
+    from benchmarks.index_speed import conductor, engines
 
     script = tmp_path / "fake_peer.py"
     script.write_text(FAKE, encoding="utf-8")
@@ -216,7 +216,7 @@ def test_the_task_without_its_settings_is_refused():
 
 
 def test_without_the_peers_python_their_rows_say_how_to_have_them(tmp_path):
-    from colbench.experiment.index_speed.engines import peer_result
+    from benchmarks.index_speed.engines import peer_result
 
     speed = compose_run(["experiment=index_speed"]).index_speed
     row = peer_result(

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from benchmarks.engines import run
+from benchmarks.engines.run import peer_available, run_peer
+from benchmarks.engines.settings import PeerData, PeerSettings, peer_settings
 from colbench.config.folder import options
 from colbench.errors import ColbenchError, ConfigError
-from colbench.experiment.peers import run
-from colbench.experiment.peers.run import peer_available, run_peer
-from colbench.experiment.peers.settings import PeerData, PeerSettings, peer_settings
 
 PYTHON = Path(sys.executable)
 REAL_PYTHON = os.environ.get("COLBENCH_PEER_PYTHON")

@@ -20,11 +20,11 @@ from operations import FINGERPRINT, PREPARE, TEXTS, HashEncoder, documents, matr
 from operations import perform as perform_operation
 from trials import TRIALS, seeded
 
+from benchmarks.index_speed.vectors import VectorFiles
 from colbench.collection.model import Collection, Document, Query
 from colbench.collection.snapshot import read_snapshot, write_snapshot
 from colbench.encoder.cache import EmbeddingCache, cached_documents
 from colbench.errors import ColbenchError
-from colbench.experiment.index_speed.vectors import VectorFiles
 from colbench.experiment.job import PointRecord, SystemReply
 from colbench.gate.baseline import accept, read_baseline, write_baseline
 from colbench.index.colbert.pooled import pool_documents, pooled_before

@@ -2,12 +2,7 @@
 
 import pytest
 
-from colbench.compare.changes import setting_changes
-from colbench.report.encode_speed import render_encode_speed
-from colbench.report.encodings import encoding_table
-from colbench.report.html.page import render_html
-from colbench.report.markdown import render_markdown
-from colbench.results.encode_speed import (
+from benchmarks.encode_speed.record import (
     CollectionResult,
     Effect,
     EncodeSpeed,
@@ -16,6 +11,11 @@ from colbench.results.encode_speed import (
     Speed,
     VariantSpeed,
 )
+from benchmarks.encode_speed.report import render_encode_speed
+from colbench.compare.changes import setting_changes
+from colbench.report.encodings import encoding_table
+from colbench.report.html.page import render_html
+from colbench.report.markdown import render_markdown
 from colbench.results.schema import EncodingInfo, Results, Significance
 
 INFO = EncodingInfo(

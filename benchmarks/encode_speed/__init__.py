@@ -1,0 +1,1 @@
+"""How fast each backend and precision encodes, and what that costs in effectiveness."""

@@ -1,0 +1,171 @@
+"""The whole of `experiment=encode_speed`: the timings of every collection first, then the runs.
+
+    <output>/.parts/<collection>-<form>.json          the timings of all variants
+             .runs/<collection>/<system>-<variant>/   a whole run, for its effectiveness
+
+Neither is made again where it would be the same, so an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.encode_speed.effect import EffectRuns, with_tests
+from benchmarks.encode_speed.record import (
+    FILE_NAME,
+    CollectionResult,
+    Effect,
+    EncodeSpeed,
+    FormResult,
+    FormSpeed,
+)
+from benchmarks.encode_speed.report import write_encode_speed_report
+from benchmarks.encode_speed.settings import EncodeSpeedSettings
+from benchmarks.encode_speed.timings import Timings
+from colbench import __version__
+from colbench.collection.load import load_collection
+from colbench.collection.model import Collection
+from colbench.config.compose import compose_run, with_parts
+from colbench.config.folder import options
+from colbench.config.settings import RunSettings
+from colbench.encoder.settings import Form
+from colbench.errors import ConfigError, did_you_mean
+from colbench.experiment.alone import alone
+from colbench.experiment.described import describe_collection
+from colbench.experiment.environment import describe_environment, usable_cores
+from colbench.experiment.output import file_stem
+from colbench.measures.catalogue import check_measures
+from colbench.results.sealed import write_sealed
+
+SYSTEMS = {Form.POOLED: "bi_encoder", Form.TOKENS: "colbert_exact"}
+"""Which system searches the vectors of a form."""
+
+_PARTS, _RUNS = ".parts", ".runs"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One collection: how it is named in files, composed, and what is in it."""
+
+    stem: str
+    words: list[str]
+    settings: RunSettings
+    collection: Collection
+
+
+class Conductor:
+    """One run from checked settings to written results.
+
+    Args:
+        settings: with `encode_speed`.
+        command: the command line, for the results.
+        words: its words that configure, given to every run.
+        extra: further configuration folders.
+
+    Raises:
+        ConfigError: no settings of the experiment, or a collection that is not known.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        command: Sequence[str],
+        words: Sequence[str],
+        extra: Sequence[Path] = (),
+    ) -> None:
+        if settings.encode_speed is None:
+            raise ConfigError("task=encode_speed needs encode_speed: use experiment=encode_speed")
+        self.settings = settings
+        self.speed: EncodeSpeedSettings = settings.encode_speed
+        self.command = " ".join(command)
+        self.words, self.extra = list(words), list(extra)
+        self.root = settings.output_dir or Path("results/runs/encode_speed/latest")
+        self.environment = describe_environment(settings.threads or usable_cores(), settings.seed)
+        check_measures([self.speed.measure])
+        with_parts(settings, [SYSTEMS[form] for form in self.speed.forms])
+        known = options("dataset", extra)
+        for dataset in self.speed.datasets or []:
+            if dataset not in known:
+                hint = did_you_mean(dataset, known)
+                raise ConfigError(f"encode_speed.datasets: unknown dataset '{dataset}': {hint}")
+
+    def run(self) -> tuple[EncodeSpeed, Path]:
+        """Measure what is not measured yet, and write everything.
+
+        Raises:
+            StorageError: the folder cannot be written, or another run is writing to it.
+        """
+        with alone(self.root, self.root / _PARTS):
+            return self._run()
+
+    def _run(self) -> tuple[EncodeSpeed, Path]:
+        named: list[str | None] = [*(self.speed.datasets or [])] or [None]
+        places = [self._place(dataset) for dataset in named]
+        # Nothing but the timings runs until all of them are there.
+        timings = [
+            {form: self._timed(place, form) for form in self.speed.forms} for place in places
+        ]
+        results = EncodeSpeed(
+            colbench_version=__version__,
+            command=self.command,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            environment=self.environment,
+            config=self.settings.model_dump(
+                mode="json",
+                include={"dataset", "encoder", "encode_speed", "significance", "threads", "seed"},
+            ),
+            measure=self.speed.measure,
+            test=self.settings.significance.test,
+            alpha=self.settings.significance.alpha,
+            collections=[
+                CollectionResult(
+                    collection=describe_collection(place.collection),
+                    forms=[self._form(place, form, *part) for form, part in found.items()],
+                )
+                for place, found in zip(places, timings, strict=True)
+            ],
+        )
+        write_sealed(self.root / FILE_NAME, results.model_dump(mode="json"))
+        write_encode_speed_report(results, self.root)
+        return results, self.root
+
+    def _place(self, dataset: str | None) -> _Place:
+        words = [*self.words, *([f"dataset={dataset}"] if dataset else [])]
+        settings = compose_run(words, self.extra)
+        collection = load_collection(settings.dataset)
+        return _Place(file_stem(dataset or collection.name), words, settings, collection)
+
+    def _timed(self, place: _Place, form: Form) -> tuple[FormSpeed, str | None]:
+        system = SYSTEMS[form]
+        encoder, _ = with_parts(place.settings, [system])[system].encodings()[0]
+        timings = Timings(self.root / _PARTS, place.settings, self.environment)
+        return timings.of(place.collection, encoder, form, name=f"{place.stem}-{form.value}")
+
+    def _form(self, place: _Place, form: Form, speed: FormSpeed, commit: str | None) -> FormResult:
+        runs = EffectRuns(
+            SYSTEMS[form],
+            place.words,
+            self.root / _RUNS / place.stem,
+            self.speed.measure,
+            self.extra,
+        )
+        effects: dict[str, Effect] = {}
+        values: dict[str, dict[str, float]] = {}
+        for variant, timed in zip(self.speed.variants, speed.variants, strict=True):
+            if timed.speed is not None:
+                effects[variant.name], values[variant.name] = runs.of(variant)
+        return FormResult(
+            speed=speed,
+            commit=commit,
+            system=SYSTEMS[form],
+            effects=with_tests(
+                self.speed.variants[0].name,
+                effects,
+                values,
+                self.speed.measure,
+                self.settings.significance,
+            ),
+        )

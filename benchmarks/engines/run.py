@@ -1,0 +1,190 @@
+"""Running a peer in its own Python environment, from colbench's side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO, Any, Literal, TypeVar, overload
+
+from pydantic import ValidationError
+
+from benchmarks.engines.reply import BuildReply, SearchReply, VersionReply
+from benchmarks.engines.settings import PeerData, PeerSettings
+from colbench.errors import ColbenchError, ConfigError
+from colbench.experiment.spawn import thread_environment
+from colbench.files import write_json
+
+_SCRIPTS = Path(__file__).resolve().parent
+_IMPORT_SECONDS = 300.0  # torch from a cold disk
+_Reply = TypeVar("_Reply", bound=VersionReply)
+
+
+@overload
+def run_peer(
+    python: Path,
+    settings: PeerSettings,
+    action: Literal["build"],
+    data: PeerData,
+    *,
+    folder: Path,
+    work: Path,
+    threads: int,
+    timeout_seconds: float,
+    seed: int = 0,
+) -> BuildReply: ...
+
+
+@overload
+def run_peer(
+    python: Path,
+    settings: PeerSettings,
+    action: Literal["search"],
+    data: PeerData,
+    *,
+    folder: Path,
+    work: Path,
+    threads: int,
+    timeout_seconds: float,
+    seed: int = 0,
+    k: int = 100,
+    trials: int = 3,
+    warmup: int = 3,
+    timed: int | None = None,
+) -> SearchReply: ...
+
+
+def run_peer(
+    python: Path,
+    settings: PeerSettings,
+    action: Literal["build", "search"],
+    data: PeerData,
+    *,
+    folder: Path,
+    work: Path,
+    threads: int,
+    timeout_seconds: float,
+    seed: int = 0,
+    k: int = 100,
+    trials: int = 3,
+    warmup: int = 3,
+    timed: int | None = None,
+) -> BuildReply | SearchReply:
+    """Let a peer build an index, or open it and search it with all its settings.
+
+    Args:
+        python: interpreter of the environment that has the peer.
+        settings: which peer, and how it builds and searches.
+        action: what to do.
+        data: the vectors; a search reads only the queries.
+        folder: the index, which a build writes.
+        work: folder for the job and its reply.
+        threads: limit of every library.
+        timeout_seconds: after this long the process is killed.
+        seed: of the clustering and everything else random.
+        k: documents wanted for each query.
+        trials: passes over the queries that are timed, at least one.
+        warmup: searches with each setting before the clock counts.
+        timed: queries that take part in every trial, the first ones; the others are searched once.
+            None times all.
+
+    Raises:
+        ConfigError: the script or the interpreter is not there.
+        ColbenchError: the peer failed, was killed or took too long; one line with its own words.
+    """
+    paths = {**data.model_dump(mode="json"), "folder": str(folder)}
+    job = {"action": action, **paths, "threads": threads, "seed": seed}
+    job |= {"build": settings.build, "search": [s.model_dump() for s in settings.search]}
+    job |= {"k": k, "trials": trials, "warmup": warmup, "timed": timed}
+    reply: type[BuildReply | SearchReply] = BuildReply if action == "build" else SearchReply
+    return _do(python, settings, job, reply, work, timeout_seconds)
+
+
+def peer_available(python: Path, settings: PeerSettings) -> str | None:
+    """Say why a peer cannot be used, and how to make the environment it needs; None if it can."""
+    advice = (
+        "make its environment with: python3.11 -m venv peers && "
+        f"peers/bin/pip install {settings.requirement}"
+    )
+    job = {"action": "version", "threads": 1, "seed": 0}
+    with tempfile.TemporaryDirectory(prefix="colbench-peer-") as work:
+        try:
+            found = _do(python, settings, job, VersionReply, Path(work), _IMPORT_SECONDS).version
+        except ColbenchError as error:
+            return f"{error}; {advice}"
+    _, exact, wanted = settings.requirement.partition("==")
+    if exact and found != wanted.strip():
+        return f"{settings.name} is version {found} and not {wanted.strip()}; {advice}"
+    return None
+
+
+def _do(
+    python: Path,
+    settings: PeerSettings,
+    job: dict[str, Any],
+    reply: type[_Reply],
+    work: Path,
+    timeout_seconds: float,
+) -> _Reply:
+    """Run the peer's script to its end and read what it reports."""
+    script = _SCRIPTS / settings.script
+    if not script.is_file():
+        raise ConfigError(f"peer {settings.name} has no script {script}; correct its 'script'")
+    job_file = work / f"{settings.name}.{job['action']}.job.json"
+    reply_file = work / f"{settings.name}.{job['action']}.reply.json"
+    reply_file.unlink(missing_ok=True)
+    write_json(job_file, {**job, "reply": str(reply_file)})
+    what = f"{settings.name}: {job['action']}"
+    with tempfile.TemporaryFile() as complaints:
+        command = [str(python), "-s", str(script), str(job_file)]
+        code = _run(command, job["threads"], complaints, what, timeout_seconds)
+        if not reply_file.is_file():
+            raise ColbenchError(_death(what, code, complaints))
+    try:
+        return reply.model_validate_json(reply_file.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ColbenchError(f"{what} left a wrong reply: {key}: {first['msg']}") from None
+
+
+def _run(
+    command: list[str], threads: int, complaints: IO[bytes], what: str, timeout_seconds: float
+) -> int:
+    # Colbench's own modules must not be found in the peer's environment.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= thread_environment(threads)
+    environment["PYTHONHASHSEED"] = "0"
+    # The peer ends when its standard input does, so that it cannot outlive this process; its own
+    # session keeps Ctrl-C in the terminal from reaching it.
+    try:
+        with subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            start_new_session=True,
+        ) as process:
+            try:
+                return process.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise ColbenchError(
+                    f"{what} did not end within {timeout_seconds:g} s; allow it more time"
+                ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot start {command[0]}: {error.strerror}") from None
+
+
+def _death(what: str, code: int, complaints: IO[bytes]) -> str:
+    complaints.seek(0)
+    lines = complaints.read().decode("utf-8", errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    if code == -signal.SIGKILL:
+        return f"{what} was killed, most likely for want of memory; free some and run it again"
+    if code < 0:
+        return f"{what} ended with signal {-code}: {last}"
+    return f"{what} failed: {last}"

@@ -1,0 +1,1 @@
+"""How often a gate is right: error rates on real rankings and known changes of them."""
