@@ -14,7 +14,7 @@ from benchmarks.index_speed.record import IndexSpeed
 from colbench.cli.main import build_parser
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run, selected_systems
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.results.sealed import read_sealed
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from colbench.encoder.updates import update_files
+from colbench.encoder.loading.updates import update_files
 
 ROOT = Path(__file__).resolve().parents[1]
 

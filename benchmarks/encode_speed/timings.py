@@ -14,10 +14,10 @@ from benchmarks.encode_speed.record import FormSpeed
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache import default_root
-from colbench.encoder.fingerprint import fingerprint
+from colbench.encoder.cache.store import default_root
+from colbench.encoder.loading.fingerprint import fingerprint
+from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.encoder.weights import resolve_weights
 from colbench.errors import ColbenchError, StorageError
 from colbench.experiment.job import EncodeSpeedTask, Job
 from colbench.experiment.spawn import run_job

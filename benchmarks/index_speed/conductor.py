@@ -32,7 +32,7 @@ from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
 from colbench.config.compose import compose_run
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError, StorageError

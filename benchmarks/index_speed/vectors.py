@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
-from colbench.encoder.cache import EmbeddingCache, embed_documents
+from colbench.encoder.cache.store import EmbeddingCache, embed_documents
 from colbench.errors import StorageError
 from colbench.files import atomic_write, sha256_file, write_npy
 from colbench.index.colbert.documents import Documents, cuts

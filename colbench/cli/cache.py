@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _open(options: argparse.Namespace) -> Any:
-    from colbench.encoder.cache import EmbeddingCache, default_root
+    from colbench.encoder.cache.store import EmbeddingCache, default_root
 
     return EmbeddingCache(options.dir or default_root())
 

@@ -1,15 +1,27 @@
-"""Which texts share a forward pass.
+"""From texts to matrices: how long texts are, which share a forward pass, and the pass itself.
 
 A pass costs what its longest text costs times the number of texts, so texts of like length share
 one, and a budget of tokens bounds it rather than a number of texts: short texts go in larger
 batches. A batch that is taken out leaves the cuts between the others where they were, because the
 size of each follows from its own longest text; an interrupted run resumes on that.
+
+The steps of a pass are those of `encode` in sentence-transformers; taken apart here, so that a
+batch is tokenised while the pass of the one before it runs, and holds the texts it was planned for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from colbench.encoder.backends.runtime import autocast
+from colbench.encoder.base import Arithmetic, Vectors
+from colbench.encoder.settings import Form
+from colbench.encoder.tokens import prompt_of
 
 
 def plan_batches(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
@@ -30,3 +42,148 @@ def plan_batches(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int
         batches.append(order[first:end])
         first = end
     return batches
+
+
+Features = dict[str, Any]
+
+
+def preprocess(model: Any, texts: Sequence[str], task: str) -> Features:
+    """Return the tokenised texts, padded to the longest of them.
+
+    Args:
+        model: a SentenceTransformer or MultiVectorEncoder.
+        texts: of one batch.
+        task: document or query.
+    """
+    features: Features = model.preprocess(list(texts), prompt=prompt_of(model, task), task=task)
+    return features
+
+
+def forward(
+    model: Any, features: Features, task: str, form: Form, arithmetic: Arithmetic
+) -> list[Vectors]:
+    """Return one float32 matrix a text of a batch.
+
+    Raises:
+        ColbenchError: the memory of the device is too small for the batch.
+    """
+    import torch
+
+    model.eval()
+    with torch.inference_mode(), autocast(arithmetic):
+        moved = {
+            name: value.to(arithmetic.device, non_blocking=True)
+            if isinstance(value, torch.Tensor)
+            else value
+            for name, value in features.items()
+        }
+        output = model(moved, task=task)
+    if form is Form.POOLED:
+        return list(output["sentence_embedding"].float().cpu().numpy()[:, None, :])
+    rows = output["token_embeddings"].float().cpu().numpy()
+    masks = output["attention_mask"].bool().cpu().numpy()
+    return [matrix[mask] for matrix, mask in zip(rows, masks, strict=True)]
+
+
+def preprocess_ahead(
+    model: Any, batches: Iterable[Sequence[str]], task: str
+) -> Iterator[tuple[Sequence[str], Features]]:
+    """Yield each batch and its features, tokenising one batch ahead in a thread."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = None
+        for batch in batches:
+            started = batch, pool.submit(preprocess, model, batch, task)
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = started
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+
+
+def read_tokens(features: Features) -> NDArray[np.int64]:
+    """Return how many tokens of each text of a batch are read."""
+    counts: NDArray[np.int64] = features["attention_mask"].sum(dim=1).cpu().numpy()
+    return counts.astype(np.int64)
+
+
+_PROBE = "a"
+_LONG_PROBE = 40_000
+_WORDS = (8, 40)
+
+
+class TokenCounter:
+    """Counts tokens of documents as the model would read them if it had no limit.
+
+    Args:
+        model: a SentenceTransformer or MultiVectorEncoder.
+
+    Attributes:
+        limit: tokens of a document that are read, markers and prompt among them.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._tokenizer = model.tokenizer
+        self._prompt = prompt_of(model, "document") or ""
+        read = read_tokens(preprocess(model, [_PROBE], "document"))
+        # A ColBERT checkpoint puts a marker before the text that its tokenizer knows nothing of.
+        self._markers = int(read[0]) - int(self._lengths([_PROBE])[0])
+        long = preprocess(model, [" ".join([_PROBE] * _LONG_PROBE)], "document")
+        self.limit = int(read_tokens(long)[0])
+
+    def count(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return tokens of each text, (texts,), before anything is cut off."""
+        return self._lengths(texts) + self._markers
+
+    def _lengths(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        if not texts:
+            return np.empty(0, dtype=np.int64)
+        encoded = self._tokenizer(
+            [self._prompt + text for text in texts],
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
+
+
+Flops = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+"""Tokens of each text → floating-point operations of its forward pass."""
+
+
+def count_flops(model: Any) -> Flops:
+    """Return the operations of a forward pass as a function of the tokens of a text.
+
+    A transformer does a·n + b·n² of them for n tokens: the products with weights, and attention.
+    Both are had by counting two passes of the model itself, which torch still has to run.
+
+    Args:
+        model: a SentenceTransformer or MultiVectorEncoder.
+    """
+    (few, flops), (many, more) = (_count(model, words) for words in _WORDS)
+    square = (more / many - flops / few) / (many - few) if many > few else 0.0
+    linear = flops / few - square * few
+
+    def of(lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        tokens = lengths.astype(np.float64)
+        return tokens * (linear + square * tokens)
+
+    return of
+
+
+def _count(model: Any, words: int) -> tuple[int, int]:
+    """Return tokens of a text of so many words, and the operations of its forward pass."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    features = preprocess(model, [" ".join([_PROBE] * words)], "document")
+    moved = {
+        name: value.to(model.device) if isinstance(value, torch.Tensor) else value
+        for name, value in features.items()
+    }
+    counter = FlopCounterMode(display=False)
+    # Fused attention on a CPU is one operation that the counter knows no formula of.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        model(moved, task="document")
+    return int(read_tokens(features)[0]), int(counter.get_total_flops())

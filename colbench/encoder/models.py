@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.encoder.accelerate import accelerate, describe_arithmetic
-from colbench.encoder.assemble import assemble
+from colbench.encoder.backends.accelerate import accelerate, describe_arithmetic
+from colbench.encoder.backends.devices import encode_on
+from colbench.encoder.backends.precision import choose_arithmetic
+from colbench.encoder.backends.runtime import check_finite, code_folders, first_device
 from colbench.encoder.base import Arithmetic, Encoder, Vectors
-from colbench.encoder.batches import plan_batches
-from colbench.encoder.cache import MODELS, default_root
+from colbench.encoder.batches import (
+    TokenCounter,
+    count_flops,
+    forward,
+    plan_batches,
+    preprocess,
+    preprocess_ahead,
+)
+from colbench.encoder.cache.store import MODELS, default_root
 from colbench.encoder.chunks import split_texts
-from colbench.encoder.counting import TokenCounter, count_flops
-from colbench.encoder.fingerprint import fingerprint
-from colbench.encoder.forward import forward, preprocess, preprocess_ahead
-from colbench.encoder.lengths import describe_lengths
-from colbench.encoder.pool import encode_on
-from colbench.encoder.precision import choose_arithmetic
-from colbench.encoder.runtime import check_finite, code_folders, first_device
+from colbench.encoder.loading.assemble import assemble, describe_lengths
+from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.encoder.tokens import document_tokens, query_tokens
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 
-from colbench.encoder.cache import EncodeStats
+from colbench.encoder.cache.store import EncodeStats
 from colbench.measures.gemm import gemm_gflops
 from colbench.results.schema import EncodingInfo
 

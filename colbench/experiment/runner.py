@@ -19,7 +19,7 @@ from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.compose import resolved, selected_systems
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache import default_root
+from colbench.encoder.cache.store import default_root
 from colbench.errors import ColbenchError, WeightsUnavailable
 from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores

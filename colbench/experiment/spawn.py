@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from colbench.encoder.cache import ROOT_VARIABLE
+from colbench.encoder.cache.store import ROOT_VARIABLE
 from colbench.errors import ColbenchError, StorageError
 from colbench.experiment.job import NO_REPLY, Job, Reply, Todo
 from colbench.files import atomic_write

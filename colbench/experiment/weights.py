@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from colbench.encoder.weights import EMBEDDED, resolve_weights
+from colbench.encoder.loading.weights import EMBEDDED, resolve_weights
 from colbench.errors import WeightsUnavailable
 from colbench.retriever.base import SystemSettings
 

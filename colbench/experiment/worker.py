@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.encode_speed.measure import measure_speed
 from colbench.collection.snapshot import read_snapshot
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
 from colbench.experiment.encodings import cut_off_note
 from colbench.experiment.job import NO_REPLY, EncodeReply, EncodeTask, Failure, Job, Reply

@@ -14,8 +14,8 @@ from colbench.collection.load import load_collection
 from colbench.collection.model import Collection, SelfHits
 from colbench.config.settings import RunSettings
 from colbench.encoder.base import Encoder, Vectors
-from colbench.encoder.cache import EmbeddingCache, cached_documents
-from colbench.encoder.filling import storage_dtype
+from colbench.encoder.cache.filling import storage_dtype
+from colbench.encoder.cache.store import EmbeddingCache, cached_documents
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.encoder.runtime import pick_device
+from colbench.encoder.backends.runtime import pick_device
 from colbench.errors import ColbenchError, ConfigError
 
 if TYPE_CHECKING:

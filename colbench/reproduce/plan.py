@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from colbench.collection.load import load_collection
 from colbench.config.compose import compose_run, selected_systems
-from colbench.encoder.weights import resolve_weights
+from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ColbenchError, ConfigError, WeightsUnavailable
 from colbench.progress import note
 from colbench.reproduce.matching import Wanted

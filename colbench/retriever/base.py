@@ -20,7 +20,7 @@ from pydantic import Field
 
 from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
-from colbench.encoder.cache import EmbeddingCache, Embeddings, EncodeStats, embed_documents
+from colbench.encoder.cache.store import EmbeddingCache, Embeddings, EncodeStats, embed_documents
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.index.device import search_device

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.base import Encoder
-from colbench.encoder.embeddings import Embeddings
+from colbench.encoder.cache.embeddings import Embeddings
 from colbench.index.colbert.documents import Documents
 
 _WORD_STARTS = "Ġ▁"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from colbench.encoder.cache import Embeddings
+from colbench.encoder.cache.store import Embeddings
 from colbench.index.tokens import Precision, TokenIndex
 
 _BLOCK = 65_536

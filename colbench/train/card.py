@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from colbench.encoder.weights import EMBEDDED
+from colbench.encoder.loading.weights import EMBEDDED
 from colbench.files import atomic_write
 from colbench.report.gfm import code, text
 from colbench.train.naming import (

@@ -25,11 +25,11 @@ from colbench.collection.load import has_judgments, load_collection, load_docume
 from colbench.collection.model import Collection
 from colbench.collection.settings import SampleSettings
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache import EmbeddingCache
-from colbench.encoder.fingerprint import fingerprint
-from colbench.encoder.precision import has_bf16
-from colbench.encoder.runtime import pick_device
-from colbench.encoder.weights import resolve_weights
+from colbench.encoder.backends.precision import has_bf16
+from colbench.encoder.backends.runtime import pick_device
+from colbench.encoder.cache.store import EmbeddingCache
+from colbench.encoder.loading.fingerprint import fingerprint
+from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ConfigError
 from colbench.experiment.alone import alone
 from colbench.experiment.described import describe_collection

@@ -22,7 +22,7 @@ from pathlib import Path
 from colbench.collection.model import Collection, SelfHits
 from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.files import ensure_writable
 from colbench.progress import bar
 from colbench.retriever.base import Workbench

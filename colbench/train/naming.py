@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from colbench.encoder.weights import EMBEDDED
+from colbench.encoder.loading.weights import EMBEDDED
 from colbench.train.record import Train
 
 KINDS = {"colbert": "ColBERT", "bi_encoder": "bi-encoder", "cross_encoder": "cross-encoder"}

@@ -15,7 +15,7 @@ from colbench.collection.settings import DatasetSettings, SampleSettings
 from colbench.config.compose import compose_run
 from colbench.config.models import named_settings
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.errors import ConfigError, DataError
 from colbench.train.batches import level

@@ -1,6 +1,6 @@
 """Saving a trained model: its weights or its update as files, with the card that says what it is.
 
-An update has the format of those that come with colbench (`colbench.encoder.updates`).
+An update has the format of those that come with colbench (`colbench.encoder.loading.updates`).
 """
 
 from __future__ import annotations

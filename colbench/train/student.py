@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from colbench.encoder.assemble import assemble
-from colbench.encoder.checkpoint import Kind, detect_kind
-from colbench.encoder.cross_encoder import load_model, with_new_classifier
+from colbench.encoder.loading.assemble import assemble
+from colbench.encoder.loading.checkpoint import Kind, detect_kind
+from colbench.encoder.loading.cross_encoder import load_model, with_new_classifier
+from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
-from colbench.encoder.weights import resolve_weights
 from colbench.errors import ConfigError
 from colbench.train.head import is_head, project
 from colbench.train.settings import Student, TrainSettings

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.encoder.cache import EmbeddingCache, embed_documents
-from colbench.encoder.cross_encoder import load_cross_encoder
+from colbench.encoder.cache.store import EmbeddingCache, embed_documents
+from colbench.encoder.loading.cross_encoder import load_cross_encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.index.maxsim import score_documents

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from colbench.encoder.forward import preprocess, preprocess_ahead, read_tokens
+from colbench.encoder.batches import preprocess, preprocess_ahead, read_tokens
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import EncoderSettings, Form
 

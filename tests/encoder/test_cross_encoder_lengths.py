@@ -1,6 +1,6 @@
 """How long the pairs of a cross-encoder are, counted text by text."""
 
-from colbench.encoder.cross_encoder import load_cross_encoder
+from colbench.encoder.loading.cross_encoder import load_cross_encoder
 from colbench.encoder.settings import CrossEncoderSettings
 
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from colbench.encoder import filling
-from colbench.encoder.cache import EmbeddingCache, embed_documents
+from colbench.encoder.cache import filling
+from colbench.encoder.cache.store import EmbeddingCache, embed_documents
 from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, ConfigError, StorageError
 
@@ -349,8 +349,8 @@ def test_the_environment_moves_the_cache(tmp_path, monkeypatch):
 _MINILM_RUN = """
 import sys, numpy as np
 from pathlib import Path
-from colbench.encoder import cache as c
-from colbench.encoder import filling as f
+from colbench.encoder.cache import store as c
+from colbench.encoder.cache import filling as f
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import EncoderSettings, Form
 f.SHARD_SECONDS = 0.0

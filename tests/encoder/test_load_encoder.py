@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colbench.encoder.checkpoint import Kind, detect_kind
+from colbench.encoder.loading.checkpoint import Kind, detect_kind
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ColbenchError, ConfigError
@@ -265,8 +265,8 @@ def test_unusable_devices_and_precisions_are_refused(plain_bert):
 def test_a_gpu_without_memory_for_a_batch_is_one_line():
     import torch
 
+    from colbench.encoder.backends.runtime import autocast
     from colbench.encoder.base import Arithmetic
-    from colbench.encoder.runtime import autocast
 
     fp32 = Arithmetic("torch", "fp32", "cpu")
     with pytest.raises(ColbenchError, match="smaller batch"), autocast(fp32):

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from colbench.encoder import accelerate, precision
+from colbench.encoder.backends import accelerate, precision
+from colbench.encoder.backends.int8 import calibration_texts
+from colbench.encoder.backends.precision import choose_arithmetic
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.cache import EmbeddingCache
-from colbench.encoder.int8 import calibration_texts
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.models import load_encoder
-from colbench.encoder.precision import choose_arithmetic
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ConfigError
 
@@ -132,7 +132,7 @@ def test_auto_takes_something_else_where_int8_cannot_be_made(
         raise RuntimeError("no such operation")
 
     machine("avx512_vnni")
-    monkeypatch.setattr("colbench.encoder.openvino.quantise", fails)
+    monkeypatch.setattr("colbench.encoder.backends.openvino.quantise", fails)
     assert load(plain_bert).arithmetic.backend == "torch"
     assert "no such operation" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="no such operation"):

@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from colbench.config.compose import compose_run
-from colbench.encoder import updates
-from colbench.encoder.cross_encoder import load_cross_encoder
+from colbench.encoder.loading import updates
+from colbench.encoder.loading.cross_encoder import load_cross_encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.results.sealed import read_sealed

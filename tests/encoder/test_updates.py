@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from colbench.encoder import updates
+from colbench.encoder.loading import updates
+from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.encoder.weights import resolve_weights
 from colbench.errors import ConfigError
 
 LAYER = "encoder.layer.1.intermediate.dense"

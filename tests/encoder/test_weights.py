@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from colbench.encoder import hub, weights
-from colbench.encoder.cross_encoder import load_cross_encoder
+from colbench.encoder.loading import hub, weights
+from colbench.encoder.loading.cross_encoder import load_cross_encoder
+from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import CrossEncoderSettings
-from colbench.encoder.weights import resolve_weights
 from colbench.errors import ConfigError, StorageError, WeightsUnavailable
 
 
@@ -218,7 +218,7 @@ def test_cached_code_of_another_repository_needs_no_network(
     import json
     import shutil
 
-    from colbench.encoder.runtime import code_folders
+    from colbench.encoder.backends.runtime import code_folders
 
     repository = empty_hub_cache / "models--other--code"
     snapshot = repository / "snapshots" / ("d" * 40)

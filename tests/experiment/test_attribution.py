@@ -11,7 +11,7 @@ import pytest
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
 from colbench.config.settings import LatencySettings
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.errors import StorageError
 from colbench.experiment.evaluation import Outcome, evaluate_systems
 from colbench.experiment.job import SystemTask

@@ -17,7 +17,7 @@ from colbench.cli.main import main
 from colbench.collection.model import Document
 from colbench.config.compose import compose_run
 from colbench.config.settings import SignificanceSettings
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.job import EncodeSpeedTask

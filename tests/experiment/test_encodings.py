@@ -1,7 +1,7 @@
 """What encoding took, as results hold it, and what was cut off."""
 
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.cache import EncodeStats
+from colbench.encoder.cache.store import EncodeStats
 from colbench.encoder.settings import Form
 from colbench.experiment.encodings import cut_off_note, encoding_infos
 

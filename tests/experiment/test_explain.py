@@ -9,7 +9,7 @@ import pytest
 from colbench.cli.main import main
 from colbench.collection.load import load_collection
 from colbench.config.compose import compose_run
-from colbench.encoder.cache import EmbeddingCache, cached_documents
+from colbench.encoder.cache.store import EmbeddingCache, cached_documents
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError

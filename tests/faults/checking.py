@@ -8,7 +8,7 @@ from operations import TEXTS, HashEncoder, opened
 from states import cached, files, left_over, outcome
 from stopping import Stopping
 
-from colbench.encoder.cache import EmbeddingCache, cached_documents
+from colbench.encoder.cache.store import EmbeddingCache, cached_documents
 from colbench.errors import StorageError
 from colbench.results.store import read_results
 

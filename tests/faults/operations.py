@@ -15,8 +15,8 @@ import numpy as np
 from fake_encoder import FakeEncoder
 
 from colbench.cli.main import main
-from colbench.encoder import filling
-from colbench.encoder.cache import EmbeddingCache, embed_documents
+from colbench.encoder.cache import filling
+from colbench.encoder.cache.store import EmbeddingCache, embed_documents
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents

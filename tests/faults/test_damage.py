@@ -23,7 +23,7 @@ from trials import TRIALS, seeded
 from benchmarks.index_speed.vectors import VectorFiles
 from colbench.collection.model import Collection, Document, Query
 from colbench.collection.snapshot import read_snapshot, write_snapshot
-from colbench.encoder.cache import EmbeddingCache, cached_documents
+from colbench.encoder.cache.store import EmbeddingCache, cached_documents
 from colbench.errors import ColbenchError
 from colbench.experiment.job import PointRecord, SystemReply
 from colbench.gate.baseline import accept, read_baseline, write_baseline

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from mangling import altered, either, json_bytes, raw
 from trying import READ, answer, fuzz
 
-from colbench.encoder.checkpoint import Kind, detect_kind, foreign_code
-from colbench.encoder.inventory import list_entries
-from colbench.encoder.shards import Damaged, Foreign, open_shard, write_shard
+from colbench.encoder.cache.inventory import list_entries
+from colbench.encoder.cache.shards import Damaged, Foreign, open_shard, write_shard
+from colbench.encoder.loading.checkpoint import Kind, detect_kind, foreign_code
 from colbench.index.colbert.manifest import (
     FileEntry,
     Manifest,

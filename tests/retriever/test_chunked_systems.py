@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from colbench.collection.model import Collection, Document, Query
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.retriever.base import Workbench
 from colbench.retriever.chunks import Chunks, best_chunks

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from colbench.collection.model import Collection, Document, Query
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system, system_settings
 

@@ -9,7 +9,7 @@ import pytest
 from fake_encoder import FakeEncoder
 
 from colbench.collection.model import Collection, Document, Query
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ConfigError, StorageError, WeightsUnavailable
 from colbench.retriever.base import Workbench

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from colbench.collection.model import Collection, Document, Query, SelfHits
 from colbench.config.compose import compose_run
-from colbench.encoder.cache import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache
 from colbench.errors import ConfigError
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings, Workbench

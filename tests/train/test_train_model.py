@@ -11,7 +11,7 @@ import torch
 from made_up import TOPICS, write_backbone, write_collection
 from safetensors.torch import load_file
 
-from colbench.encoder.cross_encoder import load_cross_encoder
+from colbench.encoder.loading.cross_encoder import load_cross_encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.errors import ConfigError, DataError, StorageError

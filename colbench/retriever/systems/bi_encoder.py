@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.encoder.base import Encoder
-from colbench.encoder.cache import Embeddings
+from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.pooled import PooledIndex
 from colbench.index.size import IndexSize

@@ -14,7 +14,7 @@ from filelock import FileLock
 from pydantic import Field
 
 from colbench.encoder.base import Encoder, Vectors
-from colbench.encoder.cache import Embeddings
+from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import StorageError
 from colbench.files import json_sha256, write_json

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from colbench.encoder.base import Encoder, Vectors
-from colbench.encoder.cache import Embeddings
+from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from colbench.encoder.cross_encoder import CrossEncoder, CrossEncoderSettings, load_cross_encoder
+from colbench.encoder.loading.cross_encoder import (
+    CrossEncoder,
+    CrossEncoderSettings,
+    load_cross_encoder,
+)
 from colbench.encoder.settings import EncoderSettings
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Workbench

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.encoder.base import Encoder, Vectors
-from colbench.encoder.cache import Embeddings
+from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.maxsim import score_documents
 from colbench.index.size import IndexSize

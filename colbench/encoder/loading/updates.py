@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from colbench.encoder.runtime import load_quietly
+from colbench.encoder.backends.runtime import load_quietly
 from colbench.errors import StorageError
 from colbench.files import sha256_file, write_json
 from colbench.progress import note
@@ -130,7 +130,9 @@ def _colbert(base: Path, tensors: Tensors) -> Any:
 
 
 def _cross_encoder(base: Path, tensors: Tensors) -> Any:
-    from colbench.encoder.cross_encoder import with_new_classifier  # which resolves weights too
+    from colbench.encoder.loading.cross_encoder import (
+        with_new_classifier,  # which resolves weights too
+    )
 
     model = with_new_classifier(base, "cpu", trust_remote_code=False)
     model.float()

@@ -2,7 +2,7 @@
 
     <root>/<document fingerprint>/space.json     which encoder this is, for people
                                  /last_used      touched whenever the space is used
-                                 /<shard>/       see `colbench.encoder.shards`
+                                 /<shard>/       see `colbench.encoder.cache.shards`
     <root>/locks/<document fingerprint>.lock     held by the process that encodes
 
 A text is found by the sha256 of its content under the fingerprint of all that decides its vectors,
@@ -20,16 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.base import Encoder
-from colbench.encoder.embeddings import Embeddings, EncodeStats
-from colbench.encoder.filling import encode_missing, storage_dtype
-from colbench.encoder.inventory import CacheEntry, list_entries, prune_entries, remove_models
-from colbench.encoder.shards import Shard
-from colbench.encoder.space import Space, locked
+from colbench.encoder.cache.embeddings import Embeddings, EncodeStats
+from colbench.encoder.cache.filling import encode_missing, storage_dtype
+from colbench.encoder.cache.inventory import CacheEntry, list_entries, prune_entries, remove_models
+from colbench.encoder.cache.shards import Shard
+from colbench.encoder.cache.space import Space, locked
 
 __all__ = ["CacheEntry", "EmbeddingCache", "Embeddings", "EncodeStats", "embed_documents"]
 
 MODELS = "models"
-"""Folder of converted models in the cache; see `colbench.encoder.openvino`."""
+"""Folder of converted models in the cache; see `colbench.encoder.backends.openvino`."""
 
 ROOT_VARIABLE = "COLBENCH_CACHE"
 """Environment variable that moves the cache."""

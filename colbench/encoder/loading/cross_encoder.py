@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.encoder.backends.precision import check_precision
+from colbench.encoder.backends.runtime import autocast, load_quietly, pick_device, set_weights
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.checkpoint import Kind, check_no_random_weights, check_tokenizer, detect_kind
-from colbench.encoder.precision import check_precision
-from colbench.encoder.runtime import autocast, load_quietly, pick_device, set_weights
+from colbench.encoder.loading.checkpoint import (
+    Kind,
+    check_no_random_weights,
+    check_tokenizer,
+    detect_kind,
+)
+from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import CrossEncoderSettings
-from colbench.encoder.weights import resolve_weights
 from colbench.errors import ColbenchError, ConfigError
 
 __all__ = ["CrossEncoder", "CrossEncoderSettings", "load_cross_encoder"]

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from colbench.encoder.shards import Damaged, read_manifest
-from colbench.encoder.space import DESCRIPTION, LAST_USED, Space, locked, remove
+from colbench.encoder.cache.shards import Damaged, read_manifest
+from colbench.encoder.cache.space import DESCRIPTION, LAST_USED, Space, locked, remove
 from colbench.errors import ConfigError, StorageError, did_you_mean
 from colbench.progress import note
 

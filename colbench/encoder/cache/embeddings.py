@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.base import Arithmetic
+from colbench.encoder.cache.shards import Shard
 from colbench.encoder.settings import Form
-from colbench.encoder.shards import Shard
 
 
 @dataclass(frozen=True)

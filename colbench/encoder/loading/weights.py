@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from colbench.encoder.hub import snapshot
+from colbench.encoder.loading.hub import snapshot
 from colbench.errors import ConfigError, StorageError, WeightsUnavailable, did_you_mean
 from colbench.files import sha256_file
 
@@ -51,8 +51,8 @@ def resolve_weights(
 def _embedded(name: str, cache_root: Path | None) -> Path:
     if name == _MINILM:
         return _minilm()
-    from colbench.encoder.cache import MODELS, default_root
-    from colbench.encoder.updates import update_names, updated_model
+    from colbench.encoder.cache.store import MODELS, default_root
+    from colbench.encoder.loading.updates import update_names, updated_model
 
     if name not in update_names():
         hint = did_you_mean(name, [_MINILM, *update_names()])

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from colbench.encoder.base import Encoder
 from colbench.encoder.batches import plan_batches
+from colbench.encoder.cache.shards import Shard, write_shard
+from colbench.encoder.cache.space import Space
 from colbench.encoder.settings import Form
-from colbench.encoder.shards import Shard, write_shard
-from colbench.encoder.space import Space
 from colbench.progress import bar
 
 SHARD_SECONDS = 5.0

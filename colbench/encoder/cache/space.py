@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from colbench.encoder.base import Encoder
-from colbench.encoder.shards import TEMPORARY_SUFFIX, Damaged, Foreign, Shard, open_shard
+from colbench.encoder.cache.shards import TEMPORARY_SUFFIX, Damaged, Foreign, Shard, open_shard
 from colbench.errors import StorageError
 from colbench.files import write_json
 from colbench.progress import note

@@ -6,11 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from colbench.encoder.backends.precision import has_bf16
+from colbench.encoder.backends.runtime import set_weights
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.fingerprint import fingerprint
-from colbench.encoder.lengths import describe_lengths
-from colbench.encoder.precision import has_bf16
-from colbench.encoder.runtime import set_weights
+from colbench.encoder.loading.assemble import describe_lengths
+from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.errors import ConfigError
 from colbench.progress import note
 
@@ -40,7 +40,7 @@ def accelerate(
     if arithmetic.backend == "torch":
         set_weights(model, arithmetic)
         return arithmetic, None
-    from colbench.encoder.openvino import open_backbone
+    from colbench.encoder.backends.openvino import open_backbone
 
     other = Arithmetic("torch", "bf16" if has_bf16() else "fp32", arithmetic.device)
     # Lengths and prompts are in what the calibration texts become, and so in the conversion.
@@ -76,8 +76,8 @@ def describe_arithmetic(arithmetic: Arithmetic) -> dict[str, Any]:
         if arithmetic.precision != "fp32" and not arithmetic.device.startswith("cpu"):
             described["weights"] = "rounded"
         return described
-    from colbench.encoder.int8 import calibration_sha256
-    from colbench.encoder.openvino import RECIPE
+    from colbench.encoder.backends.int8 import calibration_sha256
+    from colbench.encoder.backends.openvino import RECIPE
 
     # Without bf16 products, what int8 leaves alone runs in fp32.
     described = {

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from colbench.encoder.backends.runtime import memory_of_batches
 from colbench.encoder.base import Vectors
-from colbench.encoder.runtime import memory_of_batches
 from colbench.errors import ColbenchError
 
 _AHEAD = 2

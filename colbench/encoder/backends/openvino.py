@@ -23,8 +23,8 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from colbench.encoder.int8 import backbone_inputs, calibration_texts, quantise
-from colbench.encoder.precision import has_bf16
+from colbench.encoder.backends.int8 import backbone_inputs, calibration_texts, quantise
+from colbench.encoder.backends.precision import has_bf16
 from colbench.errors import ConfigError, StorageError
 from colbench.files import json_sha256, sha256_file, write_json
 from colbench.progress import note

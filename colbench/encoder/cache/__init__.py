@@ -1,0 +1,1 @@
+"""The embedding cache: every text goes through a model once."""
