@@ -1,8 +1,13 @@
-"""Base of every typed configuration class."""
+"""Base of every typed configuration class, and one line from a pydantic error."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import typing
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from colbench.errors import did_you_mean
 
 
 class Settings(BaseModel):
@@ -13,3 +18,69 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> str:
+    """Say in one line what the first problem is, where it is, and what would be right.
+
+    Args:
+        error: what pydantic raised.
+        model: the class that refused the values; its field names feed "did you mean".
+        where: prefix of the key, for example `system.bm25`.
+    """
+    first = error.errors()[0]
+    path, owner = _locate(model, first["loc"])
+    key = ".".join([part for part in [where, *path] if part])
+    if first["type"] == "extra_forbidden":
+        hint = did_you_mean(path[-1], owner.model_fields) if owner else "remove it"
+        hint = hint.replace("mean '", f"mean '{key.removesuffix(path[-1])}")
+        return f"unknown key '{key}': {hint}"
+    if first["type"] == "missing":
+        return f"'{key}' is required: set it with {key}=…"
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    message = first["msg"].removeprefix("Value error, ")
+    return f"'{key}' is {_short(first.get('input'))}: {message}{more}"
+
+
+def _locate(
+    model: type[BaseModel], location: tuple[int | str, ...]
+) -> tuple[list[str], type[BaseModel] | None]:
+    """Return the keys a user would write, and the class that owns the last of them.
+
+    A location passes through the tag of a discriminated union, which is no key; the tag says which
+    member owns what follows.
+    """
+    path: list[str] = []
+    here: Any = model
+    owner: type[BaseModel] | None = None
+    for part in map(str, location):
+        members = {_tag(member): member for member in _members(here)}
+        if part in members:
+            here = members[part]
+            continue
+        path.append(part)
+        owner = here if isinstance(here, type) and issubclass(here, BaseModel) else None
+        field = owner.model_fields.get(part) if owner else None
+        here = _only_model(field.annotation) if field else None
+    return path, owner
+
+
+def _only_model(annotation: Any) -> Any:
+    """Return the model of an annotation such as `Model | None`, else the annotation."""
+    members = _members(annotation)
+    return members[0] if len(members) == 1 else annotation
+
+
+def _members(annotation: Any) -> list[type[BaseModel]]:
+    found = [m for m in typing.get_args(annotation) if isinstance(m, type)]
+    return [member for member in found if issubclass(member, BaseModel)]
+
+
+def _tag(member: type[BaseModel]) -> str:
+    kind = member.model_fields.get("kind")
+    return str(typing.get_args(kind.annotation)[0]) if kind else member.__name__
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

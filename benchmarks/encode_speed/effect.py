@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.encode_speed.record import Effect
 from benchmarks.encode_speed.settings import EncodeVariant
 from colbench.config.compose import compose_run
-from colbench.config.composing import quoted
+from colbench.config.folder import quoted
 from colbench.config.settings import RunSettings, SignificanceSettings
 from colbench.errors import ColbenchError
 from colbench.experiment.once import run_once

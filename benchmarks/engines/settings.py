@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from colbench.config.folder import options
 from colbench.errors import ConfigError, did_you_mean
-from colbench.settings import Settings
-from colbench.validation import explain
+from colbench.settings import Settings, explain
 
 
 class PeerSearch(BaseModel):

@@ -19,17 +19,15 @@ from benchmarks.gate_power.settings import GatePowerSettings, VariantSettings
 from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
 from colbench.config.compose import compose_run
-from colbench.config.composing import quoted
+from colbench.config.folder import quoted
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError
 from colbench.experiment.once import run_once
 from colbench.experiment.output import file_stem
 from colbench.gate.guards import answered
-from colbench.measures.effectiveness import evaluate
-from colbench.measures.ranks import first_relevant, ranking_digest
-from colbench.results.runs import verified_run
+from colbench.measures.effectiveness import evaluate, first_relevant, ranking_digest
 from colbench.results.schema import Results
-from colbench.results.store import read_results
+from colbench.results.store import read_results, verified_run
 from colbench.run.model import Ranking, Run
 
 

@@ -40,8 +40,7 @@ def _configured(group: str, *keys: str) -> Callable[[Sequence[Path]], Iterator[_
     """List a configuration group by the first of `keys` that a file sets, else its comment."""
 
     def rows(extra: Sequence[Path]) -> Iterator[_Row]:
-        from colbench.config.folder import options
-        from colbench.config.yaml_file import read_yaml
+        from colbench.config.folder import options, read_yaml
 
         for name, path in options(group, extra).items():
             values = read_yaml(path)

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from colbench.collection.checks import short
 from colbench.collection.model import Document, Query
-from colbench.collection.raw import Judgment, RawCollection, Records
+from colbench.collection.raw import Judgment, RawCollection, Records, short
 from colbench.collection.text_lines import BOM, TextLines
 from colbench.errors import DataError, StorageError, did_you_mean
 from colbench.progress import bar

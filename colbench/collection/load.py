@@ -6,10 +6,9 @@ import hashlib
 from dataclasses import replace
 
 from colbench.collection.beir_dir import read_beir_dir, read_beir_documents
-from colbench.collection.checks import checked
 from colbench.collection.irds import irds_has_judgments, read_irds, read_irds_documents
 from colbench.collection.model import Collection, SelfHits
-from colbench.collection.raw import RawCollection, Records, judgments_of
+from colbench.collection.raw import RawCollection, Records, checked, judgments_of
 from colbench.collection.sample import sample_collection
 from colbench.collection.settings import (
     BeirDirSettings,

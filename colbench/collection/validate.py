@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from colbench.collection.checks import checked, examples, short
 from colbench.collection.model import Collection, Document, Query, SelfHits
-from colbench.collection.raw import Judgment, RawCollection, Records
+from colbench.collection.raw import Judgment, RawCollection, Records, checked, examples, short
 from colbench.errors import DataError
 
 _Qrels = dict[str, dict[str, int]]

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from colbench.compare.record import Unpaired
 from colbench.errors import ConfigError, DataError, did_you_mean
-from colbench.results.per_query import per_query_values
 from colbench.results.schema import Results, SystemResult
-from colbench.results.store import read_results
+from colbench.results.store import per_query_values, read_results
 
 _NAMED = 5
 """Queries a message names at most."""

@@ -17,18 +17,24 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
-from colbench.config.composing import COMPOSITION_ERRORS, reason, search_path
-from colbench.config.folder import GROUPS, conf_folder, options
+from colbench.config.folder import (
+    COMPOSITION_ERRORS,
+    GROUPS,
+    conf_folder,
+    options,
+    read_yaml,
+    reason,
+    search_path,
+)
 from colbench.config.models import NAMED_GROUPS, named_settings
 from colbench.config.overrides import read_words
 from colbench.config.settings import RunSettings
-from colbench.config.yaml_file import read_yaml
 from colbench.errors import ConfigError, did_you_mean
 from colbench.gate.rules import gate_values, merged
 from colbench.measures.catalogue import check_measures
 from colbench.retriever.base import SystemSettings
 from colbench.retriever.registry import system_class, system_settings
-from colbench.validation import explain
+from colbench.settings import explain
 
 ROOT = "colbench_root"
 """Name under which `store_root` puts `config.yaml` where Hydra finds it."""

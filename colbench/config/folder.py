@@ -1,11 +1,20 @@
-"""Where the configuration lies, and what it offers."""
+"""Where the configuration lies, what it offers, and how its files are read and composed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 import colbench
+from colbench.errors import ConfigError
 
 GROUPS = (
     "dataset",
@@ -40,3 +49,67 @@ def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
         for path in root.rglob("[!_]*.yaml"):
             found[path.relative_to(root).with_suffix("").as_posix()] = path
     return dict(sorted(found.items()))
+
+
+COMPOSITION_ERRORS = (
+    HydraException,
+    OmegaConfBaseException,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OSError,
+    RuntimeError,
+    AssertionError,
+)
+"""What a configuration that cannot be composed ends in: Hydra checks little of what it is given,
+and lets the errors of its parsers through."""
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of an error's message, or its class where it has none.
+
+    >>> reason(ValueError("a\\nb")), reason(KeyError())
+    ('a', 'KeyError')
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def quoted(text: str) -> str:
+    """Return a quoted string of Hydra's grammar that means `text`.
+
+    >>> quoted("an author's, folder")
+    "'an author\\\\'s, folder'"
+    """
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+def search_path(folders: Iterable[Path]) -> list[str]:
+    """Return the word that makes Hydra search `folders` too, in this order; none for none."""
+    places = ",".join(quoted(f"file://{folder.resolve()}") for folder in folders)
+    return [f"hydra.searchpath=[{places}]"] if places else []
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the keys of a file, interpolations unresolved; none for an empty file.
+
+    Raises:
+        ConfigError: naming the file, and the line where YAML says so: it cannot be read, is not
+            YAML, has a key twice, or holds something else than keys.
+    """
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+        # Results carry the configuration, and their files hold no half surrogate pairs.
+        json.dumps(content, default=str, skipkeys=True, ensure_ascii=False).encode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line} is not valid YAML: {error.problem}") from None
+    except Exception as error:
+        # Numbers, dates and interpolations that cannot be read, nesting without end: PyYAML and
+        # OmegaConf let the errors of whatever they call through, of any class.
+        raise ConfigError(f"{path} is not valid YAML: {reason(error)}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds a {type(content).__name__}, not keys and values")
+    return {str(key): value for key, value in content.items()}

@@ -9,9 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from colbench.config.composing import reason
-from colbench.config.folder import options
-from colbench.config.yaml_file import read_yaml
+from colbench.config.folder import options, read_yaml, reason
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.errors import ConfigError, did_you_mean
 from colbench.index.colbert.settings import IndexSettings, SearchSettings

@@ -11,8 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from colbench.config.composing import quoted
-from colbench.config.folder import GROUPS, options
+from colbench.config.folder import GROUPS, options, quoted
 from colbench.config.models import is_model_name, model_name
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean

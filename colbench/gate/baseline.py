@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from colbench.errors import ConfigError, StorageError, did_you_mean
 from colbench.results.schema import SCHEMA_VERSION, Results, SystemResult
 from colbench.results.sealed import read_object, verified, write_sealed
-from colbench.validation import explain
+from colbench.settings import explain
 
 BASELINE_VERSION = 1
 FIRST_RELEVANT, RANKING = "first_relevant", "ranking"

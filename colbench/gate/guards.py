@@ -9,7 +9,7 @@ from colbench.errors import ColbenchError, StorageError
 from colbench.gate.record import Guard
 from colbench.gate.rules import LostQueries, MustFind
 from colbench.gate.sides import GatedPair, GatedSide
-from colbench.results.runs import verified_run
+from colbench.results.store import verified_run
 from colbench.run.model import Run
 
 ANSWERED = 10

@@ -11,14 +11,18 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError
 
-from colbench.config.composing import COMPOSITION_ERRORS, reason, search_path
-from colbench.config.folder import conf_folder, options
-from colbench.config.yaml_file import read_yaml
+from colbench.config.folder import (
+    COMPOSITION_ERRORS,
+    conf_folder,
+    options,
+    read_yaml,
+    reason,
+    search_path,
+)
 from colbench.errors import ConfigError, did_you_mean
 from colbench.measures.catalogue import check_measures
 from colbench.retriever.registry import kinds
-from colbench.settings import Settings
-from colbench.validation import explain
+from colbench.settings import Settings, explain
 
 
 def _different(names: list[str]) -> list[str]:

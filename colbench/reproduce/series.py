@@ -14,8 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from colbench.errors import ConfigError, did_you_mean
-from colbench.settings import Settings
-from colbench.validation import explain
+from colbench.settings import Settings, explain
 
 SHARED = "reference.yaml"
 """The file with what the others share."""

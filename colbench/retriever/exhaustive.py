@@ -11,10 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.base import Vectors
+from colbench.encoder.cache.store import Embeddings
 from colbench.files import atomic_write
 from colbench.index.maxsim import MaxSimScanner
+from colbench.index.tokens import Precision, TokenIndex
 from colbench.retriever.chunks import best_chunks
 from colbench.retriever.hits import Hits
+
+_BLOCK = 65_536
+
+
+def build_token_index(
+    embeddings: Embeddings, folder: Path, precision: Precision = "fp16"
+) -> TokenIndex:
+    """Write token vectors under `folder` and map them."""
+    blocks = (vectors for _, _, vectors in embeddings.blocks(_BLOCK))
+    return TokenIndex.write(folder, embeddings.lengths, embeddings.dims, blocks, precision)
+
 
 _SCORE_BYTES = 256 << 20
 _DIGEST_BYTES = hashlib.sha256().digest_size

@@ -1,17 +1,22 @@
-"""From cached document vectors to what a ColBERT index is built from."""
+"""Documents into and out of a ColBERT index, whether it holds documents or chunks of them."""
 
 from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.encoder.base import Encoder
+from colbench.encoder.base import Encoder, Vectors
 from colbench.encoder.cache.embeddings import Embeddings
 from colbench.index.colbert.documents import Documents
+from colbench.index.colbert.search import Searcher, Trace
+from colbench.index.colbert.stages import PreparedQuery
+from colbench.retriever.chunks import Chunks, best_chunks
+from colbench.retriever.hits import Hits
 
 _WORD_STARTS = "Ġ▁"
 
@@ -68,3 +73,73 @@ def _kept_rows(
         for tokens in encoder.document_tokens(texts)
     ]
     return np.concatenate([*keep, np.empty(0, dtype=bool)])
+
+
+@dataclass(frozen=True)
+class DocumentSearch:
+    """A searcher, with the chunks that its index holds.
+
+    Where documents are split, all chunks that reach the last stage count for their documents, and
+    `ndocs` is a number of chunks. Without `ndocs` more chunks are kept, twice as many each time,
+    until they are of as many documents as are wanted.
+
+    Attributes:
+        searcher: over the index.
+        chunks: in the order of the index.
+        ranks: `tie_ranks` of the documents.
+    """
+
+    searcher: Searcher
+    chunks: Chunks
+    ranks: NDArray[np.int64]
+
+    def search(self, query: Vectors, k: int) -> Hits:
+        """Return the k best documents, of those whose residuals are read."""
+        if self.chunks.owners is None:
+            found = self.searcher.search(query, k)
+            return Hits(found.docs, found.scores)
+        prepared = self.searcher.stages.prepare(query)
+        if self.searcher.settings.exhaustive:
+            return self._scored(prepared, self.searcher.stages.everything(), k)
+        left, _ = self._survivors(prepared, k)
+        return self._scored(prepared, left, k)
+
+    def cut_off(self, stage: str, query: Vectors, k: int) -> Hits:
+        """Return the k best documents by stored vectors, of those left after a stage.
+
+        Args:
+            stage: compressed (all are), candidates or pruned.
+            query: float32 (tokens, dims).
+            k: documents wanted.
+        """
+        stages, settings = self.searcher.stages, self.searcher.settings
+        prepared = stages.prepare(query)
+        if stage == "compressed":
+            return self._scored(prepared, stages.everything(), k)
+        left = stages.candidates(stages.probe(prepared, settings.nprobe))
+        if stage == "pruned":
+            _, depth = self._survivors(prepared, k)
+            left = stages.prune(
+                prepared, left, settings.centroid_score_threshold, settings.kept(depth)
+            )
+        return self._scored(prepared, left, k)
+
+    def _survivors(self, query: PreparedQuery, k: int) -> tuple[NDArray[np.int64], int]:
+        """Return what reaches the last stage, and how much was asked of the index for that."""
+        owners, settings = self.chunks.owners, self.searcher.settings
+        depth = self.chunks.depth(k)
+        while True:
+            left = self.searcher.survivors(query, depth, Trace())
+            if owners is None or settings.ndocs is not None:
+                return left, depth
+            all_left = len(left) < settings.kept(depth) // 4
+            if all_left or len(np.unique(owners[left])) >= k:
+                return left, depth
+            depth *= 2
+
+    def _scored(self, query: PreparedQuery, left: NDArray[np.int64], k: int) -> Hits:
+        scores = self.searcher.stages.score(query, left, self.searcher.settings.arithmetic)
+        if self.chunks.owners is None:
+            found = self.searcher.rank(left, scores, k)
+            return Hits(found.docs, found.scores)
+        return best_chunks(left, scores, k, self.chunks.owners, self.ranks)

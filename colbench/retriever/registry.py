@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from colbench.errors import ConfigError, did_you_mean
 from colbench.retriever import systems
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
-from colbench.validation import explain
+from colbench.settings import explain
 
 
 def kinds() -> list[str]:

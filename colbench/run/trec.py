@@ -11,7 +11,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from colbench.collection.checks import short
+from colbench.collection.raw import short
 from colbench.errors import DataError, StorageError
 from colbench.files import atomic_write
 from colbench.run.model import Ranking, Run

@@ -25,8 +25,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from colbench.config.compose import ROOT, check_folders, compose_run, store_root
-from colbench.config.composing import quoted, reason, search_path
-from colbench.config.folder import conf_folder
+from colbench.config.folder import conf_folder, quoted, reason, search_path
 from colbench.config.overrides import multirun_words
 from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.output import OutputFolder, file_stem

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from colbench.collection.checks import short
+from colbench.collection.raw import short
 from colbench.collection.text_lines import TextLines
 from colbench.errors import DataError, did_you_mean
 from colbench.train.examples import Example

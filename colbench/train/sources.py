@@ -26,10 +26,10 @@ from colbench.collection.model import Collection, Document
 from colbench.collection.settings import DatasetSettings, IrdsSettings
 from colbench.errors import ColbenchError, ConfigError, DataError
 from colbench.files import sha256_file
+from colbench.settings import explain
 from colbench.train.examples import Example, text_key
 from colbench.train.files import existing_file, read_examples
 from colbench.train.settings import CollectionSource, FileSource, Source
-from colbench.validation import explain
 
 MIN_QUERY_WORDS = 4
 MIN_REST_WORDS = 10

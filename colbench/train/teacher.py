@@ -19,7 +19,7 @@ from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.index.maxsim import score_documents
 from colbench.progress import bar
-from colbench.retriever.token_vectors import build_token_index
+from colbench.retriever.exhaustive import build_token_index
 from colbench.train.examples import Example
 from colbench.train.record import TeacherReport
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.collection.checks import id_problem
 from colbench.collection.model import Collection, Document, Query, Sampling, SelfHits
+from colbench.collection.raw import id_problem
 from colbench.collection.snapshot import read_snapshot, write_snapshot
 from colbench.errors import StorageError
 

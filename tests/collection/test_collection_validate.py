@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.collection.checks import id_problem
 from colbench.collection.model import Document, Query, SelfHits
-from colbench.collection.raw import Judgment, RawCollection, Records, judgments_of
+from colbench.collection.raw import Judgment, RawCollection, Records, id_problem, judgments_of
 from colbench.collection.validate import build_collection
 from colbench.errors import DataError
 

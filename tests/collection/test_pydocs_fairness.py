@@ -8,8 +8,10 @@ from colbench.collection.pydocs.assemble import (
     MAX_RELEVANT,
     Entry,
     collection,
+    jaccard,
     merged,
     questions,
+    similar_pairs,
 )
 from colbench.collection.pydocs.fairness import (
     content_words,
@@ -20,7 +22,6 @@ from colbench.collection.pydocs.fairness import (
     shingles,
     without_name,
 )
-from colbench.collection.pydocs.similarity import jaccard, similar_pairs
 
 ASK = "Estimate smooth curves from scattered noisy samples."
 BODY = (

@@ -14,7 +14,7 @@ from trying import answer, check_line, fuzz
 
 from colbench.cli.main import main
 from colbench.config.compose import compose_run, resolved
-from colbench.config.composing import quoted
+from colbench.config.folder import quoted
 from colbench.config.overrides import multirun_words, read_words
 from colbench.errors import ConfigError
 from colbench.gate.rules import load_rules

@@ -12,9 +12,8 @@ from trying import answer, fuzz
 from colbench.errors import StorageError
 from colbench.files import json_sha256
 from colbench.gate.baseline import accept, is_baseline, read_baseline, write_baseline
-from colbench.results.per_query import per_query_values
 from colbench.results.schema import QueryInfo
-from colbench.results.store import read_results, write_results
+from colbench.results.store import per_query_values, read_results, write_results
 
 RESULTS, BASELINE, PER_QUERY = "results.json", "baseline of a gate", "values of single queries"
 

@@ -4,7 +4,7 @@ import pytest
 
 from colbench.errors import StorageError
 from colbench.files import sha256_file
-from colbench.results.runs import verified_run
+from colbench.results.store import verified_run
 from colbench.run.model import Ranking, Run
 from colbench.run.trec import write_trec
 

@@ -54,11 +54,20 @@ from __future__ import annotations
 from typing import Literal
 
 from colbench.collection.model import Document, Query
-from colbench.collection.pydocs.assemble import Entry, collection, entries, merged, questions
+from colbench.collection.pydocs.assemble import (
+    SMALL_DOCUMENTS,
+    SMALL_QUERIES,
+    Entry,
+    chosen,
+    collection,
+    drawn,
+    entries,
+    merged,
+    questions,
+)
 from colbench.collection.pydocs.harvest import read_module
 from colbench.collection.pydocs.naming import public_names
 from colbench.collection.pydocs.packages import chosen_packages, source_files, versions
-from colbench.collection.pydocs.sampling import SMALL_DOCUMENTS, SMALL_QUERIES, chosen, drawn
 from colbench.progress import bar
 
 Size = Literal["small", "full"]

@@ -1,9 +1,16 @@
-"""From documented objects to documents, queries and judgments."""
+"""From documented objects to documents, queries and judgments.
+
+Also the `small` collection, a part of the objects chosen by hash and so the same on every machine,
+and the search for pairs of sets that overlap, which does not compare all pairs.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from colbench.collection.model import Document, Query
@@ -19,7 +26,43 @@ from colbench.collection.pydocs.fairness import (
     words,
 )
 from colbench.collection.pydocs.harvest import Documented
-from colbench.collection.pydocs.similarity import jaccard, similar_pairs
+
+
+def jaccard(left: AbstractSet[str], right: AbstractSet[str]) -> float:
+    """Return |left ∩ right| / |left ∪ right|; 0 where both are empty.
+
+    >>> jaccard({"a", "b"}, {"b", "c"})
+    0.3333333333333333
+    """
+    union = len(left | right)
+    return len(left & right) / union if union else 0.0
+
+
+def similar_pairs(sets: Sequence[AbstractSet[str]], threshold: float) -> Iterator[tuple[int, int]]:
+    """Yield every (i, j), j < i, whose Jaccard similarity is at least `threshold`; exact.
+
+    Prefix filtering (Chaudhuri, Ganti, Kaushik, ICDE 2006): with members ordered rarest first,
+    two sets that are this similar share one of their first `n − ⌈threshold · n⌉ + 1` members.
+
+    Args:
+        sets: empty ones are similar to none.
+        threshold: in (0, 1].
+
+    >>> list(similar_pairs([{"a", "b", "c"}, {"d"}, {"a", "b", "c", "e"}], 0.7))
+    [(2, 0)]
+    """
+    frequency = Counter(member for one in sets for member in one)
+    postings: dict[str, list[int]] = {}
+    for i, one in enumerate(sets):
+        rarest = sorted(one, key=lambda member: (frequency[member], member))
+        prefix = rarest[: len(one) - math.ceil(threshold * len(one)) + 1]
+        seen = {j for member in prefix for j in postings.get(member, [])}
+        for j in sorted(seen):
+            if jaccard(one, sets[j]) >= threshold:
+                yield i, j
+        for member in prefix:
+            postings.setdefault(member, []).append(i)
+
 
 SAME_DOCUMENT = 0.8
 """Jaccard similarity of word 3-grams from which two bodies are one document."""
@@ -149,3 +192,38 @@ class _Corpus:
         rarest = min((self._postings.get(one, []) for one in shingles(sought)), key=len)
         phrase = f" {' '.join(sought)} "
         return any(phrase in f" {' '.join(self._texts[place])} " for place in rarest)
+
+
+SMALL_DOCUMENTS = 1050
+"""Objects drawn; about 1,000 are left when near-duplicates are merged."""
+SMALL_QUERIES = 300
+MAX_OF_MODULE = 40
+"""Objects drawn from one source file, so that none makes up a package's whole share."""
+
+
+def drawn(named: Iterable[tuple[str, Documented]], count: int) -> list[Entry]:
+    """Return at most `count` entries of one package, source file by source file.
+
+    Whole files are drawn rather than single objects, so that an object stays among its siblings:
+    they are what makes retrieval hard.
+    """
+    by_file = sorted(named, key=lambda one: (_place(one[1].module), _place(one[0])))
+    taken: Counter[str] = Counter()
+    kept: list[Entry] = []
+    for name, found in by_file:
+        if len(kept) == count:
+            break
+        if taken[found.module] < MAX_OF_MODULE:
+            fitting = list(entries([(name, found)]))
+            taken[found.module] += len(fitting)
+            kept.extend(fitting)
+    return kept
+
+
+def chosen(asked: Iterable[tuple[Entry, list[str]]], count: int) -> list[tuple[Entry, list[str]]]:
+    """Return `count` of the questions."""
+    return sorted(asked, key=lambda one: _place(one[0].name))[:count]
+
+
+def _place(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8")).hexdigest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from colbench.collection.pydocs.attached import PLACEHOLDER
+from colbench.collection.pydocs.harvest import PLACEHOLDER
 
 
 class Prose(NamedTuple):

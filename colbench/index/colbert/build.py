@@ -12,7 +12,7 @@ from colbench.files import ensure_writable
 from colbench.index.colbert.documents import Block, Documents, repeated_ids
 from colbench.index.colbert.lock import LOCK, writing
 from colbench.index.colbert.manifest import FILE_NAME, LEFTOVER, Manifest, write_manifest
-from colbench.index.colbert.pooled import pool_documents
+from colbench.index.colbert.reduction import pool_documents
 from colbench.index.colbert.segment import write_segment
 from colbench.index.colbert.settings import IndexSettings
 from colbench.index.colbert.training import CODEC_FILES, Trained, train

@@ -24,8 +24,7 @@ from pydantic import Field, ValidationError
 from colbench.errors import StorageError
 from colbench.files import sha256_file, write_json
 from colbench.index.colbert.settings import IndexSettings
-from colbench.settings import Settings
-from colbench.validation import explain
+from colbench.settings import Settings, explain
 
 FORMAT = "colbench-colbert-index"
 VERSION = 1

@@ -21,7 +21,7 @@ from colbench.files import json_sha256, write_json
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
-from colbench.index.colbert.pooled import pool_documents, pooled_before
+from colbench.index.colbert.reduction import pool_documents, pooled_before
 from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.index.maxsim import MaxSimScanner
@@ -29,11 +29,9 @@ from colbench.index.size import IndexSize
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
-from colbench.retriever.document_search import DocumentSearch
-from colbench.retriever.exhaustive import read_hits, search_all, write_hits
+from colbench.retriever.exhaustive import build_token_index, read_hits, search_all, write_hits
 from colbench.retriever.hits import Hits
-from colbench.retriever.index_documents import documents_for_index
-from colbench.retriever.token_vectors import build_token_index
+from colbench.retriever.index_documents import DocumentSearch, documents_for_index
 
 
 class ColbertSettings(SystemSettings):

@@ -20,9 +20,8 @@ from colbench.index.size import IndexSize
 from colbench.index.tokens import Precision
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
-from colbench.retriever.exhaustive import search_all
+from colbench.retriever.exhaustive import build_token_index, search_all
 from colbench.retriever.hits import Hits
-from colbench.retriever.token_vectors import build_token_index
 
 _GEMM_TRIALS = 3
 

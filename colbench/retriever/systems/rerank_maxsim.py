@@ -15,8 +15,8 @@ from colbench.index.maxsim import score_documents
 from colbench.index.size import IndexSize
 from colbench.index.tokens import TokenIndex
 from colbench.retriever.chunks import Chunks
+from colbench.retriever.exhaustive import build_token_index
 from colbench.retriever.rerank import Reranker, RerankSettings
-from colbench.retriever.token_vectors import build_token_index
 
 
 class RerankMaxSimSettings(RerankSettings):

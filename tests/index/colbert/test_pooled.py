@@ -7,8 +7,7 @@ from synthetic import ENCODER, as_documents, contents, random_documents, unit
 from colbench.errors import ConfigError, DataError
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Block, Documents
-from colbench.index.colbert.pooled import pool_documents
-from colbench.index.colbert.reduction import pool_tokens
+from colbench.index.colbert.reduction import pool_documents, pool_tokens
 from colbench.index.colbert.settings import IndexSettings
 
 DIMS = 16
