@@ -102,7 +102,7 @@ LEAN = """
 
     def test_lean():
         loaded = {name for name in sys.modules if name.startswith("colbench")}
-        assert loaded == {"colbench", "colbench.cli", "colbench.gate.pytest_plugin"}
+        assert loaded == {"colbench", "colbench.gate", "colbench.gate.pytest_plugin"}
         assert not {"numpy", "torch", "pydantic", "hydra", "rich"} & set(sys.modules)
 """
 
