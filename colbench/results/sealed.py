@@ -89,20 +89,21 @@ def verified(content: dict[str, Any], path: Path, *, renew: str) -> dict[str, An
 
 
 def _layout(value: Any, margin: str = "") -> str:
-    """Return indented JSON in which a list of plain values stands on one line.
+    """Return indented JSON in which a list or an object of plain values stands on one line.
 
-    >>> print(_layout({"a": [1, 2], "b": [[1], []]}))
+    >>> print(_layout({"a": [1, 2], "b": [[1], {"c": 2, "d": 3}]}))
     {
       "a": [1, 2],
       "b": [
         [1],
-        []
+        {"c": 2, "d": 3}
       ]
     }
     """
-    if not isinstance(value, dict | list) or not value:
+    if not isinstance(value, dict | list):
         return _plain(value)
-    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+    inside = value.values() if isinstance(value, dict) else value
+    if not any(isinstance(item, dict | list) for item in inside):
         return _plain(value)
     inner = margin + "  "
     if isinstance(value, dict):
