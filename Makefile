@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 STANFORD ?= .venv-stanford
 EXAMPLES ?= 4000
 
-.PHONY: quickstart test gate check faults fidelity fuzz install clean
+.PHONY: quickstart test gate check faults fidelity fuzz results-site install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
@@ -37,6 +37,10 @@ fuzz: $(READY)
 	COLBENCH_QUIET=1 COLBENCH_FUZZ_EXAMPLES=$(EXAMPLES) \
 		$(BIN)/python -m pytest -q -o timeout=0 tests/fuzz
 
+# Pages, pictures and tables of the committed results, from their JSON: results-site/index.html.
+results-site: $(READY)
+	$(BIN)/python -m benchmarks.results_site results-site
+
 install: $(READY)
 
 # ranx and our kernels compile with numba at first use; the compiled code is kept beside them.
@@ -52,4 +56,4 @@ $(STANFORD)/.ready: tests/fidelity/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(STANFORD) build dist
+	rm -rf $(VENV) $(STANFORD) build dist results-site
