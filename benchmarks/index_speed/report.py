@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.index_speed.record import EngineResult, IndexSpeed, SearchResult
 from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
+from colbench.report.charts.draw import compact
 from colbench.report.gfm import code, table, text
 from colbench.report.rows import size, three_digits
 
@@ -21,7 +22,7 @@ def write_picture(results: IndexSpeed, stem: Path) -> None:
 
     specification = tradeoff(results).configure(aria=False).to_dict()
     with atomic_write(stem.with_suffix(".svg")) as stream:
-        stream.write(vl_convert.vegalite_to_svg(specification))
+        stream.write(compact(vl_convert.vegalite_to_svg(specification)))
     with atomic_write(stem.with_suffix(".png"), "wb") as stream:
         stream.write(vl_convert.vegalite_to_png(specification, scale=2))
 
