@@ -29,7 +29,7 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
     # What a reader will find: tuples have become lists then, and all keys strings.
     plain = json.loads(_plain(content))
     with atomic_write(path) as stream:
-        stream.write(_layout({KEY: json_sha256(plain), **plain}) + "\n")
+        stream.write(layout({KEY: json_sha256(plain), **plain}) + "\n")
 
 
 def read_sealed(path: Path, *, what: str, renew: str) -> dict[str, Any]:
@@ -88,16 +88,16 @@ def verified(content: dict[str, Any], path: Path, *, renew: str) -> dict[str, An
     return rest
 
 
-def _layout(value: Any, margin: str = "") -> str:
+def layout(value: Any, margin: str = "") -> str:
     """Return indented JSON in which a list or an object of plain values stands on one line.
 
-    >>> print(_layout({"a": [1, 2], "b": [[1], {"c": 2, "d": 3}]}))
+    >>> print(layout({"a": [1, 2], "b": [[1], {"c": 2, "d": 3}]}))
     {
-      "a": [1, 2],
-      "b": [
-        [1],
-        {"c": 2, "d": 3}
-      ]
+     "a": [1,2],
+     "b": [
+      [1],
+      {"c":2,"d":3}
+     ]
     }
     """
     if not isinstance(value, dict | list):
@@ -105,14 +105,14 @@ def _layout(value: Any, margin: str = "") -> str:
     inside = value.values() if isinstance(value, dict) else value
     if not any(isinstance(item, dict | list) for item in inside):
         return _plain(value)
-    inner = margin + "  "
+    inner = margin + " "
     if isinstance(value, dict):
-        lines = [f"{_plain(str(key))}: {_layout(item, inner)}" for key, item in value.items()]
+        lines = [f"{_plain(str(key))}: {layout(item, inner)}" for key, item in value.items()]
     else:
-        lines = [_layout(item, inner) for item in value]
+        lines = [layout(item, inner) for item in value]
     start, end = "{}" if isinstance(value, dict) else "[]"
     return f"{start}\n{inner}" + f",\n{inner}".join(lines) + f"\n{margin}{end}"
 
 
 def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
