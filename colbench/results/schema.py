@@ -150,8 +150,10 @@ class DocumentInfo(Record):
     """A document that the report shows."""
 
     id: str
-    title: str
-    text: str = Field(description="the beginning of it")
+    title: str = Field(
+        "", description="its beginning; empty where it is left out, as `text` may be"
+    )
+    text: str = Field("", description="the beginning of it")
 
 
 class SweepInfo(Record):

@@ -1,0 +1,103 @@
+"""What is committed of a measurement: every value, but few of the collection's texts.
+
+    python -m benchmarks.committed results/scifact results/sweep_search_scifact
+
+The beginnings of documents that a report shows are two thirds of a `results.json`. They measure
+nothing, belong to the collection and come back with it, by their ids, when the command is repeated.
+They stay for the queries on which systems differ most, so that a page still shows what it can show;
+of a sweep, whose page shows none, for no query.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from colbench.errors import ColbenchError, StorageError
+from colbench.files import atomic_write
+from colbench.results.sealed import KEY, layout, read_object, verified, write_sealed
+from colbench.results.store import FILE_NAME
+
+SHOWN = 10
+"""Queries whose documents keep their texts."""
+NOTE = (
+    f"Texts of documents are held for the {SHOWN} queries on which systems differ most; those of "
+    "the others are in the collection."
+)
+_TABLE = "sweep.json"  # not tracked: made of results.json
+_RENEW = "run the experiment again"
+
+
+def commit_ready(folder: Path) -> None:
+    """Write every JSON file below `folder` again: `results.json` with fewer texts, all compactly.
+
+    Raises:
+        StorageError: there is none, or one of them is damaged or cannot be written.
+    """
+    files = [file for file in sorted(folder.rglob("*.json")) if file.name != _TABLE]
+    if not files:
+        raise StorageError(f"{folder} holds no JSON: give the folder of a measurement")
+    for file in files:
+        content = read_object(file, what="results of colbench", renew=_RENEW)
+        if KEY in content:
+            content = verified(content, file, renew=_RENEW)
+            write_sealed(file, with_few_texts(content) if file.name == FILE_NAME else content)
+        else:
+            with atomic_write(file) as stream:
+                stream.write(layout(content) + "\n")
+
+
+def with_few_texts(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of `results.json` with the texts of `SHOWN` queries' documents only."""
+    if not results.get("documents"):
+        return results
+    kept = set() if results["sweep"] else _shown(results)
+    documents = [
+        document if place in kept or document["id"] in kept else {"id": document["id"]}
+        for place, document in enumerate(results["documents"])
+    ]
+    if documents == results["documents"]:
+        return results
+    notes = results["notes"] if results["sweep"] else [*results["notes"], NOTE]
+    return {**results, "documents": documents, "notes": notes}
+
+
+def _shown(results: dict[str, Any]) -> set[int | str]:
+    """Return places of the documents that were found, and ids of those that are judged."""
+    systems = [system for system in results["systems"] if system["per_query"] and system["top"]]
+    measure = results["measures"][0]
+
+    def apart(query: int) -> float:
+        values = [system["per_query"][measure][query] for system in systems]
+        return max(values) - min(values) if values else 0.0
+
+    held = [place for place, query in enumerate(results["queries"]) if query["judged"] is not None]
+    chosen = sorted(held, key=lambda query: -apart(query))[:SHOWN]
+    found = {
+        document for system in systems for query in chosen for document in system["top"][query]
+    }
+    return found | {
+        document for query in chosen for document in results["queries"][query]["judged"]
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rewrite the folders named; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.committed", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("folders", type=Path, nargs="+", help="folders of measurements")
+    options = parser.parse_args(arguments)
+    try:
+        for folder in options.folders:
+            commit_ready(folder)
+    except ColbenchError as error:
+        print(f"committed: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
