@@ -93,7 +93,7 @@ def build_site(results: Path, site: Path) -> list[Made]:
 
 def measurements(results: Path) -> Iterator[Path]:
     """Yield the JSON files that have a report, sorted; runs that are not committed are left out."""
-    for file in sorted(results.rglob("*.json")):
+    for file in sorted(results.rglob("*.json"), key=lambda file: file.parent):
         inside = file.relative_to(results).parts
         if file.name in WRITERS and "runs" not in inside and not any(p[0] == "." for p in inside):
             yield file
@@ -189,6 +189,7 @@ table { display: block; overflow-x: auto; border-collapse: collapse; font-size: 
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; font-variant-numeric: tabular-nums; }
 th { background: var(--surface); }
+.date { white-space: nowrap; }
 code { font-size: .875em; }
 img { max-width: 100%; }
 </style>
@@ -201,7 +202,7 @@ img { max-width: 100%; }
 <tbody>
 {% for row in rows %}
 <tr><td><a href="{{ row.folder | urlencode }}/{{ page }}">{{ row.folder }}</a></td>
-<td>{{ row.title }}</td><td>{{ row.created[:10] }}</td><td><code>{{ row.command }}</code></td></tr>
+<td>{{ row.title }}</td><td class="date">{{ row.created[:10] }}</td><td><code>{{ row.command }}</code></td></tr>
 {% endfor %}
 </tbody>
 </table>
