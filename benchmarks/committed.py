@@ -54,20 +54,22 @@ def with_few_texts(results: dict[str, Any]) -> dict[str, Any]:
     """Return the content of `results.json` with the texts of `SHOWN` queries' documents only."""
     if not results.get("documents"):
         return results
-    kept = set() if results["sweep"] else _shown(results)
+    kept = set() if results.get("sweep") else _shown(results)
     documents = [
         document if place in kept or document["id"] in kept else {"id": document["id"]}
         for place, document in enumerate(results["documents"])
     ]
     if documents == results["documents"]:
         return results
-    notes = results["notes"] if results["sweep"] else [*results["notes"], NOTE]
+    notes = results["notes"] if results.get("sweep") else [*results["notes"], NOTE]
     return {**results, "documents": documents, "notes": notes}
 
 
 def _shown(results: dict[str, Any]) -> set[int | str]:
     """Return places of the documents that were found, and ids of those that are judged."""
-    systems = [system for system in results["systems"] if system["per_query"] and system["top"]]
+    systems = [
+        system for system in results["systems"] if system.get("per_query") and system.get("top")
+    ]
     measure = results["measures"][0]
 
     def apart(query: int) -> float:

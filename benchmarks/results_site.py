@@ -202,7 +202,8 @@ img { max-width: 100%; }
 <tbody>
 {% for row in rows %}
 <tr><td><a href="{{ row.folder | urlencode }}/{{ page }}">{{ row.folder }}</a></td>
-<td>{{ row.title }}</td><td class="date">{{ row.created[:10] }}</td><td><code>{{ row.command }}</code></td></tr>
+<td>{{ row.title }}</td><td class="date">{{ row.created[:10] }}</td>
+<td><code>{{ row.command }}</code></td></tr>
 {% endfor %}
 </tbody>
 </table>

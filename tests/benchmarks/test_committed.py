@@ -1,0 +1,96 @@
+"""What is committed of a measurement holds every value, and texts for few queries."""
+
+import json
+
+import pytest
+
+from benchmarks import committed
+from benchmarks.committed import commit_ready, main, with_few_texts
+from colbench.report.html.page import render_html
+from colbench.results.schema import DocumentInfo, QueryInfo
+from colbench.results.store import read_results, write_results
+
+VALUES = {"bm25": [0.2, 1.0, 0.75], "colbert_exact": [0.9, 1.0, 0.25]}
+TOP = {"bm25": [[1, 0], [2], [4]], "colbert_exact": [[0, 1], [2], [4]]}
+
+
+@pytest.fixture
+def results(example_results, monkeypatch):
+    """Three queries, the first of which sets the systems furthest apart; d3 is judged for it."""
+    monkeypatch.setattr(committed, "SHOWN", 1)
+    systems = [
+        system.model_copy(
+            update={
+                "per_query": dict.fromkeys(example_results.measures, VALUES[system.name]),
+                "top": TOP[system.name],
+            }
+        )
+        if system.status == "ok"
+        else system
+        for system in example_results.systems
+    ]
+    judged = ({"d1": 1, "d3": 1}, {"d2": 0}, {"d4": 1})
+    return example_results.model_copy(
+        update={
+            "systems": systems,
+            "queries": [
+                QueryInfo(id=f"q{n}", text=f"query {n}", relevant=1, judged=judged[n])
+                for n in range(3)
+            ],
+            "documents": [
+                DocumentInfo(id=f"d{n}", title=f"title {n}", text=f"text {n}") for n in range(5)
+            ],
+        }
+    )
+
+
+def test_texts_stay_for_the_query_that_sets_systems_apart_and_all_values_do(results, tmp_path):
+    write_results(results, tmp_path)
+    commit_ready(tmp_path)
+    found = read_results(tmp_path)
+    assert [document.text for document in found.documents] == ["text 0", "text 1", "", "text 3", ""]
+    assert [document.id for document in found.documents] == ["d0", "d1", "d2", "d3", "d4"]
+    assert found.notes == [*results.notes, committed.NOTE]
+    same = {"documents": results.documents, "notes": results.notes}
+    assert found.model_copy(update=same) == results
+    assert "d4" in render_html([found])
+
+
+def test_a_second_time_changes_nothing(results, tmp_path):
+    file = write_results(results, tmp_path)
+    commit_ready(tmp_path)
+    once = file.read_bytes()
+    commit_ready(tmp_path)
+    assert file.read_bytes() == once
+
+
+def test_a_sweep_keeps_no_text_and_needs_no_note(results):
+    content = {**results.model_dump(mode="json"), "sweep": {"system": "colbert"}}
+    found = with_few_texts(content)
+    assert found["documents"] == [{"id": f"d{n}"} for n in range(5)]
+    assert found["notes"] == results.notes
+
+
+def test_results_without_documents_stay_as_they_are(example_results):
+    content = example_results.model_dump(mode="json")
+    assert with_few_texts(content) == content
+
+
+def test_values_of_queries_are_laid_out_anew(tmp_path):
+    file = tmp_path / "per_query" / "bm25.json"
+    file.parent.mkdir()
+    values = {"ndcg@10": {"1": 0.1 + 0.2, "é": 1e-320}}
+    file.write_text(json.dumps(values, indent=8), encoding="utf-8")
+    commit_ready(tmp_path)
+    text = file.read_text(encoding="utf-8")
+    assert json.loads(text) == values and text.count("\n") == 3 and "é" in text
+
+
+def test_a_damaged_file_is_refused_and_left_alone(results, tmp_path, capsys):
+    file = write_results(results, tmp_path)
+    damaged = file.read_text(encoding="utf-8").replace("made/up", "made/down")
+    file.write_text(damaged, encoding="utf-8")
+    assert main([str(tmp_path)]) == 2
+    assert "changed or damaged" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == damaged
+    assert main([str(tmp_path / "nowhere")]) == 2
