@@ -20,7 +20,7 @@ def write_picture(results: IndexSpeed, stem: Path) -> None:
     """Write `<stem>.svg` and `<stem>.png`."""
     import vl_convert
 
-    specification = tradeoff(results).configure(aria=False).to_dict()
+    specification = tradeoff(results).to_dict()
     with atomic_write(stem.with_suffix(".svg")) as stream:
         stream.write(compact(vl_convert.vegalite_to_svg(specification)))
     with atomic_write(stem.with_suffix(".png"), "wb") as stream:

@@ -8,6 +8,7 @@ from typing import Any
 from colbench.report.charts.theme import FONT, LIGHT, configuration
 
 _TAG = re.compile(r"<[^>]*>")
+_TOLD = re.compile(r' (?:role|aria-\w+)="[^"]*"')
 _FINE = re.compile(r"\d+\.\d{3,}")
 _FONT = f' font-family="{FONT}"'
 
@@ -23,11 +24,7 @@ def specification(chart: Any) -> dict[str, Any]:
 
 
 def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
-    """Return (SVG, PNG at twice the size) of an Altair chart, dark on white, with a title.
-
-    The SVG describes no mark to a screen reader: where it is shown, as an image, only the image's
-    alternative text reaches one, and the descriptions would double the file.
-    """
+    """Return (SVG, PNG at twice the size) of an Altair chart, dark on white, with a title."""
     import vl_convert
 
     drawn = specification(chart)
@@ -40,7 +37,7 @@ def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
         "subtitlePadding": 4,
         "offset": 12,
     }
-    drawn["config"] = {**configuration(LIGHT, background=LIGHT.paper), "aria": False}
+    drawn["config"] = configuration(LIGHT, background=LIGHT.paper)
     drawn["padding"] = 12
     version = vega_lite_version()
     svg = compact(vl_convert.vegalite_to_svg(drawn, vl_version=version))
@@ -50,11 +47,12 @@ def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
 def compact(svg: str) -> str:
     """Return the same picture in fewer bytes: the font named once, hundredths of a pixel.
 
-    Only tags are touched, and their values hold no text: a picture describes no mark.
+    Only tags are touched. What they tell a screen reader goes: where an SVG is shown, as an image,
+    only the image's alternative text reaches one. The other values in them hold no text.
     """
 
     def shorter(tag: re.Match[str]) -> str:
-        found = _FINE.sub(lambda number: f"{float(number[0]):.2f}", tag[0])
+        found = _FINE.sub(lambda number: f"{float(number[0]):.2f}", _TOLD.sub("", tag[0]))
         return found.replace(' opacity="1"', "").replace(_FONT, "")
 
     start, end, rest = _TAG.sub(shorter, svg).partition(">")
