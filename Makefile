@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 STANFORD ?= .venv-stanford
 EXAMPLES ?= 4000
 
-.PHONY: quickstart test gate check faults fidelity fuzz results-site install clean
+.PHONY: quickstart test gate check faults fidelity fuzz install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
@@ -28,6 +28,11 @@ check: $(READY)
 faults: $(READY)
 	COLBENCH_FAULT_TRIALS=30 $(BIN)/python -m pytest -q tests/faults
 
+# Pages, pictures and tables of the committed results, from their JSON: results-site/index.html.
+.PHONY: results-site
+results-site: $(READY)
+	$(BIN)/python -m benchmarks.results_site results-site
+
 # The codec against the authors' implementation, which has an environment of its own.
 fidelity: $(READY) $(STANFORD)/.ready
 	COLBENCH_STANFORD_PYTHON=$(abspath $(STANFORD))/bin/python $(BIN)/python -m pytest -q tests/fidelity
@@ -36,10 +41,6 @@ fidelity: $(READY) $(STANFORD)/.ready
 fuzz: $(READY)
 	COLBENCH_QUIET=1 COLBENCH_FUZZ_EXAMPLES=$(EXAMPLES) \
 		$(BIN)/python -m pytest -q -o timeout=0 tests/fuzz
-
-# Pages, pictures and tables of the committed results, from their JSON: results-site/index.html.
-results-site: $(READY)
-	$(BIN)/python -m benchmarks.results_site results-site
 
 install: $(READY)
 
@@ -56,4 +57,4 @@ $(STANFORD)/.ready: tests/fidelity/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(STANFORD) build dist results-site
+	rm -rf $(VENV) $(STANFORD) build dist

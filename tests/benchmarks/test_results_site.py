@@ -110,7 +110,7 @@ def test_runs_that_are_not_committed_are_left_out(tmp_path):
     assert list(measurements(results)) == [results / TRAINED / "train.json"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_committed_folder_has_a_page_and_the_report_it_should_have(tmp_path):
     made = build_site(RESULTS, tmp_path)
     listed = re.findall(r"\]\(([\w/-]+)/report\.md\)", (RESULTS / "README.md").read_text())

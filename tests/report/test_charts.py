@@ -46,6 +46,20 @@ def tables(chart):
     return found
 
 
+def test_a_picture_is_compact_and_its_words_are_untouched():
+    words = 'at 0.123456 ms > "x" opacity="1"'
+    data = altair.InlineData(values=[{"ms": 0.123456789, "name": words}])
+    chart = (
+        altair.Chart(data).mark_point().encode(x="ms:Q", y=altair.Y("name:N").axis(labelLimit=0))
+    )
+    svg, png = picture(chart, words, "subtitle")
+    assert texts(svg).count(words) == 2
+    tags = "".join(re.findall("<[^>]*>", svg))
+    assert not re.search(r"\d\.\d{3}", tags) and ' opacity="1"' not in tags
+    assert tags.count("font-family=") == 1 and "aria-" not in tags
+    assert png.startswith(b"\x89PNG")
+
+
 def named(results, **names):
     """Return the results with systems renamed."""
     systems = [
@@ -211,17 +225,3 @@ def test_results_without_measurements_have_no_pictures(example_results, tmp_path
     assert write_pictures(results, tmp_path) == []
     assert list(tmp_path.iterdir()) == []
     assert "## Plots" not in render_markdown(results, [])
-
-
-def test_a_picture_is_compact_and_its_words_are_untouched():
-    words = 'at 0.123456 ms > "x" opacity="1"'
-    data = altair.InlineData(values=[{"ms": 0.123456789, "name": words}])
-    chart = (
-        altair.Chart(data).mark_point().encode(x="ms:Q", y=altair.Y("name:N").axis(labelLimit=0))
-    )
-    svg, png = picture(chart, words, "subtitle")
-    assert texts(svg).count(words) == 2
-    tags = "".join(re.findall("<[^>]*>", svg))
-    assert not re.search(r"\d\.\d{3}", tags) and ' opacity="1"' not in tags
-    assert tags.count("font-family=") == 1 and "aria-" not in tags
-    assert png.startswith(b"\x89PNG")
