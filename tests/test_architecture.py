@@ -9,7 +9,17 @@ import colbench
 
 PACKAGE = Path(colbench.__file__).parent
 LAYERS = [
-    {"errors", "files", "progress", "settings", "validation"},
+    {
+        "digests",
+        "errors",
+        "files",
+        "locks",
+        "progress",
+        "records",
+        "settings",
+        "timing",
+        "validation",
+    },
     {"collection"},
     {"encoder"},
     {"index"},

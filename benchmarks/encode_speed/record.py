@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from colbench.results.origin import CollectionInfo, Environment, Record
+from colbench.records import Record
+from colbench.results.origin import CollectionInfo, Environment
 from colbench.results.schema import Significance
 
 FILE_NAME = "encode_speed.json"

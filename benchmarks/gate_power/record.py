@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from colbench.results.origin import CollectionInfo, Environment, Record
+from colbench.records import Record
+from colbench.results.origin import CollectionInfo, Environment
 
 FILE_NAME = "gate_power.json"
 SCHEMA_VERSION = 1

@@ -40,7 +40,6 @@ from colbench.experiment.alone import alone
 from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.measurement import other_processes
-from colbench.files import write_json
 from colbench.progress import note
 from colbench.results.sealed import read_sealed, write_sealed
 
@@ -89,7 +88,7 @@ class Conductor:
         growth = [GrowthPoint.model_validate(point) for point in points]
         engines += [self._peer(name) for name in self.speed.peers]
         results = self._results(machine, engines, growth)
-        write_json(self.root / RESULT_FILE, results.model_dump(mode="json"))
+        write_sealed(self.root / RESULT_FILE, results.model_dump(mode="json"))
         write_index_speed_report(results, self.root)
         return results, self.root
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from colbench.records import Record
 from colbench.results.schema import CollectionInfo, Environment
 
 FILE_NAME = "index_speed.json"
 SCHEMA_VERSION = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StageCost(_Record):
+class StageCost(Record):
     """One stage of a search: medians over the timed queries."""
 
     stage: str
@@ -27,7 +24,7 @@ class StageCost(_Record):
     floor_ms: float = Field(description="the larger of both at the machine's measured rates")
 
 
-class SearchResult(_Record):
+class SearchResult(Record):
     """One engine with one search setting."""
 
     name: str
@@ -44,7 +41,7 @@ class SearchResult(_Record):
     stages: list[StageCost] = Field(default_factory=list)
 
 
-class EngineResult(_Record):
+class EngineResult(Record):
     """One engine: one index, several searches."""
 
     engine: str
@@ -67,7 +64,7 @@ class EngineResult(_Record):
     searches: list[SearchResult] = Field(default_factory=list)
 
 
-class GrowthPoint(_Record):
+class GrowthPoint(Record):
     """Our index at one size."""
 
     tokens: int
@@ -77,7 +74,7 @@ class GrowthPoint(_Record):
     p50_ms: float
 
 
-class Machine(_Record):
+class Machine(Record):
     """What the machine can do, measured in the same run."""
 
     fp32_gigaops: float = Field(description="matrix product in float32, 10^9 operations a second")
@@ -90,7 +87,7 @@ class Machine(_Record):
     product_bf16_ms: float = Field(description="the same in bfloat16")
 
 
-class IndexSpeed(_Record):
+class IndexSpeed(Record):
     """The whole of `index_speed.json`."""
 
     schema_version: int = SCHEMA_VERSION

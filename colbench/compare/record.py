@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from colbench.results.origin import CollectionInfo, Record
+from colbench.records import Record
+from colbench.results.origin import CollectionInfo
 
 COMPARISON_VERSION = 1
 

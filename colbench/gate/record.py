@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from colbench.compare.record import Change, MovedQuery
-from colbench.results.origin import CollectionInfo, Record
+from colbench.records import Record
+from colbench.results.origin import CollectionInfo
 
 GATE_VERSION = 1
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from colbench.files import write_json
+from colbench.records import Record
 
 FILE_NAME = "reproduction.json"
 REPRODUCTION_VERSION = 1
@@ -19,11 +20,7 @@ REPRODUCTION_VERSION = 1
 Status = Literal["reproduced", "differs", "not_run"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SourceInfo(_Record):
+class SourceInfo(Record):
     """Where a figure was published."""
 
     title: str
@@ -33,7 +30,7 @@ class SourceInfo(_Record):
     )
 
 
-class SettingDifference(_Record):
+class SettingDifference(Record):
     """A setting that was published and is not what was measured."""
 
     setting: str
@@ -41,7 +38,7 @@ class SettingDifference(_Record):
     measured: Any
 
 
-class OtherFigure(_Record):
+class OtherFigure(Record):
     """Another published figure of the same model, dataset and metric."""
 
     id: str
@@ -49,7 +46,7 @@ class OtherFigure(_Record):
     source: str
 
 
-class Comparison(_Record):
+class Comparison(Record):
     """One published figure. Fields from `measured` to `system` are null where nothing ran."""
 
     id: str
@@ -83,7 +80,7 @@ class Comparison(_Record):
     source: SourceInfo
 
 
-class AverageComparison(_Record):
+class AverageComparison(Record):
     """One published mean over collections."""
 
     id: str
@@ -103,7 +100,7 @@ class AverageComparison(_Record):
     source: SourceInfo
 
 
-class MeasuredRun(_Record):
+class MeasuredRun(Record):
     """Results that figures were compared with."""
 
     folder: str = Field(description="relative to this file where it lies below")
@@ -118,7 +115,7 @@ class MeasuredRun(_Record):
     git_commit: str | None
 
 
-class Counts(_Record):
+class Counts(Record):
     """How many single figures have which status."""
 
     reproduced: int
@@ -127,7 +124,7 @@ class Counts(_Record):
     not_run: int
 
 
-class Reproduction(_Record):
+class Reproduction(Record):
     """The whole of `reproduction.json`."""
 
     schema_version: int = REPRODUCTION_VERSION

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from colbench.records import Record
 from colbench.results.origin import CollectionInfo as CollectionInfo
 from colbench.results.origin import Environment as Environment
-from colbench.results.origin import Record
 from colbench.results.origin import SampleInfo as SampleInfo
 
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from colbench.results.origin import CollectionInfo, Environment, Record
+from colbench.records import Record
+from colbench.results.origin import CollectionInfo, Environment
 
 FILE_NAME = "train.json"
 SCHEMA_VERSION = 1

@@ -18,6 +18,7 @@ from benchmarks.index_speed.vectors import VectorFiles
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
 from colbench.errors import ConfigError
+from colbench.results.sealed import read_sealed
 
 DIMS = 16
 MACHINE = Machine(
@@ -184,8 +185,8 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
         conductor, "compose_run", lambda _: type("Composed", (), {"dataset": small})()
     )
     results, folder = Conductor(compose_run(words), ["colbench", "run"]).run()
-    written = (folder / "index_speed.json").read_text(encoding="utf-8")
-    assert IndexSpeed.model_validate_json(written) == results
+    file = folder / "index_speed.json"
+    assert IndexSpeed.model_validate(read_sealed(file, what="", renew="")) == results
     ours, peer = results.engines
     assert ours.engine == "colbench" and len(ours.searches) == len(
         compose_run(words).index_speed.searches
