@@ -3,7 +3,7 @@
 Data flows one way, and the folders are the layers, lowest first; a layer imports only those
 before it:
 
-    collection → encoder → index → retriever → run → measures → results → report
+    collection → encoder → index → run → measures → retriever → results → report
                                                       config, experiment, cli stand on top
 """
 

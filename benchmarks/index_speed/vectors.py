@@ -15,13 +15,13 @@ from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import EmbeddingCache, embed_documents
 from colbench.errors import StorageError
 from colbench.files import atomic_write, sha256_file, write_npy
+from colbench.hits import Hits, tie_ranks
 from colbench.index.colbert.documents import Documents, cuts
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.tokens import TokenIndex
 from colbench.measures.effectiveness import evaluate
 from colbench.results.sealed import read_sealed, write_sealed
 from colbench.retriever.exhaustive import search_all
-from colbench.retriever.hits import Hits, tie_ranks
 from colbench.run.model import Run
 
 _BLOCK = 65_536

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.settings import EncoderSettings, Form
-
-Vectors = NDArray[np.float32]
-"""shape (vectors, dims): one row a token, or a single row for a pooled text."""
+from colbench.vectors import Vectors
 
 
 class Arithmetic(NamedTuple):

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.backends.runtime import autocast
-from colbench.encoder.base import Arithmetic, Vectors
+from colbench.encoder.base import Arithmetic
 from colbench.encoder.settings import Form
 from colbench.encoder.tokens import prompt_of
+from colbench.vectors import Vectors
 
 
 def plan_batches(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:

@@ -14,7 +14,7 @@ from colbench.encoder.backends.accelerate import accelerate, describe_arithmetic
 from colbench.encoder.backends.devices import encode_on
 from colbench.encoder.backends.precision import choose_arithmetic
 from colbench.encoder.backends.runtime import check_finite, code_folders, first_device
-from colbench.encoder.base import Arithmetic, Encoder, Vectors
+from colbench.encoder.base import Arithmetic, Encoder
 from colbench.encoder.batches import (
     TokenCounter,
     count_flops,
@@ -29,6 +29,7 @@ from colbench.encoder.loading.assemble import assemble, describe_lengths
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.encoder.tokens import document_tokens, query_tokens
+from colbench.vectors import Vectors
 
 _CPU_TOKENS = 4096
 _GPU_TOKENS = 131_072

@@ -15,6 +15,7 @@ from colbench.experiment.encodings import encoding_infos
 from colbench.experiment.environment import usable_cores
 from colbench.experiment.job import SystemReply, SystemTask
 from colbench.experiment.output import step_path
+from colbench.hits import Hits
 from colbench.index.size import IndexSize
 from colbench.measures.calibration import calibrate
 from colbench.measures.latency import LatencyReport, measure_latency
@@ -22,7 +23,6 @@ from colbench.measures.memory import peak_rss_bytes
 from colbench.progress import note
 from colbench.results.schema import Calibration, Distribution, IndexInfo, Latency
 from colbench.retriever.base import Retriever, Workbench
-from colbench.retriever.hits import Hits
 from colbench.retriever.registry import make_system
 from colbench.run.model import Run, fetch_depth
 from colbench.run.trec import write_trec

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
+from colbench.hits import Hits, tie_ranks
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
@@ -20,7 +21,6 @@ from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import Arithmetic, IndexSettings, SearchSettings
 from colbench.index.maxsim import score_matrix
 from colbench.measures.effectiveness import warm_up
-from colbench.retriever.hits import Hits, tie_ranks
 from colbench.retriever.systems.rrf import fuse_hits
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from colbench.collection.load import load_collection
 from colbench.collection.model import Collection, SelfHits
 from colbench.config.settings import RunSettings
-from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.base import Encoder
 from colbench.encoder.cache.filling import storage_dtype
 from colbench.encoder.cache.store import EmbeddingCache, cached_documents
 from colbench.encoder.models import load_encoder
@@ -21,10 +21,11 @@ from colbench.encoder.settings import Form
 from colbench.errors import ConfigError
 from colbench.explain.alignment import align
 from colbench.explain.record import ExplainedDocument, Explanation
+from colbench.hits import tie_ranks
 from colbench.index.maxsim import score_matrix
 from colbench.progress import note
 from colbench.retriever.chunks import Chunks, best_chunks
-from colbench.retriever.hits import tie_ranks
+from colbench.vectors import Vectors
 
 _MOST_DOCUMENTS = 2
 _BLOCK = 65_536

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colbench.encoder.base import Vectors
 from colbench.index.maxsim_device import DeviceScan
 from colbench.index.tiles import cuts, starts
 from colbench.index.tokens import TokenIndex, widen
+from colbench.vectors import Vectors
 
 _TILE_DOCUMENT_TOKENS = 2048
 _TILE_QUERY_TOKENS = 512

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colbench.encoder.base import Vectors
 from colbench.index.device import memory_of, room, upload
 from colbench.index.tiles import cuts, starts
 from colbench.index.tokens import LEVELS, TokenIndex
+from colbench.vectors import Vectors
 
 _TILE_BYTES = 256 << 20
 _TILE_QUERY_TOKENS = 4096

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.encoder.base import Vectors
+from colbench.vectors import Vectors
 
 
 def starts(matrices: Sequence[Vectors]) -> NDArray[np.int64]:

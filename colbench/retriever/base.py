@@ -23,10 +23,10 @@ from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import EmbeddingCache, Embeddings, EncodeStats, embed_documents
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
+from colbench.hits import Hits, tie_ranks
 from colbench.index.device import search_device
 from colbench.index.size import IndexSize
 from colbench.retriever.chunks import Chunks
-from colbench.retriever.hits import Hits, tie_ranks
 from colbench.settings import Settings
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
 from colbench.encoder.settings import EncoderSettings
-from colbench.retriever.hits import Hits, top_k
+from colbench.hits import Hits, top_k
 
 
 @dataclass(frozen=True)

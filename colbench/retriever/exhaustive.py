@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.encoder.base import Vectors
 from colbench.encoder.cache.store import Embeddings
 from colbench.files import atomic_write
+from colbench.hits import Hits
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.tokens import Precision, TokenIndex
 from colbench.retriever.chunks import best_chunks
-from colbench.retriever.hits import Hits
+from colbench.vectors import Vectors
 
 _BLOCK = 65_536
 

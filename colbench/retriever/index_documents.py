@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.base import Encoder
 from colbench.encoder.cache.embeddings import Embeddings
+from colbench.hits import Hits
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.search import Searcher, Trace
 from colbench.index.colbert.stages import PreparedQuery
 from colbench.retriever.chunks import Chunks, best_chunks
-from colbench.retriever.hits import Hits
+from colbench.vectors import Vectors
 
 _WORD_STARTS = "Ġ▁"
 
@@ -96,8 +97,7 @@ class DocumentSearch:
     def search(self, query: Vectors, k: int) -> Hits:
         """Return the k best documents, of those whose residuals are read."""
         if self.chunks.owners is None:
-            found = self.searcher.search(query, k)
-            return Hits(found.docs, found.scores)
+            return self.searcher.search(query, k)
         prepared = self.searcher.stages.prepare(query)
         if self.searcher.settings.exhaustive:
             return self._scored(prepared, self.searcher.stages.everything(), k)
@@ -140,6 +140,5 @@ class DocumentSearch:
     def _scored(self, query: PreparedQuery, left: NDArray[np.int64], k: int) -> Hits:
         scores = self.searcher.stages.score(query, left, self.searcher.settings.arithmetic)
         if self.chunks.owners is None:
-            found = self.searcher.rank(left, scores, k)
-            return Hits(found.docs, found.scores)
+            return self.searcher.rank(left, scores, k)
         return best_chunks(left, scores, k, self.chunks.owners, self.ranks)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.collection.model import Collection, SelfHits
-from colbench.retriever.hits import Hits
+from colbench.hits import Hits
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,13 +19,13 @@ from colbench.experiment.encodings import encoding_infos
 from colbench.experiment.job import PointRecord, PointTask, SweepReply, SweepTask
 from colbench.experiment.measurement import index_info, latency_of, other_processes
 from colbench.experiment.plan import choose_measures
+from colbench.hits import Hits
 from colbench.measures.effectiveness import evaluate, mean_scores
 from colbench.measures.latency import Timings, fastest, without_collector
 from colbench.measures.overlap import mean_overlap
 from colbench.progress import bar
 from colbench.results.schema import Fidelity
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
-from colbench.retriever.hits import Hits
 from colbench.retriever.registry import system_class
 from colbench.run.model import Ranking, Run, fetch_depth
 from colbench.run.trec import read_trec, run_digest

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from colbench.collection.model import Collection
+from colbench.hits import Hits, tie_ranks, top_k
 from colbench.index.maxsim import score_matrix
 from colbench.measures.effectiveness import evaluate, mean_scores
-from colbench.retriever.hits import Hits, tie_ranks, top_k
 from colbench.run.model import Run
 
 _DEPTH = 1000

@@ -24,9 +24,9 @@ from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.files import ensure_writable
+from colbench.hits import Hits
 from colbench.progress import bar
 from colbench.retriever.base import Workbench
-from colbench.retriever.hits import Hits
 from colbench.retriever.registry import make_system
 from colbench.train.examples import Example, text_key
 from colbench.train.protect import Protected

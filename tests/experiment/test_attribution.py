@@ -30,7 +30,7 @@ import numpy as np
 
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings
-from colbench.retriever.hits import Hits
+from colbench.hits import Hits
 
 
 class StagedSettings(SystemSettings):

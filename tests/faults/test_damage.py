@@ -27,13 +27,13 @@ from colbench.encoder.cache.store import EmbeddingCache, cached_documents
 from colbench.errors import ColbenchError
 from colbench.experiment.job import PointRecord, SystemReply
 from colbench.gate.baseline import accept, read_baseline, write_baseline
+from colbench.hits import Hits
 from colbench.index.colbert.reduction import pool_documents, pooled_before
 from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import SearchSettings
 from colbench.results.schema import Calibration, Results
 from colbench.results.store import read_results, verified_run
 from colbench.retriever.exhaustive import read_hits, write_hits
-from colbench.retriever.hits import Hits
 from colbench.retriever.systems.colbert import _read_seconds, _write_seconds
 from colbench.sweep.kept import read_point, read_reference, write_point, write_reference
 

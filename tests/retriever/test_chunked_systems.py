@@ -13,9 +13,9 @@ from colbench.collection.model import Collection, Document, Query
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import EncoderSettings, Form
+from colbench.hits import tie_ranks, top_k
 from colbench.retriever.base import Workbench
 from colbench.retriever.chunks import Chunks, best_chunks
-from colbench.retriever.hits import tie_ranks, top_k
 from colbench.retriever.registry import make_system, system_settings
 
 DIMS = 16

@@ -12,8 +12,8 @@ from colbench.collection.model import Collection, Document, Query
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ConfigError, StorageError, WeightsUnavailable
+from colbench.hits import Hits, tie_ranks
 from colbench.retriever.base import Workbench
-from colbench.retriever.hits import Hits, tie_ranks
 from colbench.retriever.registry import kinds, make_system, system_class, system_settings
 from colbench.retriever.rerank import standard_scores
 from colbench.retriever.systems.rrf import fuse_hits

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.collection.model import Collection, Document, Query, SelfHits
-from colbench.retriever.hits import Hits, tie_ranks, top_k
+from colbench.hits import Hits, tie_ranks, top_k
 from colbench.run.model import Ranking, Run, fetch_depth
 
 

@@ -16,9 +16,9 @@ from colbench.collection.model import Collection, Document, Query, SelfHits
 from colbench.config.compose import compose_run
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.errors import ConfigError
+from colbench.hits import top_k
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
-from colbench.retriever.hits import top_k
 from colbench.train.examples import Example, text_key
 from colbench.train.mining import mine, workbenches
 from colbench.train.protect import Protected

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from colbench.encoder.backends.runtime import memory_of_batches
-from colbench.encoder.base import Vectors
 from colbench.errors import ColbenchError
+from colbench.vectors import Vectors
 
 _AHEAD = 2
 """Batches that wait for each device, so that none is idle while results are stored."""

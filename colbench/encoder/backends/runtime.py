@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from colbench.encoder.base import Arithmetic, Vectors
+from colbench.encoder.base import Arithmetic
 from colbench.encoder.loading.checkpoint import foreign_code
 from colbench.encoder.loading.hub import snapshot
 from colbench.encoder.settings import EncoderSettings
 from colbench.errors import ColbenchError, ConfigError
+from colbench.vectors import Vectors
 
 Model = TypeVar("Model")
 

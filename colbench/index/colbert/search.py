@@ -11,24 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.errors import DataError
+from colbench.hits import Hits
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.settings import SearchSettings
 from colbench.index.colbert.stages import PreparedQuery, Stages
 
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Found:
-    """Result of one query, best first; equal scores by document id, descending.
-
-    Attributes:
-        docs: int64, document numbers.
-        scores: float32.
-    """
-
-    docs: NDArray[np.int64]
-    scores: NDArray[np.float32]
 
 
 @dataclass
@@ -66,7 +54,7 @@ class Searcher:
         self.settings = settings
         self.stages = Stages(index, portable=portable)
 
-    def search(self, query: NDArray[np.float32], k: int, trace: Trace | None = None) -> Found:
+    def search(self, query: NDArray[np.float32], k: int, trace: Trace | None = None) -> Hits:
         """Return the k best documents, fewer where fewer are candidates.
 
         Args:
@@ -107,7 +95,7 @@ class Searcher:
         }
         return last
 
-    def rank(self, docs: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Found:
+    def rank(self, docs: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Hits:
         """Return the k best of scored documents in order."""
         if len(docs) > k:
             cut = np.partition(scores, len(scores) - k)[len(scores) - k]
@@ -115,7 +103,7 @@ class Searcher:
         order = np.argsort(-scores, kind="stable")
         docs, scores = docs[order], scores[order]
         docs = self._ties_by_id(docs, scores)
-        return Found(docs[:k], scores[:k])
+        return Hits(docs[:k], scores[:k])
 
     def _ties_by_id(
         self, docs: NDArray[np.int64], scores: NDArray[np.float32]

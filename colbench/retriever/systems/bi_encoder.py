@@ -12,11 +12,11 @@ from pydantic import Field
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
+from colbench.hits import Hits
 from colbench.index.pooled import PooledIndex
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks, best_chunks
-from colbench.retriever.hits import Hits
 
 _BLOCK = 16_384
 

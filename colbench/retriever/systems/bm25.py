@@ -18,11 +18,11 @@ from pydantic import Field
 
 from colbench.errors import StorageError
 from colbench.files import write_json, write_npy
+from colbench.hits import Hits, top_k
 from colbench.index.size import IndexSize
 from colbench.progress import bar
 from colbench.retriever.analysis import Analyser, AnalyserSettings
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
-from colbench.retriever.hits import Hits, top_k
 
 
 class BM25Settings(SystemSettings):

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 from filelock import FileLock
 from pydantic import Field
 
-from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import StorageError
 from colbench.files import json_sha256, write_json
+from colbench.hits import Hits
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
@@ -30,8 +31,8 @@ from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index, read_hits, search_all, write_hits
-from colbench.retriever.hits import Hits
 from colbench.retriever.index_documents import DocumentSearch, documents_for_index
+from colbench.vectors import Vectors
 
 
 class ColbertSettings(SystemSettings):

@@ -12,16 +12,17 @@ from typing import Any
 
 from pydantic import Field
 
-from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
+from colbench.hits import Hits
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
 from colbench.index.tokens import Precision
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index, search_all
-from colbench.retriever.hits import Hits
+from colbench.vectors import Vectors
 
 _GEMM_TRIALS = 3
 

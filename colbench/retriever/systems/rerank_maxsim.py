@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from colbench.encoder.base import Encoder, Vectors
+from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.maxsim import score_documents
@@ -17,6 +17,7 @@ from colbench.index.tokens import TokenIndex
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index
 from colbench.retriever.rerank import Reranker, RerankSettings
+from colbench.vectors import Vectors
 
 
 class RerankMaxSimSettings(RerankSettings):

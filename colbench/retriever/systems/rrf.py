@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from colbench.hits import Hits, top_k
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
-from colbench.retriever.hits import Hits, top_k
 from colbench.retriever.registry import make_system
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.retriever.hits import tie_ranks, top_k
+from colbench.hits import tie_ranks, top_k
 
 IDS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, unique=True)
 

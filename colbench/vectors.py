@@ -1,0 +1,9 @@
+"""The array type in which encoders hand vectors to indexes and searches."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+"""shape (vectors, dims): one row a token, or a single row for a pooled text."""
