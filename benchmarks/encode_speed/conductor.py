@@ -34,10 +34,10 @@ from colbench.config.settings import RunSettings
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError, did_you_mean
 from colbench.experiment.alone import alone
-from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.output import file_stem
 from colbench.measures.catalogue import check_measures
+from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import write_sealed
 
 SYSTEMS = {Form.POOLED: "bi_encoder", Form.TOKENS: "colbert_exact"}
@@ -122,7 +122,7 @@ class Conductor:
             alpha=self.settings.significance.alpha,
             collections=[
                 CollectionResult(
-                    collection=describe_collection(place.collection),
+                    collection=CollectionInfo.of(place.collection),
                     forms=[self._form(place, form, *part) for form, part in found.items()],
                 )
                 for place, found in zip(places, timings, strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from colbench.errors import ColbenchError
 from colbench.experiment.once import run_once
 from colbench.experiment.output import file_stem
 from colbench.measures.significance import compare_to_baseline
-from colbench.results.schema import Significance
 
 
 class EffectRuns:
@@ -109,10 +107,6 @@ def with_tests(
         alpha=significance.alpha,
     )
     return {
-        name: effect.model_copy(
-            update={"test": Significance.model_validate(dataclasses.asdict(found[name][measure]))}
-        )
-        if name in found
-        else effect
+        name: effect.model_copy(update={"test": found[name][measure]}) if name in found else effect
         for name, effect in effects.items()
     }

@@ -23,11 +23,11 @@ from colbench import __version__
 from colbench.config.compose import resolved
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
-from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.files import ensure_writable
 from colbench.gate.rules import load_rules
 from colbench.progress import note
+from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import write_sealed
 
 RUNS = ".runs"
@@ -111,7 +111,7 @@ class Conductor:
             self.power, self.rules, self.family, len(runs.collection.queries), differences
         )
         return CollectionPower(
-            collection=describe_collection(runs.collection),
+            collection=CollectionInfo.of(runs.collection),
             commits=sorted(commits),
             plain={
                 system: {measure: float(values.mean()) for measure, values in measures.items()}

@@ -37,10 +37,10 @@ from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError, StorageError
 from colbench.experiment.alone import alone
-from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.measurement import other_processes
 from colbench.progress import note
+from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import read_sealed, write_sealed
 
 _GROWTH_SEARCH = "probe_8_ndocs_2048"
@@ -208,7 +208,7 @@ class Conductor:
             colbench_version=__version__,
             command=self.command,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            collection=describe_collection(self.collection),
+            collection=CollectionInfo.of(self.collection),
             environment=describe_environment(self.threads, self.settings.seed),
             config=self.settings.model_dump(
                 mode="json",

@@ -14,6 +14,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
+from pydantic import Field
+
+from colbench.records import Record
+
 
 class Document(NamedTuple):
     """One document of a collection."""
@@ -50,13 +54,12 @@ Qrels = Mapping[str, Mapping[str, int]]
 """query id → document id → graded judgment; judgments ≤ 0 are judged not relevant."""
 
 
-@dataclass(frozen=True)
-class Sampling:
+class Sampling(Record):
     """How a collection was cut down from the full one."""
 
-    docs: int | None
-    queries: int | None
-    seed: int
+    docs: int | None = Field(description="documents asked for, null for all")
+    queries: int | None = Field(description="queries asked for, null for all")
+    seed: int = Field(description="seed of the draw")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
         "name": collection.name,
         "self_hits": collection.self_hits.value,
         "query_length": collection.query_length,
-        "sampled": asdict(collection.sampled) if collection.sampled else None,
+        "sampled": collection.sampled.model_dump() if collection.sampled else None,
         "notes": list(collection.notes),
         "sha256": {name: sha256_file(folder / name) for name in (_DOCUMENTS, _QUERIES, _QRELS)},
     }

@@ -9,6 +9,12 @@ from colbench.encoder.cache.store import EncodeStats
 from colbench.measures.gemm import gemm_gflops
 from colbench.results.schema import EncodingInfo
 
+_ALIKE = (
+    *("encoder", "form", "backend", "precision", "device"),
+    *("tokens", "truncated_tokens", "chunks"),
+)
+"""What two uses of an encoder must have in common to be one entry."""
+
 
 def encoding_infos(stats: Iterable[EncodeStats], *, fresh: bool = False) -> list[EncodingInfo]:
     """Return one entry for each encoder, form, arithmetic and way of cutting documents.
@@ -23,34 +29,15 @@ def encoding_infos(stats: Iterable[EncodeStats], *, fresh: bool = False) -> list
     """
     distinct: dict[tuple[object, ...], EncodeStats] = {}
     for one in stats:
-        key = (one.label, one.form, one.arithmetic, one.tokens, one.truncated_tokens, one.chunks)
+        key = tuple(getattr(one, name) for name in _ALIKE)
         kept = distinct.setdefault(key, one)
         if one.encoded > kept.encoded:
             distinct[key] = one
     # Vectors from the cache were encoded at another time, perhaps on another machine.
-    return [_info(one, timed=fresh or one.encoded > 0) for one in distinct.values()]
-
-
-def _info(stats: EncodeStats, *, timed: bool) -> EncodingInfo:
-    backend, precision, device = stats.arithmetic
-    flops = stats.flops_per_second
-    return EncodingInfo(
-        encoder=stats.label,
-        form=stats.form.value,
-        backend=backend,
-        precision=precision,
-        device=device,
-        docs_per_second=stats.docs_per_second,
-        tokens_per_second=stats.tokens_per_second,
-        gflops=None if flops is None else flops / 1e9,
-        gemm_gflops=machine_gemm_gflops(precision, device) if timed else None,
-        devices=stats.devices,
-        tokens=stats.tokens,
-        truncated_docs=stats.truncated,
-        truncated_tokens=stats.truncated_tokens,
-        chunks=stats.chunks,
-        cosine=stats.cosine,
-    )
+    return [
+        one.info(machine_gemm_gflops(one.precision, one.device) if fresh or one.encoded else None)
+        for one in distinct.values()
+    ]
 
 
 @functools.cache

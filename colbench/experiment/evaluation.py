@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,10 +13,9 @@ from colbench.experiment.output import OutputFolder
 from colbench.files import sha256_file, write_json
 from colbench.measures.effectiveness import evaluate, first_relevant, mean_scores, ranking_digest
 from colbench.measures.overlap import mean_overlap
-from colbench.measures.significance import Significance as Comparison
-from colbench.measures.significance import compare_to_baseline
+from colbench.measures.significance import Significance, compare_to_baseline
 from colbench.progress import note
-from colbench.results.schema import AttributionStep, Significance, SystemResult
+from colbench.results.schema import AttributionStep, SystemResult
 from colbench.retriever.base import SystemSettings
 from colbench.run.model import Ranking, Run
 from colbench.run.trec import read_trec
@@ -201,7 +199,7 @@ def _beginnings(run: Run, most: int) -> Run:
 def _row(
     outcome: Outcome,
     scores: PerQuery,
-    tests: dict[str, Comparison] | None,
+    tests: dict[str, Significance] | None,
     attribution: list[AttributionStep] | None,
     ranks: _Ranks,
     examples: Examples,
@@ -212,31 +210,15 @@ def _row(
     assert isinstance(reply, SystemReply)
     run_file = output.run_file(outcome.name)
     encodes = reply.encode_docs_per_second is not None
-    return SystemResult(
-        name=outcome.name,
-        status="ok",
-        config=outcome.settings.model_dump(mode="json"),
-        facts=reply.facts,
+    return SystemResult.of(
+        outcome.name,
+        outcome.settings.model_dump(mode="json"),
+        reply,
         effectiveness=mean_scores(scores),
         depth=depth,
-        latency_ms=reply.latency_ms,
-        throughput_qps=reply.throughput_qps,
-        throughput_trials=reply.throughput_trials,
-        other_cpu_share=reply.other_cpu_share,
-        calibration=reply.calibration,
-        build_seconds=reply.build_seconds,
-        encode_docs_per_second=reply.encode_docs_per_second,
         docs_encoded=outcome.docs_encoded if encodes else None,
-        encodings=reply.encodings,
         attribution=attribution,
-        index=reply.index,
-        peak_rss_bytes=reply.peak_rss_bytes,
-        significance={
-            measure: Significance.model_validate(dataclasses.asdict(test))
-            for measure, test in tests.items()
-        }
-        if tests
-        else None,
+        significance=tests or None,
         per_query={
             measure: [values[query.id] for query in examples.queries]
             for measure, values in scores.items()

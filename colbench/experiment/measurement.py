@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +17,10 @@ from colbench.experiment.output import step_path
 from colbench.hits import Hits
 from colbench.index.size import IndexSize
 from colbench.measures.calibration import calibrate
-from colbench.measures.latency import LatencyReport, measure_latency
+from colbench.measures.latency import Latency, measure_latency
 from colbench.measures.memory import peak_rss_bytes
 from colbench.progress import note
-from colbench.results.schema import Calibration, Distribution, IndexInfo, Latency
+from colbench.results.schema import IndexInfo
 from colbench.retriever.base import Retriever, Workbench
 from colbench.retriever.registry import make_system
 from colbench.run.model import Run, fetch_depth
@@ -49,7 +48,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         note(f"{task.name}: timing single queries")
         latency = _single_queries(task, system, texts, depth)
         peak = peak_rss_bytes()
-        calibration = Calibration.model_validate(dataclasses.asdict(calibrate()))
+        calibration = calibrate()
         encodings = encoding_infos(bench.encodings, fresh=task.fresh)
     reply = SystemReply(
         facts=system.facts(),
@@ -97,26 +96,13 @@ def _batches(
 def _single_queries(
     task: SystemTask, system: Retriever, texts: Sequence[str], depth: int
 ) -> Latency:
-    report = measure_latency(
+    return measure_latency(
         lambda text: system.encode([text]),
         lambda encoded: system.search(encoded, depth),
         texts[: task.latency.queries],
         trials=task.latency.trials,
         warmup=task.latency.warmup,
         max_seconds=task.latency.max_seconds,
-    )
-    return latency_of(report)
-
-
-def latency_of(report: LatencyReport) -> Latency:
-    """Return a latency as the results hold it."""
-    return Latency(
-        encode=Distribution.model_validate(dataclasses.asdict(report.encode)),
-        search=Distribution.model_validate(dataclasses.asdict(report.search)),
-        queries=report.queries,
-        trials=report.trials,
-        encode_ms=[round(ms, 3) for ms in report.encode_ms],
-        search_ms=[round(ms, 3) for ms in report.search_ms],
     )
 
 

@@ -21,7 +21,6 @@ from colbench.config.compose import resolved, selected_systems
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import default_root
 from colbench.errors import ColbenchError, WeightsUnavailable
-from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
 from colbench.experiment.job import EncodeTask, Failure, Job, SweepTask, SystemReply, SystemTask
@@ -34,7 +33,7 @@ from colbench.index.device import check_device
 from colbench.measures.latency import BUSY
 from colbench.progress import note
 from colbench.report.write import write_report
-from colbench.results.schema import SCHEMA_VERSION, Results
+from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
 from colbench.results.store import write_results
 from colbench.retriever.base import SystemSettings
 
@@ -235,7 +234,7 @@ class Runner:
             experiment=self.experiment,
             command=self.command,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            collection=describe_collection(self.collection),
+            collection=CollectionInfo.of(self.collection),
             environment=self.environment,
             config=resolved(self.settings),
             measures=self.measures,

@@ -42,7 +42,7 @@ def encode(task: EncodeTask, bench: Workbench) -> EncodeReply:
             task.encoder.name,
             limit=bench.encoder(task.encoder, task.form).document_limit,
             documents=stats.encoded + stats.cached,
-            truncated=stats.truncated,
+            truncated=stats.truncated_docs,
             tokens=stats.tokens,
             truncated_tokens=stats.truncated_tokens,
         ),

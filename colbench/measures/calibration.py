@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
+
+from colbench.records import Record
 
 _SIDE = 1024
 """Rows and columns of the product's float32 matrices: 2.1 GFLOP."""
@@ -22,17 +24,11 @@ _SCANNED = 16_384
 _REPEATS = 9
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Medians of repeated runs, after one that does not count.
+class Calibration(Record):
+    """Fixed work, timed just after the system with the same threads: how fast the machine was."""
 
-    Attributes:
-        gemm_ms: milliseconds of a product of two 1024 × 1024 float32 matrices.
-        scan_ms: milliseconds of a product of a 64 MiB float32 matrix and a vector.
-    """
-
-    gemm_ms: float
-    scan_ms: float
+    gemm_ms: float = Field(gt=0, description="product of two 1024 × 1024 float32 matrices, median")
+    scan_ms: float = Field(gt=0, description="64 MiB float32 matrix times a vector, median")
 
 
 def calibrate() -> Calibration:

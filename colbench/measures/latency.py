@@ -12,22 +12,26 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TypeVar
 
 import numpy as np
+from pydantic import Field
+
+from colbench.records import Record
 
 BUSY = 0.1
 """Share of the cores used by other processes from which times are not to be trusted."""
+
+_DIGITS = 3
+"""Decimals of a single query's milliseconds: a microsecond is below what repeats."""
 
 Encoded = TypeVar("Encoded")
 Timings = list[tuple[int, int]]
 """(encode, search) nanoseconds of each query."""
 
 
-@dataclass(frozen=True)
-class Distribution:
+class Distribution(Record):
     """A latency over queries, in milliseconds; percentiles interpolate linearly."""
 
     p50: float
@@ -44,28 +48,20 @@ class Distribution:
         """
         milliseconds = np.array(nanoseconds) / 1e6
         p50, p95, p99 = np.percentile(milliseconds, [50, 95, 99]).tolist()
-        return cls(p50, p95, p99, float(milliseconds.mean()))
+        return cls(p50=p50, p95=p95, p99=p99, mean=float(milliseconds.mean()))
 
 
-@dataclass(frozen=True)
-class LatencyReport:
-    """The reported trial.
+class Latency(Record):
+    """One query at a time, after warm-up; the trial with the lowest mean search time."""
 
-    Attributes:
-        encode: query text → what the system searches with.
-        search: encoded query → ranked documents.
-        queries: queries measured in each trial; fewer than given where the time was up.
-        trials: trials run.
-        encode_ms: milliseconds of each query, in order.
-        search_ms: as `encode_ms`.
-    """
-
-    encode: Distribution
-    search: Distribution
-    queries: int
-    trials: int
-    encode_ms: list[float]
-    search_ms: list[float]
+    encode: Distribution = Field(description="query text → what the system searches with")
+    search: Distribution = Field(description="encoded query → ranked documents")
+    queries: int = Field(description="queries measured in each trial")
+    trials: int = Field(description="trials run")
+    encode_ms: list[float] | None = Field(
+        None, description="the reported trial, query by query: the collection's first ones"
+    )
+    search_ms: list[float] | None = Field(None, description="as encode_ms, for the search")
 
 
 def measure_latency(
@@ -77,7 +73,7 @@ def measure_latency(
     warmup: int = 3,
     max_seconds: float | None = None,
     clock: Callable[[], int] = time.perf_counter_ns,
-) -> LatencyReport:
+) -> Latency:
     """Time a system query by query.
 
     Args:
@@ -108,20 +104,20 @@ def measure_latency(
     return fastest(passes)
 
 
-def fastest(passes: Sequence[Timings]) -> LatencyReport:
+def fastest(passes: Sequence[Timings]) -> Latency:
     """Report the trial with the lowest mean search time.
 
     Args:
         passes: the times of every trial, over the same queries.
     """
     best = min(passes, key=lambda times: sum(search_ns for _, search_ns in times))
-    return LatencyReport(
+    return Latency(
         encode=Distribution.of([encode_ns for encode_ns, _ in best]),
         search=Distribution.of([search_ns for _, search_ns in best]),
         queries=len(best),
         trials=len(passes),
-        encode_ms=[encode_ns / 1e6 for encode_ns, _ in best],
-        search_ms=[search_ns / 1e6 for _, search_ns in best],
+        encode_ms=[round(encode_ns / 1e6, _DIGITS) for encode_ns, _ in best],
+        search_ms=[round(search_ns / 1e6, _DIGITS) for _, search_ns in best],
     )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from colbench.errors import ConfigError, DataError, did_you_mean
+from colbench.records import Record
 
 Test = Literal["student", "fisher"]
 
@@ -24,27 +25,16 @@ _RESAMPLES = 10_000
 _SEED = 42
 
 
-@dataclass(frozen=True)
-class Significance:
-    """One system against the baseline on one measure.
+class Significance(Record):
+    """Paired test of one measure against the baseline."""
 
-    Attributes:
-        difference: mean of the system minus mean of the baseline.
-        p_value: two-sided, uncorrected; None with a single query, which no test can judge.
-        p_holm: corrected over every system and measure compared; None where `p_value` is.
-        significant: whether p_holm is at most alpha.
-        wins: queries on which the system is better by more than 1e-9.
-        ties: queries on which they differ by at most 1e-9.
-        losses: queries on which the baseline is better by more than 1e-9.
-    """
-
-    difference: float
-    p_value: float | None
-    p_holm: float | None
-    significant: bool
-    wins: int
-    ties: int
-    losses: int
+    difference: float = Field(description="mean of this system minus mean of the baseline")
+    p_value: float | None = Field(description="two-sided, uncorrected; null with a single query")
+    p_holm: float | None = Field(description="Holm-corrected over every system and measure tested")
+    significant: bool = Field(description="p_holm at most the experiment's alpha")
+    wins: int = Field(description="queries on which this system is better, by more than a tie")
+    ties: int = Field(description="queries on which they differ by at most 1e-9")
+    losses: int = Field(description="queries on which the baseline is better")
 
 
 def compare_to_baseline(

@@ -14,7 +14,6 @@ from colbench.reproduce.record import (
     Counts,
     MeasuredRun,
     OtherFigure,
-    SourceInfo,
     Status,
 )
 from colbench.reproduce.reference import OTHER_METRICS, Average, Entry, Reference
@@ -81,7 +80,7 @@ def _judge(
         suspect=entry.suspect,
         note=entry.note,
         others=others,
-        source=SourceInfo.model_validate(entry.source.model_dump()),
+        source=entry.source,
     )
     if entry.system is None:
         return blank.model_copy(update={"reason": entry.why})
@@ -141,7 +140,7 @@ def judge_average(average: Average, runs: Sequence[Opened]) -> AverageComparison
         missing=average.members or [],
         reason=average.why,
         note=average.note,
-        source=SourceInfo.model_validate(average.source.model_dump()),
+        source=average.source,
     )
     if average.system is None:
         return blank

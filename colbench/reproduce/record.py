@@ -23,7 +23,7 @@ Status = Literal["reproduced", "differs", "not_run"]
 class SourceInfo(Record):
     """Where a figure was published."""
 
-    title: str
+    title: str = Field(description="title, or repository and file")
     url: str
     grade: Literal["primary", "transcription", "secondary"] = Field(
         description="the authors' own, somebody's copy of a paper's table, or notes about it"

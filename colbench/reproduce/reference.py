@@ -17,7 +17,8 @@ from colbench.config.folder import conf_folder, options
 from colbench.config.models import is_model_name
 from colbench.errors import ConfigError, did_you_mean
 from colbench.measures.catalogue import check_measures
-from colbench.reproduce.series import Collections, Figure, Source, read_files
+from colbench.reproduce.record import SourceInfo
+from colbench.reproduce.series import Collections, Figure, read_files
 from colbench.settings import Settings
 
 FOLDER = "reference"
@@ -67,7 +68,7 @@ class Entry(Settings):
     metric: str = Field(description="name of a measure of ours, or key of `OTHER_METRICS`")
     value: float = Field(description="effectiveness as a fraction; others in their unit")
     tolerance: float | None = Field(description="absolute; null for what is never judged")
-    source: Source
+    source: SourceInfo
     suspect: bool = Field(description="whether the published figure is probably wrong")
     note: str | None = Field(description="what a reader must know")
 
@@ -93,7 +94,7 @@ class Average(Settings):
     metric: str
     value: float = Field(description="a fraction")
     tolerance: float | None
-    source: Source
+    source: SourceInfo
     note: str | None
 
 

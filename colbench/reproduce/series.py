@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from colbench.errors import ConfigError, did_you_mean
+from colbench.reproduce.record import SourceInfo
 from colbench.settings import Settings, explain
 
 SHARED = "reference.yaml"
@@ -22,16 +23,6 @@ SHARED = "reference.yaml"
 _DIGITS = 8
 
 T = TypeVar("T", bound=Settings)
-
-
-class Source(Settings):
-    """Where a figure was published."""
-
-    title: str = Field(description="title, or repository and file")
-    url: str
-    grade: Literal["primary", "transcription", "secondary"] = Field(
-        description="the authors' own, somebody's copy of a paper's table, or notes about it"
-    )
 
 
 class CollectionFacts(Settings):
@@ -96,7 +87,7 @@ class _Average(_Common):
 class _File(Settings):
     """One of the other files."""
 
-    sources: dict[str, Source]
+    sources: dict[str, SourceInfo]
     series: list[_Series]
     averages: list[_Average] = Field(default_factory=list)
 

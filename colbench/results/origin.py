@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from colbench.collection.model import Collection, Sampling
 from colbench.records import Record
-
-
-class SampleInfo(Record):
-    """How a subset was drawn."""
-
-    docs: int | None = Field(description="documents asked for, null for all")
-    queries: int | None = Field(description="queries asked for, null for all")
-    seed: int = Field(description="seed of the draw")
 
 
 class CollectionInfo(Record):
@@ -26,8 +19,22 @@ class CollectionInfo(Record):
     sampled: bool = Field(
         description="true for a subset, which is never compared with a published number"
     )
-    sample: SampleInfo | None = Field(None, description="how the subset was drawn")
+    sample: Sampling | None = Field(None, description="how the subset was drawn")
     notes: list[str] = Field(default_factory=list, description="what loading left out or found odd")
+
+    @classmethod
+    def of(cls, collection: Collection) -> CollectionInfo:
+        """Describe a collection."""
+        return cls(
+            name=collection.name,
+            docs=len(collection.documents),
+            queries=len(collection.queries),
+            judgments=collection.judgments,
+            fingerprint=collection.fingerprint,
+            sampled=collection.sampled is not None,
+            sample=collection.sampled,
+            notes=list(collection.notes),
+        )
 
 
 class Environment(Record):

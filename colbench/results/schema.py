@@ -9,73 +9,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from colbench.encoder.cache.embeddings import EncodingInfo as EncodingInfo
+from colbench.measures.calibration import Calibration as Calibration
+from colbench.measures.latency import Distribution as Distribution
+from colbench.measures.latency import Latency as Latency
+from colbench.measures.significance import Significance as Significance
 from colbench.records import Record
 from colbench.results.origin import CollectionInfo as CollectionInfo
 from colbench.results.origin import Environment as Environment
-from colbench.results.origin import SampleInfo as SampleInfo
-
-
-class Distribution(Record):
-    """A latency over queries, in milliseconds."""
-
-    p50: float
-    p95: float
-    p99: float
-    mean: float
-
-
-class Latency(Record):
-    """One query at a time, after warm-up; the trial with the lowest mean search time."""
-
-    encode: Distribution = Field(description="query text → what the system searches with")
-    search: Distribution = Field(description="encoded query → ranked documents")
-    queries: int = Field(description="queries measured in each trial")
-    trials: int = Field(description="trials run")
-    encode_ms: list[float] | None = Field(
-        None, description="the reported trial, query by query: the collection's first ones"
-    )
-    search_ms: list[float] | None = Field(None, description="as encode_ms, for the search")
-
-
-class Calibration(Record):
-    """Fixed work, timed just after the system with the same threads: how fast the machine was."""
-
-    gemm_ms: float = Field(gt=0, description="product of two 1024 × 1024 float32 matrices, median")
-    scan_ms: float = Field(gt=0, description="64 MiB float32 matrix times a vector, median")
-
-
-class EncodingInfo(Record):
-    """What it took to get the document vectors of a system from one encoder."""
-
-    encoder: str = Field(description="its name")
-    form: Literal["tokens", "pooled"] = Field(description="one vector a token, or one a text")
-    backend: str = Field(description="what ran the forward pass: torch or openvino")
-    precision: str = Field(description="arithmetic of the forward pass, resolved where it was auto")
-    device: str = Field(description="torch device")
-    docs_per_second: float | None = Field(
-        description="distinct documents, or chunks of them, a second, when they were encoded"
-    )
-    tokens_per_second: float | None = Field(description="as docs_per_second, of tokens read")
-    gflops: float | None = Field(
-        description="billions of floating-point operations a second, padding not counted"
-    )
-    gemm_gflops: float | None = Field(
-        description="the same of a large matrix product in this precision on one device, measured "
-        "in this run; null where that cannot be measured, or where no document was encoded in it"
-    )
-    devices: int = Field(1, description="devices that shared the documents")
-    tokens: int = Field(description="tokens read, of all distinct documents")
-    truncated_docs: int = Field(description="distinct documents whose end was cut off")
-    truncated_tokens: int = Field(description="tokens cut off")
-    chunks: int | None = Field(
-        None, description="chunks that documents were split into; null where none are split"
-    )
-    cosine: float | None = Field(
-        None,
-        description="mean cosine of token vectors to those of fp32, on fixed texts; for int8 alone",
-    )
 
 
 class IndexInfo(Record):
@@ -92,18 +35,6 @@ class IndexInfo(Record):
 
 
 SCHEMA_VERSION = 1
-
-
-class Significance(Record):
-    """Paired test of one measure against the baseline."""
-
-    difference: float = Field(description="mean of this system minus mean of the baseline")
-    p_value: float | None = Field(description="two-sided, uncorrected; null with a single query")
-    p_holm: float | None = Field(description="Holm-corrected over every system and measure tested")
-    significant: bool = Field(description="p_holm at most the experiment's alpha")
-    wins: int = Field(description="queries on which this system is better")
-    ties: int
-    losses: int
 
 
 class AttributionStep(Record):
@@ -248,6 +179,21 @@ class SystemResult(Record):
     run_file: str | None = Field(None, description="TREC run, relative to this file")
     run_sha256: str | None = Field(None, description="checksum of the run file")
     per_query_file: str | None = Field(None, description="per-query values, relative to this file")
+
+    @classmethod
+    def of(
+        cls, name: str, config: dict[str, Any], measured: BaseModel, **others: Any
+    ) -> SystemResult:
+        """Return the row of a system that ran.
+
+        Args:
+            name: of the system.
+            config: its resolved settings.
+            measured: what its worker left: each field that a row has, too, is taken over.
+            others: further fields, in place of those of `measured` where both have one.
+        """
+        taken = {field: value for field, value in measured if field in cls.model_fields}
+        return cls(**{"name": name, "status": "ok", "config": config, **taken, **others})
 
 
 class Results(Record):

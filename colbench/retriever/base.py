@@ -156,7 +156,7 @@ class Workbench:
             description=f"{settings.name} {form.value}: documents",
         )
         if settings.long_documents == "chunk":
-            stats = dataclasses.replace(embeddings.stats, chunks=len(chunks))
+            stats = embeddings.stats.model_copy(update={"chunks": len(chunks)})
             embeddings = dataclasses.replace(embeddings, stats=stats)
         self.encodings.append(embeddings.stats)
         return embeddings

@@ -17,7 +17,7 @@ from typing import Any
 from colbench.errors import ConfigError
 from colbench.experiment.encodings import encoding_infos
 from colbench.experiment.job import PointRecord, PointTask, SweepReply, SweepTask
-from colbench.experiment.measurement import index_info, latency_of, other_processes
+from colbench.experiment.measurement import index_info, other_processes
 from colbench.experiment.plan import choose_measures
 from colbench.hits import Hits
 from colbench.measures.effectiveness import evaluate, mean_scores
@@ -142,7 +142,7 @@ class _Sweep:
                 for measure, values in scores.items()
                 if measure == self.task.measure
             },
-            latency_ms=latency_of(fastest(timings)),
+            latency_ms=fastest(timings),
             fidelity=self._fidelity(run, point.depth),
             index=index_info(size, collection),
             build_seconds=built,

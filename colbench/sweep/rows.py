@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -11,7 +10,7 @@ from colbench.experiment.job import PointRecord
 from colbench.measures.latency import BUSY
 from colbench.measures.pareto import pareto_front
 from colbench.measures.significance import Test, compare_to_baseline
-from colbench.results.schema import Results, Significance, SweepInfo, SystemResult
+from colbench.results.schema import Results, SweepInfo, SystemResult
 from colbench.sweep.settings import Point, SweepSettings
 
 
@@ -168,22 +167,7 @@ def with_points(
 
 
 def _row(point: Point, record: PointRecord, depth: int) -> SystemResult:
-    return SystemResult(
-        name=point.name,
-        status="ok",
-        config=point.settings.model_dump(mode="json"),
-        facts=record.facts,
-        effectiveness=record.effectiveness,
-        depth=depth,
-        latency_ms=record.latency_ms,
-        other_cpu_share=record.other_cpu_share,
-        build_seconds=record.build_seconds,
-        encodings=record.encodings,
-        index=record.index,
-        per_query=record.per_query,
-        fidelity=record.fidelity,
-        run_sha256=record.run_sha256,
-    )
+    return SystemResult.of(point.name, point.settings.model_dump(mode="json"), record, depth=depth)
 
 
 def _tested(
@@ -200,15 +184,7 @@ def _tested(
     return [
         row
         if row.name == baseline.name
-        else row.model_copy(
-            update={
-                "significance": {
-                    measure: Significance.model_validate(
-                        dataclasses.asdict(found[row.name][measure])
-                    )
-                }
-            }
-        )
+        else row.model_copy(update={"significance": found[row.name]})
         for row in rows
     ]
 

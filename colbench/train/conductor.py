@@ -32,11 +32,10 @@ from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ConfigError
 from colbench.experiment.alone import alone
-from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.measures.catalogue import check_measures
 from colbench.progress import note
-from colbench.results.origin import Environment
+from colbench.results.origin import CollectionInfo, Environment
 from colbench.results.sealed import write_sealed
 from colbench.train.batches import columns
 from colbench.train.development import Development
@@ -154,7 +153,7 @@ class Trainer:
                 prepared = preparation.prepare()
                 reranked = self.recipe.kind == "cross_encoder"
                 candidates = preparation.candidates(prepared.development) if reranked else None
-                results = self._train(prepared, describe_collection(collection), candidates, work)
+                results = self._train(prepared, CollectionInfo.of(collection), candidates, work)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
             write_sealed(self.root / FILE_NAME, results.model_dump(mode="json"))

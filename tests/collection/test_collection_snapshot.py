@@ -37,7 +37,10 @@ def collections(draw):
         sampled=draw(
             st.none()
             | st.builds(
-                Sampling, st.none() | st.integers(1), st.none() | st.integers(1), st.just(3)
+                Sampling,
+                docs=st.none() | st.integers(1),
+                queries=st.none() | st.integers(1),
+                seed=st.just(3),
             )
         ),
         notes=tuple(draw(st.lists(TEXT))),

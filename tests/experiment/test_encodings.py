@@ -1,6 +1,5 @@
 """What encoding took, as results hold it, and what was cut off."""
 
-from colbench.encoder.base import Arithmetic
 from colbench.encoder.cache.store import EncodeStats
 from colbench.encoder.settings import Form
 from colbench.experiment.encodings import cut_off_note, encoding_infos
@@ -14,13 +13,15 @@ def stats(form=Form.TOKENS, precision="fp32", **values):
             "seconds": 1.0,
             "docs_per_second": 5.0,
             "tokens_per_second": 50.0,
-            "flops_per_second": 3e9,
+            "gflops": 3.0,
             "tokens": 90,
-            "truncated": 1,
+            "truncated_docs": 1,
             "truncated_tokens": 10,
-            "label": "tiny",
-            "form": form,
-            "arithmetic": Arithmetic("torch", precision, "cpu"),
+            "encoder": "tiny",
+            "form": form.value,
+            "backend": "torch",
+            "precision": precision,
+            "device": "cpu",
             "cosine": None,
             "chunks": None,
             **values,
@@ -29,7 +30,7 @@ def stats(form=Form.TOKENS, precision="fp32", **values):
 
 
 def test_each_encoder_form_and_arithmetic_is_one_entry():
-    found = encoding_infos([stats(), stats(), stats(form=Form.POOLED, flops_per_second=None)])
+    found = encoding_infos([stats(), stats(), stats(form=Form.POOLED, gflops=None)])
     assert [(one.encoder, one.form, one.gflops) for one in found] == [
         ("tiny", "tokens", 3.0),
         ("tiny", "pooled", None),

@@ -4,55 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from colbench.encoder.base import Arithmetic
 from colbench.encoder.cache.shards import Shard
-from colbench.encoder.settings import Form
+from colbench.records import Record
 
 
-@dataclass(frozen=True)
-class EncodeStats:
-    """What it took to get the document vectors.
+class EncodingInfo(Record):
+    """What it took to get the document vectors of a system from one encoder."""
 
-    Attributes:
-        encoded: distinct texts encoded by this run.
-        cached: distinct texts that were in the cache.
-        seconds: time this run spent in the model.
-        docs_per_second: speed of the model: measured by this run, or, where all came from the
-            cache, by the runs that filled it; None for a collection without documents.
-        tokens_per_second: as `docs_per_second`, of tokens read.
-        flops_per_second: as `docs_per_second`, of floating-point operations of the forward passes,
-            padding not counted; None where they are not known.
-        tokens: tokens read, of all distinct texts.
-        truncated: distinct texts whose end was cut off.
-        truncated_tokens: tokens cut off.
-        label: name of the encoder.
-        form: of its vectors.
-        arithmetic: backend, precision and device.
-        cosine: mean cosine of token vectors to those of fp32, where that was measured.
-        chunks: chunks that documents were split into; None where none are split.
-        devices: that share the documents.
-    """
+    encoder: str = Field(description="its name")
+    form: Literal["tokens", "pooled"] = Field(description="one vector a token, or one a text")
+    backend: str = Field(description="what ran the forward pass: torch or openvino")
+    precision: str = Field(description="arithmetic of the forward pass, resolved where it was auto")
+    device: str = Field(description="torch device")
+    docs_per_second: float | None = Field(
+        description="distinct documents, or chunks of them, a second, when they were encoded"
+    )
+    tokens_per_second: float | None = Field(description="as docs_per_second, of tokens read")
+    gflops: float | None = Field(
+        description="billions of floating-point operations a second, padding not counted"
+    )
+    gemm_gflops: float | None = Field(
+        description="the same of a large matrix product in this precision on one device, measured "
+        "in this run; null where that cannot be measured, or where no document was encoded in it"
+    )
+    devices: int = Field(1, description="devices that shared the documents")
+    tokens: int = Field(description="tokens read, of all distinct documents")
+    truncated_docs: int = Field(description="distinct documents whose end was cut off")
+    truncated_tokens: int = Field(description="tokens cut off")
+    chunks: int | None = Field(
+        None, description="chunks that documents were split into; null where none are split"
+    )
+    cosine: float | None = Field(
+        None,
+        description="mean cosine of token vectors to those of fp32, on fixed texts; for int8 alone",
+    )
 
-    encoded: int
-    cached: int
-    seconds: float
-    docs_per_second: float | None
-    tokens_per_second: float | None
-    flops_per_second: float | None
-    tokens: int
-    truncated: int
-    truncated_tokens: int
-    label: str
-    form: Form
-    arithmetic: Arithmetic
-    cosine: float | None
-    chunks: int | None = None
-    devices: int = 1
+
+class EncodeStats(EncodingInfo):
+    """The same, with what only the process that asked for the vectors knows."""
+
+    gemm_gflops: float | None = None
+    encoded: int = Field(description="distinct texts encoded by this run")
+    cached: int = Field(description="distinct texts that were in the cache")
+    seconds: float = Field(description="time this run spent in the model")
+
+    def info(self, gemm_gflops: float | None) -> EncodingInfo:
+        """Return what results hold, with the rate of a large matrix product beside it."""
+        known = {name: getattr(self, name) for name in EncodingInfo.model_fields}
+        return EncodingInfo(**{**known, "gemm_gflops": gemm_gflops})
 
 
 @dataclass(frozen=True)

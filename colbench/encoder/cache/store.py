@@ -188,19 +188,23 @@ def _stats(
     def a_second(amount: float) -> float | None:
         return amount / seconds if seconds > 0 else None
 
+    flops = a_second(float(encoder.forward_flops(timed).sum()))
+    backend, precision, device = encoder.arithmetic
     return EncodeStats(
         encoded=encoded,
         cached=len(tokens) - encoded,
         seconds=sum(shard.seconds for shard in new),
         docs_per_second=a_second(len(timed)),
         tokens_per_second=a_second(float(timed.sum())),
-        flops_per_second=a_second(float(encoder.forward_flops(timed).sum())),
+        gflops=None if flops is None else flops / 1e9,
         tokens=int(np.minimum(tokens, limit).sum()),
-        truncated=int((tokens > limit).sum()),
+        truncated_docs=int((tokens > limit).sum()),
         truncated_tokens=int(np.maximum(tokens - limit, 0).sum()),
-        label=encoder.settings.name,
-        form=encoder.form,
-        arithmetic=encoder.arithmetic,
+        encoder=encoder.settings.name,
+        form=encoder.form.value,
+        backend=backend,
+        precision=precision,
+        device=device,
         cosine=encoder.cosine,
         devices=len(encoder.settings.devices or [""]),
     )
