@@ -33,9 +33,9 @@ from colbench.config.folder import options
 from colbench.config.settings import RunSettings
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError, did_you_mean
-from colbench.experiment.alone import alone
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.output import file_stem
+from colbench.locks import only_run
 from colbench.measures.catalogue import check_measures
 from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import write_sealed
@@ -98,7 +98,7 @@ class Conductor:
         Raises:
             StorageError: the folder cannot be written, or another run is writing to it.
         """
-        with alone(self.root, self.root / _PARTS):
+        with only_run(self.root, self.root / _PARTS):
             return self._run()
 
     def _run(self) -> tuple[EncodeSpeed, Path]:

@@ -24,8 +24,8 @@ from colbench.config.compose import resolved
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
 from colbench.experiment.environment import describe_environment, usable_cores
-from colbench.files import ensure_writable
 from colbench.gate.rules import load_rules
+from colbench.locks import only_run
 from colbench.progress import note
 from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import write_sealed
@@ -70,8 +70,15 @@ class Conductor:
                     raise ConfigError(f"variant {name}: no gate looks at system '{system}': {hint}")
 
     def run(self) -> tuple[GatePower, Path]:
-        """Make the runs that are not there, judge, and write everything."""
-        ensure_writable(self.root)
+        """Make the runs that are not there, judge, and write everything.
+
+        Raises:
+            StorageError: the folder cannot be written, or another run is writing to it.
+        """
+        with only_run(self.root, self.root / RUNS):
+            return self._run()
+
+    def _run(self) -> tuple[GatePower, Path]:
         collections = [self._collection(dataset) for dataset in self.power.datasets]
         results = GatePower(
             colbench_version=__version__,

@@ -36,9 +36,9 @@ from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError, StorageError
-from colbench.experiment.alone import alone
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.measurement import other_processes
+from colbench.locks import only_run
 from colbench.progress import note
 from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import read_sealed, write_sealed
@@ -70,7 +70,7 @@ class Conductor:
         Raises:
             StorageError: the folder cannot be written, or another run is writing to it.
         """
-        with alone(self.root, self.work):
+        with only_run(self.root, self.work):
             return self._run()
 
     def _run(self) -> tuple[IndexSpeed, Path]:

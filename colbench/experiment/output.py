@@ -21,13 +21,13 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from colbench.errors import StorageError
 from colbench.files import ensure_writable
+from colbench.locks import another_run, locked
 from colbench.results.store import FILE_NAME, read_results
 
 _PUBLISHED = (
@@ -71,21 +71,20 @@ class OutputFolder:
         """
         check_output(self.root)
         scratch = self.root / _SCRATCH
-        lock = _lock(scratch)
-        if lock is None:
-            raise StorageError(_taken(self.root, scratch))
-        try:
-            _remove_work(scratch)
-            self._place()
-            if self.latest is not None:
-                _clear_killed_runs(self.root)
-            yield
-        finally:
-            _remove_scratch(scratch)
-            lock.release()
-            if self.latest is not None:
-                with contextlib.suppress(OSError):
-                    self.root.rmdir()  # succeeds only where nothing was published
+        with _locked(scratch) as held:
+            if not held:
+                raise StorageError(_taken(self.root, scratch))
+            try:
+                _remove_work(scratch)
+                self._place()
+                if self.latest is not None:
+                    _clear_killed_runs(self.root)
+                yield
+            finally:
+                _remove_scratch(scratch)
+                if self.latest is not None:
+                    with contextlib.suppress(OSError):
+                        self.root.rmdir()  # succeeds only where nothing was published
 
     @property
     def work(self) -> Path:
@@ -164,19 +163,14 @@ class OutputFolder:
             ) from error
 
 
-def _lock(scratch: Path) -> FileLock | None:
-    """Make the scratch folder and lock it; None where another process has."""
-    lock = FileLock(scratch / "lock")
-    try:
-        scratch.mkdir(exist_ok=True)
-        lock.acquire(blocking=False)
-    except Timeout:
-        return None
-    except OSError as error:
-        raise StorageError(
-            f"cannot lock {scratch}: {error.strerror or error}; choose another output_dir"
-        ) from error
-    return lock
+def _locked(scratch: Path) -> AbstractContextManager[bool]:
+    """Make the scratch folder and hold its lock; False where another process does."""
+    return locked(
+        scratch / "lock",
+        wait=False,
+        cannot=f"cannot lock {scratch}",
+        remedy="choose another output_dir",
+    )
 
 
 def _remove_work(scratch: Path) -> None:
@@ -196,10 +190,9 @@ def _clear_killed_runs(root: Path) -> None:
     for scratch in root.parent.glob(f"*/{_SCRATCH}"):
         if scratch.parent == root or scratch.parent.is_symlink():
             continue
-        with contextlib.suppress(OSError, StorageError):
-            if (lock := _lock(scratch)) is not None:
+        with contextlib.suppress(OSError, StorageError), _locked(scratch) as held:
+            if held:
                 _remove_scratch(scratch)
-                lock.release()
                 scratch.parent.rmdir()  # succeeds only where nothing was published
 
 
@@ -215,8 +208,7 @@ def step_path(folder: Path, step: str) -> Path:
 
 def _taken(root: Path, scratch: Path) -> str:
     processes = [path.name.removeprefix(_WORK) for path in scratch.glob(f"{_WORK}*")]
-    who = f" (process {processes[0]})" if len(processes) == 1 else ""
-    return f"another run{who} is writing to {root}: wait for it or choose another output_dir"
+    return another_run(root, processes[0] if len(processes) == 1 else None)
 
 
 def check_output(root: Path) -> None:

@@ -31,8 +31,8 @@ from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ConfigError
-from colbench.experiment.alone import alone
 from colbench.experiment.environment import describe_environment, usable_cores
+from colbench.locks import only_run
 from colbench.measures.catalogue import check_measures
 from colbench.progress import note
 from colbench.results.origin import CollectionInfo, Environment
@@ -141,7 +141,7 @@ class Trainer:
 
         work = self.root / _WORK
         check_place(self.root)
-        with alone(self.root, work):
+        with only_run(self.root, work):
             torch.set_num_threads(self.threads)
             if self.fresh:
                 shutil.rmtree(work / "checkpoint", ignore_errors=True)

@@ -19,6 +19,7 @@ from benchmarks.gate_power.trials import (
 from benchmarks.gate_power.variants import lost_documents, shuffled_ids
 from colbench.cli.main import main
 from colbench.gate.rules import GateRules
+from colbench.locks import only_run
 from colbench.results.sealed import read_sealed
 from colbench.run.model import Ranking, Run
 
@@ -198,6 +199,15 @@ def test_runs_that_are_there_are_not_made_again_and_the_outcome_is_the_same(made
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     second = json.loads((out / "gate_power.json").read_text())
     assert second["collections"] == first["collections"]
+
+
+def test_two_runs_on_one_folder_do_not_mix(made, capsys):
+    out, command = made
+    before = (out / "gate_power.json").read_bytes()
+    with only_run(out, out / ".runs"):
+        assert main(command) == 2
+    assert f"another run is writing to {out}" in capsys.readouterr().err
+    assert (out / "gate_power.json").read_bytes() == before
 
 
 def test_a_variant_of_a_system_that_no_gate_looks_at_is_refused(made, capsys):

@@ -21,18 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from colbench.encoder.backends.int8 import backbone_inputs, calibration_texts, quantise
 from colbench.encoder.backends.precision import has_bf16
 from colbench.errors import ConfigError, StorageError
 from colbench.files import json_sha256, sha256_file, write_json
+from colbench.locks import locked
 from colbench.progress import note
 
 RECIPE = 2
 """Counts changes of the conversion that change vectors; part of every fingerprint."""
 
 _MANIFEST = "manifest.json"
+_SPACE = "free some space or set COLBENCH_CACHE to another folder"
 
 
 class OpenVinoBackbone:
@@ -71,7 +72,7 @@ def open_backbone(model: Any, precision: str, folder: Path) -> OpenVinoBackbone:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
-    with _lock(folder):
+    with _writing(folder):
         manifest = _verified(folder)
         if manifest is None:
             for left in (folder, *folder.parent.glob(f".{folder.name}.*")):
@@ -92,16 +93,13 @@ def open_backbone(model: Any, precision: str, folder: Path) -> OpenVinoBackbone:
 
 
 @contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
+        lock = folder.with_suffix(".lock")
+        with locked(lock, cannot=f"cannot write {folder}", remedy=_SPACE):
             yield
     except OSError as error:
-        raise StorageError(
-            f"cannot write {folder}: {error.strerror or error}; free some space or set "
-            "COLBENCH_CACHE to another folder"
-        ) from error
+        raise StorageError(f"cannot write {folder}: {error.strerror or error}; {_SPACE}") from error
 
 
 def _verified(folder: Path) -> dict[str, Any] | None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from colbench.encoder.cache.shards import Damaged, read_manifest
-from colbench.encoder.cache.space import DESCRIPTION, LAST_USED, Space, locked, remove
+from colbench.encoder.cache.space import DESCRIPTION, LAST_USED, WRITABLE, Space, remove
 from colbench.errors import ConfigError, StorageError, did_you_mean
+from colbench.locks import locked
 from colbench.progress import note
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -88,7 +89,7 @@ def prune_entries(
         chosen = [entry for entry in chosen if entry.last_used < oldest]
     freed = 0
     for entry in chosen:
-        with locked(lock_file(entry.fingerprint), wait=False) as held:
+        with locked(lock_file(entry.fingerprint), wait=False, remedy=WRITABLE) as held:
             if held:
                 remove(entry.folder)
                 freed += entry.bytes

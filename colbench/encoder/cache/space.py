@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from colbench.progress import note
 
 DESCRIPTION = "space.json"
 LAST_USED = "last_used"
+WRITABLE = "set COLBENCH_CACHE to a folder that can be written"
+"""What to do where the cache cannot be written."""
 
 
 @dataclass
@@ -119,37 +121,3 @@ def remove(path: Path) -> None:
         with contextlib.suppress(OSError):
             path.rename(trash)
     shutil.rmtree(trash, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def locked(lock_file: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold an inter-process lock; the system frees it when the process dies, however it dies.
-
-    Yields:
-        whether the lock is held; False only where `wait` is False and another process has it.
-
-    Raises:
-        StorageError: the lock file cannot be made.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        lock_file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(lock_file)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if not wait:
-                yield False
-                return
-            note("embedding cache: another process encodes with this model; waiting for it")
-            lock.acquire()
-    except OSError as error:
-        raise StorageError(
-            f"cannot lock {lock_file}: {error.strerror or error}; set COLBENCH_CACHE to a folder "
-            "that can be written"
-        ) from error
-    try:
-        yield True
-    finally:
-        lock.release()

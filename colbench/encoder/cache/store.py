@@ -24,7 +24,8 @@ from colbench.encoder.cache.embeddings import Embeddings, EncodeStats
 from colbench.encoder.cache.filling import encode_missing, storage_dtype
 from colbench.encoder.cache.inventory import CacheEntry, list_entries, prune_entries, remove_models
 from colbench.encoder.cache.shards import Shard
-from colbench.encoder.cache.space import Space, locked
+from colbench.encoder.cache.space import WRITABLE, Space
+from colbench.locks import locked
 
 __all__ = ["CacheEntry", "EmbeddingCache", "Embeddings", "EncodeStats", "embed_documents"]
 
@@ -119,7 +120,8 @@ def embed_documents(
     shards = space.find(distinct)
     new: list[Shard] = []
     if _missing(distinct, shards):
-        with locked(cache.lock_file(space.fingerprint), wait=True):
+        told = "embedding cache: another process encodes with this model; waiting for it"
+        with locked(cache.lock_file(space.fingerprint), waiting=told, remedy=WRITABLE):
             shards = space.find(distinct)
             space.prepare(encoder)
             new = list(encode_missing(encoder, space, _missing(distinct, shards), description))

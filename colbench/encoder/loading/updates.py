@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from colbench.encoder.backends.runtime import load_quietly
 from colbench.errors import StorageError
 from colbench.files import sha256_file, write_json
+from colbench.locks import locked
 from colbench.progress import note
 
 _DIGESTS = "sha256.json"
+_SPACE = "free some space or set COLBENCH_CACHE to another folder"
 _VERSIONS = ("torch", "transformers", "sentence-transformers")
 
 Tensors = dict[str, torch.Tensor]
@@ -61,15 +62,12 @@ def updated_model(name: str, base: Path, models: Path) -> Path:
     if _intact(folder):
         return folder
     try:
-        models.mkdir(parents=True, exist_ok=True)
-        with FileLock(models / f"{folder.name}.lock"):
+        lock = models / f"{folder.name}.lock"
+        with locked(lock, cannot=f"cannot write {folder}", remedy=_SPACE):
             if not _intact(folder):
                 _make(file, base, folder)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {folder}: {error.strerror or error}; free some space or set "
-            "COLBENCH_CACHE to another folder"
-        ) from error
+        raise StorageError(f"cannot write {folder}: {error.strerror or error}; {_SPACE}") from error
     return folder
 
 

@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from colbench.errors import StorageError
+from colbench.locks import exclusive
 
 LOCK = "write.lock"
 
@@ -20,19 +18,10 @@ def writing(folder: Path) -> Iterator[None]:
     Raises:
         StorageError: another process is writing to it, or the folder cannot be written.
     """
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise StorageError(
-            f"another process is writing to the index in {folder}: wait for it to finish"
-        ) from None
-    except OSError as error:
-        raise StorageError(
-            f"cannot write to the index in {folder}: {error.strerror or error}; "
-            "choose another folder or change its permissions"
-        ) from error
-    try:
+    with exclusive(
+        folder / LOCK,
+        taken=f"another process is writing to the index in {folder}: wait for it to finish",
+        cannot=f"cannot write to the index in {folder}",
+        remedy="choose another folder or change its permissions",
+    ):
         yield
-    finally:
-        lock.release()

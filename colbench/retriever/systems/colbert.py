@@ -7,10 +7,10 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from filelock import FileLock
 from pydantic import Field
 
 from colbench.encoder.base import Encoder
@@ -27,6 +27,7 @@ from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
+from colbench.locks import locked
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
@@ -121,9 +122,8 @@ class Colbert(Retriever):
         """What tells files made on another device than the CPU from those made there."""
         return [] if self._device == "cpu" else [self._device.partition(":")[0]]
 
-    def _alone(self, name: str) -> FileLock:
-        self.bench.shared.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.bench.shared / f"{name}.lock")
+    def _alone(self, name: str) -> AbstractContextManager[bool]:
+        return locked(self.bench.shared / f"{name}.lock", remedy="choose another index_dir")
 
     def _build(self, folder: Path) -> float:
         """Build the index and return what it took, merging tokens counted for each index."""
