@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -99,30 +98,6 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
             stream, np.lib.format.header_data_from_array_1_0(whole)
         )
         stream.write(whole.data)
-
-
-def json_sha256(content: Mapping[str, Any]) -> str:
-    """Return the hexadecimal sha256 of a JSON object, whatever the layout of its text.
-
-    Taken over the object's canonical form: sorted keys, no white space, UTF-8. `content` must be
-    what reading JSON gives: keys are strings, and lists are no tuples.
-
-    Raises:
-        ValueError: it holds NaN, infinity or half a surrogate pair.
-
-    >>> json_sha256({"a": 1, "b": [0.5]}) == json_sha256({"b": [0.5], "a": 1})
-    True
-    """
-    text = json.dumps(
-        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def sha256_file(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def ensure_writable(folder: Path) -> None:

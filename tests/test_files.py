@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from colbench.errors import StorageError
-from colbench.files import atomic_write, ensure_writable, json_sha256, write_npy
+from colbench.files import atomic_write, ensure_writable, write_npy
 
 KILLED = """
 import os, signal, sys
@@ -109,12 +109,3 @@ def test_a_small_array_that_does_not_fit_on_the_disk_is_an_error(tmp_path, large
     done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "File too large" in done.stderr
     assert names(tmp_path) == []
-
-
-def test_a_digest_does_not_depend_on_the_order_of_keys_and_refuses_what_json_cannot_hold():
-    assert json_sha256({"a": 1, "b": {"c": 2.0, "d": None}}) == json_sha256(
-        {"b": {"d": None, "c": 2.0}, "a": 1}
-    )
-    assert json_sha256({"a": 1}) != json_sha256({"a": 1.0})
-    with pytest.raises(ValueError, match="JSON"):
-        json_sha256({"a": float("nan")})

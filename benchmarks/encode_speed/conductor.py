@@ -8,7 +8,6 @@ Neither is made again where it would be the same, so an interrupted run goes on 
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +38,7 @@ from colbench.locks import only_run
 from colbench.measures.catalogue import check_measures
 from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import write_sealed
+from colbench.timing import now
 
 SYSTEMS = {Form.POOLED: "bi_encoder", Form.TOKENS: "colbert_exact"}
 """Which system searches the vectors of a form."""
@@ -111,7 +111,7 @@ class Conductor:
         results = EncodeSpeed(
             colbench_version=__version__,
             command=self.command,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            created=now(),
             environment=self.environment,
             config=self.settings.model_dump(
                 mode="json",

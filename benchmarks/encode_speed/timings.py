@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from benchmarks.encode_speed.record import FormSpeed
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
+from colbench.digests import json_digest
 from colbench.encoder.cache.store import default_root
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
@@ -113,7 +112,7 @@ class Timings:
         machine = [e.platform, e.cpu, e.cores, e.threads, e.accelerator, e.packages, e.python]
         weights = fingerprint(resolve_weights(task.encoder.model, task.encoder.revision), {})
         relevant = [collection.fingerprint, task.model_dump(mode="json"), weights, machine]
-        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+        return json_digest(relevant)
 
 
 def _read(file: Path, key: str) -> tuple[FormSpeed, str | None] | None:

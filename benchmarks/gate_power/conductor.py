@@ -5,7 +5,6 @@ Runs lie in `<output>/.runs`, one a variant, and are not made again where they w
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from colbench.locks import only_run
 from colbench.progress import note
 from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import write_sealed
+from colbench.timing import now
 
 RUNS = ".runs"
 
@@ -83,7 +83,7 @@ class Conductor:
         results = GatePower(
             colbench_version=__version__,
             command=self.command,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            created=now(),
             environment=describe_environment(
                 self.settings.threads or usable_cores(), self.settings.seed
             ),

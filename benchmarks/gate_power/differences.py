@@ -9,9 +9,8 @@ from benchmarks.gate_power.trials import Difference
 from benchmarks.gate_power.variants import Values
 from colbench.gate.identity import holds_vectors, why_not_exact
 from colbench.gate.rules import GateRules
+from colbench.measures.ties import TIE
 from colbench.results.schema import Results
-
-_TIE = 1e-9
 
 
 def difference_of(plain: Values, variant: Values, rules: GateRules) -> Difference:
@@ -38,7 +37,7 @@ def _moved(system: str, plain: Values, variant: Values) -> NDArray[np.bool_]:
     """Return the queries on which an exact path is not identical, shape (queries,)."""
     found = np.zeros(len(variant.digests[system]), dtype=np.bool_)
     for measure, values in variant.measures[system].items():
-        found |= np.abs(values - plain.measures[system][measure]) > _TIE
+        found |= np.abs(values - plain.measures[system][measure]) > TIE
     before = next(s for s in plain.results.systems if s.name == system)
     if not holds_vectors(before):
         found |= variant.digests[system] != plain.digests[system]

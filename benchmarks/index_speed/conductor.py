@@ -6,7 +6,6 @@ that was interrupted goes on where it stopped. Only one process works at a time.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import shutil
@@ -42,6 +41,7 @@ from colbench.locks import only_run
 from colbench.progress import note
 from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import read_sealed, write_sealed
+from colbench.timing import now
 
 _GROWTH_SEARCH = "probe_8_ndocs_2048"
 
@@ -207,7 +207,7 @@ class Conductor:
         return IndexSpeed(
             colbench_version=__version__,
             command=self.command,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            created=now(),
             collection=CollectionInfo.of(self.collection),
             environment=describe_environment(self.threads, self.settings.seed),
             config=self.settings.model_dump(

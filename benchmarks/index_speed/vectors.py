@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.collection.model import Collection
+from colbench.digests import sha256_file
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import EmbeddingCache, embed_documents
 from colbench.errors import StorageError
-from colbench.files import atomic_write, sha256_file, write_npy
+from colbench.files import atomic_write, write_npy
 from colbench.hits import Hits, tie_ranks
 from colbench.index.colbert.documents import Documents, cuts
 from colbench.index.maxsim import MaxSimScanner

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from colbench.collection.model import Collection, Document, Query, Sampling, SelfHits
+from colbench.digests import json_digest, sha256_file
 from colbench.errors import StorageError
-from colbench.files import atomic_write, json_sha256, sha256_file, write_json
+from colbench.files import atomic_write, write_json
 
 _FORMAT = 2
 _MANIFEST = "manifest.json"
@@ -48,7 +49,7 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
         "notes": list(collection.notes),
         "sha256": {name: sha256_file(folder / name) for name in (_DOCUMENTS, _QUERIES, _QRELS)},
     }
-    write_json(folder / _MANIFEST, {**manifest, "self_sha256": json_sha256(manifest)})
+    write_json(folder / _MANIFEST, {**manifest, "self_sha256": json_digest(manifest)})
 
 
 def read_snapshot(folder: Path) -> Collection:
@@ -62,7 +63,7 @@ def read_snapshot(folder: Path) -> Collection:
         if manifest["format"] != _FORMAT:
             raise _unusable(folder, f"has format {manifest['format']}, not {_FORMAT}")
         content = {key: value for key, value in manifest.items() if key != "self_sha256"}
-        if manifest["self_sha256"] != json_sha256(content):
+        if manifest["self_sha256"] != json_digest(content):
             raise _unusable(folder, "is damaged (its manifest does not match its checksum)")
         for name, expected in manifest["sha256"].items():
             if sha256_file(folder / name) != expected:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from colbench.compare.effectiveness import Pair
 from colbench.compare.record import FirstDocument, MovedQuery
+from colbench.measures.ties import differ
 from colbench.results.schema import Results, SystemResult
-
-_TIE = 1e-9
-"""As in the significance tests."""
 
 
 def moved_queries(
@@ -25,7 +23,7 @@ def moved_queries(
     found = [
         (query, first, second)
         for query, first, second in zip(*pair.aligned(measure), strict=True)
-        if abs(second - first) > _TIE
+        if differ(first, second)
     ]
     found.sort(key=lambda item: item[2] - item[1])
     drops = [item for item in found if item[2] < item[1]][:count]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
+from colbench.digests import sha256_file
 from colbench.experiment.examples import Examples, choose_examples
 from colbench.experiment.job import Failure, SystemReply
 from colbench.experiment.output import OutputFolder
-from colbench.files import sha256_file, write_json
+from colbench.files import write_json
 from colbench.measures.effectiveness import evaluate, first_relevant, mean_scores, ranking_digest
 from colbench.measures.overlap import mean_overlap
 from colbench.measures.significance import Significance, compare_to_baseline

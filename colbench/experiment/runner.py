@@ -36,6 +36,7 @@ from colbench.report.write import write_report
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
 from colbench.results.store import write_results
 from colbench.retriever.base import SystemSettings
+from colbench.timing import now
 
 
 class Runner:
@@ -233,7 +234,7 @@ class Runner:
             colbench_version=__version__,
             experiment=self.experiment,
             command=self.command,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            created=now(),
             collection=CollectionInfo.of(self.collection),
             environment=self.environment,
             config=resolved(self.settings),

@@ -6,7 +6,6 @@ carries its own checksum and where it comes from.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from colbench.errors import ConfigError, StorageError, did_you_mean
 from colbench.results.schema import SCHEMA_VERSION, Results, SystemResult
 from colbench.results.sealed import read_object, verified, write_sealed
 from colbench.settings import explain
+from colbench.timing import now
 
 BASELINE_VERSION = 1
 FIRST_RELEVANT, RANKING = "first_relevant", "ranking"
@@ -92,7 +92,7 @@ def accept(
             )
     return Baseline(
         results=_reduced(results, measured),
-        accepted=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        accepted=now(),
         reason=reason,
         skipped={s.name: s.reason or "" for s in chosen if s.status == "skipped"},
     )

@@ -27,8 +27,7 @@ from colbench.gate.record import Verdict
 from colbench.gate.rules import GateRules
 from colbench.measures.paired import PairedTest, paired_tests
 from colbench.measures.significance import holm
-
-_TIE = 1e-9
+from colbench.measures.ties import TIE
 
 
 def draws(rules: GateRules, tests: int) -> int:
@@ -78,15 +77,15 @@ def decide(test: PairedTest, p: Corrected, smallest: float, alpha: float) -> Ver
     """
     if matters(test, smallest) and p.drop <= alpha:
         return "regressed"
-    if test.mean >= smallest - _TIE and p.rise <= alpha:
+    if test.mean >= smallest - TIE and p.rise <= alpha:
         return "improved"
-    excluded = test.low is not None and test.low > -smallest + _TIE
+    excluded = test.low is not None and test.low > -smallest + TIE
     return "unchanged" if excluded else "inconclusive"
 
 
 def matters(test: PairedTest, smallest: float) -> bool:
     """Return whether the mean is lower by at least the smallest drop that matters."""
-    return test.mean <= -smallest + _TIE
+    return test.mean <= -smallest + TIE
 
 
 def verdicts_of(
@@ -133,7 +132,7 @@ def queries_needed(test: PairedTest, smallest: float, alpha: float, tests: int) 
     low_enough = matters(test, smallest)
     level = 1 - alpha / tests if low_enough else 1 - alpha
     distance = -test.mean if low_enough else test.mean + smallest
-    if distance <= _TIE:
+    if distance <= TIE:
         return None
     wanted = math.ceil((NormalDist().inv_cdf(level) * test.deviation / distance) ** 2)
     return max(wanted, least_queries(tests, alpha))

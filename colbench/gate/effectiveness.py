@@ -16,8 +16,7 @@ from colbench.gate.record import MeasureVerdict, Verdict
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedPair
 from colbench.measures.paired import PairedTest, paired_tests
-
-_TIE = 1e-9
+from colbench.measures.ties import TIE, outcomes
 
 
 class _Cell(NamedTuple):
@@ -85,6 +84,7 @@ def _verdict(
 def _found(cell: _Cell, verdict: Verdict, smallest: float) -> MeasureVerdict:
     before, after = cell.pair.values_before[cell.measure], cell.pair.values_after[cell.measure]
     differences = _differences(cell)
+    counted = outcomes(differences)
     return MeasureVerdict(
         system=cell.pair.name,
         measure=cell.measure,
@@ -95,8 +95,8 @@ def _found(cell: _Cell, verdict: Verdict, smallest: float) -> MeasureVerdict:
         difference=sum(differences) / len(differences),
         smallest_drop=smallest,
         queries=len(differences),
-        lower=sum(value < -_TIE for value in differences),
-        higher=sum(value > _TIE for value in differences),
+        lower=counted.losses,
+        higher=counted.wins,
         reason="",
     )
 
@@ -106,7 +106,7 @@ def _by_identity(cell: _Cell, rules: GateRules) -> MeasureVerdict:
     if not found.lower and not found.higher:
         told = "an exact path, the baseline's values"
         return found.model_copy(update={"reason": told})
-    verdict = "improved" if found.difference > _TIE else "regressed"
+    verdict = "improved" if found.difference > TIE else "regressed"
     told = "an exact path must be identical: same settings, versions and machine"
     return found.model_copy(update={"verdict": verdict, "reason": told})
 

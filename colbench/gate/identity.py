@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from colbench.gate.record import Guard
 from colbench.gate.sides import GatedPair
+from colbench.measures.ties import differ
 from colbench.results.schema import Environment, QueryInfo, Results, SystemResult
-
-_TIE = 1e-9
 
 _MACHINE = ("cpu", "threads", "accelerator")
 """What the last bits of a vector depend on; a lexical index depends on none of it."""
@@ -87,7 +86,7 @@ def _differing(pair: GatedPair) -> list[str]:
             (pair.values_before[name][place], pair.values_after[name][place])
             for name in _common(pair.values_before, pair.values_after)
         ]
-        moved = any(abs(second - first) > _TIE for first, second in values)
+        moved = any(differ(first, second) for first, second in values)
         if moved or query in moved_rankings:
             found.append(query)
     return found
@@ -120,6 +119,6 @@ def _shown(pair: GatedPair, query: str) -> str:
     place = pair.queries.index(query)
     for name in _common(pair.values_before, pair.values_after):
         first, second = pair.values_before[name][place], pair.values_after[name][place]
-        if abs(second - first) > _TIE:
+        if differ(first, second):
             return f": {name} {first:.4f} → {second:.4f}"
     return ": no measure sees it"

@@ -11,7 +11,6 @@ relevant or without retrieved documents counts 0.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import warnings
 from collections import defaultdict
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.collection.model import Qrels
+from colbench.digests import text_digest
 from colbench.errors import DataError
 from colbench.measures.catalogue import DEFAULT_MEASURES, Measure, parse
 from colbench.run.model import Ranking, Run
@@ -52,7 +52,7 @@ def ranking_digest(doc_ids: Sequence[str]) -> str:
     False
     """
     content = "".join(f"{len(doc)}:{doc}" for doc in doc_ids)
-    return hashlib.sha256(content.encode("utf-8")).hexdigest()[:_DIGITS]
+    return text_digest(content)[:_DIGITS]
 
 
 PerQuery = dict[str, dict[str, float]]

@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.errors import DataError
+from colbench.measures.ties import TIE
 
 RESAMPLES = 10_000
 """Draws; p-values go down to 1 / (draws + 1)."""
 
-_TIE = 1e-9
 _BLOCK = 1 << 22
 """Values of draws held at a time: 32 MiB in float64."""
 
@@ -86,7 +86,7 @@ def paired_tests(
         raise DataError("no queries to test: nothing can be said about a difference")
     if not np.isfinite(differences).all():
         raise DataError("values that are not finite cannot be tested")
-    delta = np.where(np.abs(differences) <= _TIE, 0.0, differences)
+    delta = np.where(np.abs(differences) <= TIE, 0.0, differences)
     if len(delta) == 1:
         return [PairedTest(float(mean), None, None, 1.0, 1.0, 0.0) for mean in delta[0]]
     drawn = _means(_bootstrap_draws, delta, resamples, seed)
@@ -114,8 +114,8 @@ def _test(
         mean=mean,
         low=low,
         high=high,
-        p_drop=max(drop, _share(signed <= mean + _TIE)),
-        p_rise=max(rise, _share(signed >= mean - _TIE)),
+        p_drop=max(drop, _share(signed <= mean + TIE)),
+        p_rise=max(rise, _share(signed >= mean - TIE)),
         deviation=deviation,
     )
 
@@ -138,7 +138,7 @@ class _Bca:
         scaled = centred / np.abs(centred).max()
         self._acceleration = (scaled**3).sum() / (6 * (scaled**2).sum() ** 1.5)
         mean = delta.mean()
-        below = (drawn < mean - _TIE).mean() + ((np.abs(drawn - mean) <= _TIE).mean()) / 2
+        below = (drawn < mean - TIE).mean() + ((np.abs(drawn - mean) <= TIE).mean()) / 2
         self._bias = float(ndtri(self._inside(below)))
 
     def _inside(self, share: float) -> float:
@@ -153,12 +153,12 @@ class _Bca:
 
     def p_drop(self) -> float:
         """Return the level at which the upper limit touches 0."""
-        below = np.searchsorted(self._drawn, -_TIE, side="left") / len(self._drawn)
+        below = np.searchsorted(self._drawn, -TIE, side="left") / len(self._drawn)
         return 1 - self._level(below)
 
     def p_rise(self) -> float:
         """Return the level at which the lower limit touches 0."""
-        not_above = np.searchsorted(self._drawn, _TIE, side="right") / len(self._drawn)
+        not_above = np.searchsorted(self._drawn, TIE, side="right") / len(self._drawn)
         return self._level(not_above)
 
     def _level(self, share: float) -> float:

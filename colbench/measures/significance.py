@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from colbench.errors import ConfigError, DataError, did_you_mean
+from colbench.measures.ties import TIE, outcomes
 from colbench.records import Record
 
 Test = Literal["student", "fisher"]
 
-_TIE = 1e-9
 _RESAMPLES = 10_000
 _SEED = 42
 
@@ -80,9 +80,7 @@ def compare_to_baseline(
             p_value=p_values[system, name],
             p_holm=p_holm,
             significant=p_holm is not None and p_holm <= alpha,
-            wins=int((delta > _TIE).sum()),
-            ties=int((np.abs(delta) <= _TIE).sum()),
-            losses=int((delta < -_TIE).sum()),
+            **outcomes(delta)._asdict(),
         )
     return results
 
@@ -120,7 +118,7 @@ def _differences(
 def _p_value(differences: NDArray[np.float64], test: Test) -> float | None:
     if len(differences) == 1:
         return None
-    if (np.abs(differences) <= _TIE).all():
+    if (np.abs(differences) <= TIE).all():
         return 1.0  # scipy gives NaN: there is no variance to test against
     return _student(differences) if test == "student" else _fisher(differences)
 

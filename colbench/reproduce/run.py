@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from colbench.reproduce.plan import Plan, PlannedRun
 from colbench.reproduce.record import Reproduction
 from colbench.reproduce.reference import Entry, Reference
 from colbench.results.store import FILE_NAME, read_results
+from colbench.timing import now
 
 
 def run_plan(
@@ -82,7 +82,7 @@ def make_reproduction(
     return Reproduction(
         colbench_version=__version__,
         command=" ".join(command),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=now(),
         dataset=dataset,
         runs=[describe_run(opened, folder) for opened in runs],
         counts=count(judged),

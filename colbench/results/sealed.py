@@ -1,7 +1,7 @@
 """JSON files that carry a checksum of themselves, so that damage never passes for a result.
 
 The first key is `sha256`: the digest of all other keys in canonical form (see
-`colbench.files.json_sha256`). Another layout of the text keeps it valid, another value does not.
+`colbench.digests.json_digest`). Another layout of the text keeps it valid, another value does not.
 It shows damage and edits by hand; it is no signature.
 """
 
@@ -11,8 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from colbench.digests import json_digest
 from colbench.errors import StorageError
-from colbench.files import atomic_write, json_sha256
+from colbench.files import atomic_write
 
 KEY = "sha256"
 
@@ -29,7 +30,7 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
     # What a reader will find: tuples have become lists then, and all keys strings.
     plain = json.loads(_plain(content))
     with atomic_write(path) as stream:
-        stream.write(layout({KEY: json_sha256(plain), **plain}) + "\n")
+        stream.write(layout({KEY: json_digest(plain), **plain}) + "\n")
 
 
 def read_sealed(path: Path, *, what: str, renew: str) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def verified(content: dict[str, Any], path: Path, *, renew: str) -> dict[str, An
         )
     rest = {key: value for key, value in content.items() if key != KEY}
     try:
-        intact = content[KEY] == json_sha256(rest)
+        intact = content[KEY] == json_digest(rest)
     except ValueError:  # NaN and infinity, which are never written
         intact = False
     if not intact:

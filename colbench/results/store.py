@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
+from colbench.digests import sha256_file
 from colbench.errors import StorageError
-from colbench.files import sha256_file
 from colbench.results.schema import SCHEMA_VERSION, Results, SystemResult
 from colbench.results.sealed import read_object, verified, write_sealed
 from colbench.run.model import Run

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from colbench.digests import sha256_file
 from colbench.errors import StorageError
 from colbench.experiment.job import PointRecord, SystemReply
-from colbench.files import atomic_write, sha256_file
+from colbench.files import atomic_write
 from colbench.progress import note
 from colbench.results.sealed import read_sealed, write_sealed
 

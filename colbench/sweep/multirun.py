@@ -8,7 +8,6 @@ and equal indexes are built once.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 from colbench.config.compose import ROOT, check_folders, compose_run, store_root
 from colbench.config.folder import conf_folder, quoted, reason, search_path
 from colbench.config.overrides import multirun_words
+from colbench.digests import text_digest
 from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.repeat import is_repeat
@@ -169,8 +169,8 @@ class Multirun:
         self.root = Path(named) if named is not None else self._default_folder(words.experiment)
 
     def _default_folder(self, experiment: str | None) -> Path:
-        digest = hashlib.sha256(" ".join(sorted(self.words)).encode()).hexdigest()[:6]
-        return Path("results/runs/multirun") / f"{file_stem(experiment or 'run')}-{digest}"
+        mark = text_digest(" ".join(sorted(self.words)))[:6]
+        return Path("results/runs/multirun") / f"{file_stem(experiment or 'run')}-{mark}"
 
     def run(self, command: str) -> tuple[list[Done], Results | None]:
         """Run all jobs that have not finished, and write one table of them all.
@@ -285,4 +285,4 @@ def _parsed(word: str) -> Any:
 def _folder_name(varied: dict[str, Any]) -> str:
     """Return a readable name, and a digest for values that look alike as file names."""
     text = "-".join(f"{key}={value}" for key, value in varied.items())
-    return f"{file_stem(text)[:100]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    return f"{file_stem(text)[:100]}-{text_digest(text)[:6]}"

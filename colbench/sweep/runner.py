@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
+from colbench.digests import json_digest
 from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_mean
 from colbench.experiment.job import (
     EncodeTask,
@@ -213,4 +212,4 @@ class SweepRunner(Runner):
             self.settings.seed,
             machine,
         ]
-        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:24]
+        return json_digest(relevant)[:24]

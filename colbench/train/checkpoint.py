@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from colbench.digests import sha256_file
 from colbench.errors import StorageError
-from colbench.files import sha256_file
 from colbench.progress import note
 from colbench.results.sealed import read_sealed, write_sealed
 from colbench.train.student import set_trained_state, trained_state

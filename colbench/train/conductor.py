@@ -9,9 +9,6 @@
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -25,6 +22,7 @@ from colbench.collection.load import has_judgments, load_collection, load_docume
 from colbench.collection.model import Collection
 from colbench.collection.settings import SampleSettings
 from colbench.config.settings import RunSettings
+from colbench.digests import json_digest
 from colbench.encoder.backends.precision import has_bf16
 from colbench.encoder.backends.runtime import pick_device
 from colbench.encoder.cache.store import EmbeddingCache
@@ -37,6 +35,7 @@ from colbench.measures.catalogue import check_measures
 from colbench.progress import note
 from colbench.results.origin import CollectionInfo, Environment
 from colbench.results.sealed import write_sealed
+from colbench.timing import now
 from colbench.train.batches import columns
 from colbench.train.development import Development
 from colbench.train.prepare import Preparation, Prepared
@@ -220,7 +219,7 @@ class Trainer:
         results = Train(
             colbench_version=__version__,
             command=self.command,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            created=now(),
             environment=self._environment(),
             config=self.settings.model_dump(
                 mode="json",
@@ -271,11 +270,11 @@ class Trainer:
             self.recipe.model_dump(mode="json"),
             self.base.model_dump(mode="json"),
             fingerprint(folder, {}),
-            hashlib.sha256(json.dumps([rows, part]).encode()).hexdigest(),
+            json_digest([rows, part], spaced=True),
             {name: _version(name) for name in _TRAINERS},
             [precision, device.split(":")[0], self.settings.seed, self.threads],
         ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return json_digest(parts, spaced=True)
 
 
 def _version(package: str) -> str | None:

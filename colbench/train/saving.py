@@ -9,8 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from colbench.digests import sha256_file
 from colbench.errors import StorageError
-from colbench.files import atomic_write, sha256_file
+from colbench.files import atomic_write
 from colbench.train.card import write_card
 from colbench.train.record import FILE_NAME, Train
 from colbench.train.settings import TrainSettings

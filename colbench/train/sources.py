@@ -24,8 +24,8 @@ from pydantic import ValidationError
 from colbench.collection.load import load_collection, load_documents
 from colbench.collection.model import Collection, Document
 from colbench.collection.settings import DatasetSettings, IrdsSettings
+from colbench.digests import sha256_file
 from colbench.errors import ColbenchError, ConfigError, DataError
-from colbench.files import sha256_file
 from colbench.settings import explain
 from colbench.train.examples import Example, text_key
 from colbench.train.files import existing_file, read_examples

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from mangling import ANY_TEXT, altered, either, json_bytes, raw
 from trying import answer, fuzz
 
+from colbench.digests import json_digest
 from colbench.errors import StorageError
-from colbench.files import json_sha256
 from colbench.gate.baseline import accept, is_baseline, read_baseline, write_baseline
 from colbench.results.schema import QueryInfo
 from colbench.results.store import per_query_values, read_results, write_results
@@ -23,7 +23,7 @@ def resealed(content):
     if isinstance(content, dict):
         rest = {key: value for key, value in content.items() if key != "sha256"}
         try:
-            content = {"sha256": json_sha256(rest), **rest}
+            content = {"sha256": json_digest(rest), **rest}
         except (ValueError, RecursionError):
             content = {"sha256": "0" * 64, **rest}
     return json_bytes(content)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pairs import QUERIES, results_with
 
+from colbench.digests import sha256_file
 from colbench.errors import StorageError
-from colbench.files import sha256_file
 from colbench.gate.baseline import accept
 from colbench.gate.judge import judge
 from colbench.gate.rules import GateRules, load_rules

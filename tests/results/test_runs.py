@@ -2,8 +2,8 @@
 
 import pytest
 
+from colbench.digests import sha256_file
 from colbench.errors import StorageError
-from colbench.files import sha256_file
 from colbench.results.store import verified_run
 from colbench.run.model import Ranking, Run
 from colbench.run.trec import write_trec

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from colbench.digests import json_digest
 from colbench.errors import StorageError
-from colbench.files import json_sha256
 from colbench.results.schema import SCHEMA_VERSION, AttributionStep, Results, SystemResult
 from colbench.results.store import read_results, write_results
 
@@ -40,7 +40,7 @@ def content_of(path):
 
 def rewrite(path, content):
     """Write content of our own making, with the checksum it needs to be looked at."""
-    sealed = {"sha256": json_sha256(content), **content}
+    sealed = {"sha256": json_digest(content), **content}
     path.write_text(json.dumps(sealed), encoding="utf-8")
 
 

@@ -6,7 +6,6 @@ and the search for pairs of sets that overlap, which does not compare all pairs.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from colbench.collection.pydocs.fairness import (
     words,
 )
 from colbench.collection.pydocs.harvest import Documented
+from colbench.digests import text_digest
 
 
 def jaccard(left: AbstractSet[str], right: AbstractSet[str]) -> float:
@@ -226,4 +226,4 @@ def chosen(asked: Iterable[tuple[Entry, list[str]]], count: int) -> list[tuple[E
 
 
 def _place(name: str) -> str:
-    return hashlib.sha256(name.encode("utf-8")).hexdigest()
+    return text_digest(name)

@@ -13,7 +13,6 @@ no part.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -23,6 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from colbench.digests import text_digest
 
 _SMOOTHING = 0.75
 """Share of an activation's range that SmoothQuant moves into the weights, as an exponent."""
@@ -40,7 +41,7 @@ def calibration_texts() -> tuple[str, ...]:
 
 def calibration_sha256() -> str:
     """Return the sha256 of these texts, part of the fingerprint of an int8 model."""
-    return hashlib.sha256("\n".join(calibration_texts()).encode()).hexdigest()
+    return text_digest("\n".join(calibration_texts()))
 
 
 def backbone_inputs(model: Any, texts: Sequence[str]) -> dict[str, torch.Tensor]:

@@ -22,10 +22,11 @@ from typing import Any
 
 import torch
 
+from colbench.digests import json_digest, sha256_file
 from colbench.encoder.backends.int8 import backbone_inputs, calibration_texts, quantise
 from colbench.encoder.backends.precision import has_bf16
 from colbench.errors import ConfigError, StorageError
-from colbench.files import json_sha256, sha256_file, write_json
+from colbench.files import write_json
 from colbench.locks import locked
 from colbench.progress import note
 
@@ -107,7 +108,7 @@ def _verified(folder: Path) -> dict[str, Any] | None:
     try:
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
         digest = manifest.pop("self_sha256")
-        if digest != json_sha256(manifest):
+        if digest != json_digest(manifest):
             return None
         intact = all(sha256_file(folder / name) == sha for name, sha in manifest["sha256"].items())
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
@@ -131,7 +132,7 @@ def _convert(model: Any, folder: Path, *, int8: bool) -> dict[str, Any]:
             "cosine": cosine,
             "sha256": {name: sha256_file(temporary / name) for name in ("model.xml", "model.bin")},
         }
-        write_json(temporary / _MANIFEST, {**manifest, "self_sha256": json_sha256(manifest)})
+        write_json(temporary / _MANIFEST, {**manifest, "self_sha256": json_digest(manifest)})
         temporary.chmod(0o755)
         temporary.rename(folder)
     finally:

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.digests import json_digest, sha256_file
 from colbench.errors import StorageError
-from colbench.files import sha256_file, write_json, write_npy
+from colbench.files import write_json, write_npy
 
 FORMAT = 2
 TEMPORARY_SUFFIX = ".tmp"
@@ -203,7 +204,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _self_sha256(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json_digest(content, spaced=True)
 
 
 def _check_file(folder: Path, manifest: dict[str, Any], file: str) -> None:

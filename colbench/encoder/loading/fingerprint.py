@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from colbench.files import sha256_file
+from colbench.digests import json_digest, sha256_file
 
 _SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".metadata", ".jinja", ".py"}
 _UNUSED = {"onnx", "openvino", "coreml"}
@@ -28,7 +26,7 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
         "settings": dict(settings),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return json_digest(parts, spaced=True)
 
 
 def _digests(folder: Path) -> dict[str, str]:

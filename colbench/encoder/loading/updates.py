@@ -10,7 +10,6 @@ everything else treats that as any other folder.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -21,9 +20,10 @@ from typing import Any
 
 import torch
 
+from colbench.digests import json_digest, sha256_file
 from colbench.encoder.backends.runtime import load_quietly
 from colbench.errors import StorageError
-from colbench.files import sha256_file, write_json
+from colbench.files import write_json
 from colbench.locks import locked
 from colbench.progress import note
 
@@ -57,7 +57,7 @@ def updated_model(name: str, base: Path, models: Path) -> Path:
     """
     file = _folder() / f"{name}.safetensors"
     parts = [sha256_file(file), sha256_file(base / "model.safetensors"), *map(version, _VERSIONS)]
-    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    key = json_digest(parts, spaced=True)
     folder = models / f"{name}-{key[:16]}"
     if _intact(folder):
         return folder

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from colbench.digests import sha256_file
 from colbench.encoder.loading.hub import snapshot
 from colbench.errors import ConfigError, StorageError, WeightsUnavailable, did_you_mean
-from colbench.files import sha256_file
 
 EMBEDDED = "embedded:"
 """Prefix of models that arrive as a Python package and need no network."""

@@ -14,15 +14,15 @@ interrupted, and the next writer removes it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from colbench.digests import json_digest, sha256_file
 from colbench.errors import StorageError
-from colbench.files import sha256_file, write_json
+from colbench.files import write_json
 from colbench.index.colbert.settings import IndexSettings
 from colbench.settings import Settings, explain
 
@@ -86,7 +86,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def _checksum(manifest: Manifest) -> str:
     rest = manifest.model_dump(mode="json", exclude={"checksum"})
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return json_digest(rest, spaced=True)
 
 
 def read_manifest(folder: Path) -> Manifest:

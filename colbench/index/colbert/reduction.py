@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.files import sha256_file, write_json
+from colbench.digests import sha256_file
+from colbench.files import write_json
 from colbench.index.colbert.arrays import ArrayWriter, read_array, write_array
 from colbench.index.colbert.documents import Block, Documents, cuts
 from colbench.progress import bar

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from colbench.digests import json_digest, text_digest
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import StorageError
-from colbench.files import json_sha256, write_json
+from colbench.files import write_json
 from colbench.hits import Hits
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
@@ -115,7 +116,7 @@ class Colbert(Retriever):
         parts = [self._encoder.document_fingerprint, self.bench.collection.fingerprint, *relevant]
         if self._chunks.owners is not None:
             parts.append(f"chunk_overlap={self.settings.encoder.chunk_overlap}")
-        return f"{what}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}"
+        return f"{what}-{text_digest(' '.join(parts))[:16]}"
 
     @property
     def _elsewhere(self) -> list[str]:
@@ -225,7 +226,7 @@ class Colbert(Retriever):
 
 def _write_seconds(note: Path, seconds: float) -> None:
     content = {"build_seconds": seconds}
-    write_json(note, {**content, "sha256": json_sha256(content)})
+    write_json(note, {**content, "sha256": json_digest(content)})
 
 
 def _read_seconds(note: Path) -> float | None:
@@ -233,7 +234,7 @@ def _read_seconds(note: Path) -> float | None:
     try:
         content = json.loads(note.read_bytes())
         digest = content.pop("sha256")
-        return float(content["build_seconds"]) if digest == json_sha256(content) else None
+        return float(content["build_seconds"]) if digest == json_digest(content) else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 

@@ -13,8 +13,8 @@ import pytest
 from crashing import Crasher
 from synthetic import ENCODER, as_documents, build, contents, hits, random_documents, unit
 
+from colbench.digests import sha256_file
 from colbench.errors import ConfigError, StorageError
-from colbench.files import sha256_file
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.manifest import FILE_NAME, VERSION, Manifest, write_manifest
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
