@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from colbench.measures.latency import without_collector
+from colbench.timing import seconds
 
 _WARM_UP_DOCUMENTS = 32
 _WARM_UP_QUERIES = 3
@@ -67,16 +67,12 @@ def race(
     for _ in range(trials):
         draw.shuffle(order)
         for name in order:
+            racer = racers[name]
             with without_collector():
-                laps[name].seconds.append(_seconds(racers[name].documents, documents))
+                laps[name].seconds.append(seconds(lambda: racer.documents(documents)))  # noqa: B023
         for name in order:
+            racer = racers[name]
             with without_collector():
-                times = [_seconds(racers[name].query, query) for query in queries]
+                times = [seconds(lambda: racer.query(query)) for query in queries]  # noqa: B023
             laps[name].query_p50_ms.append(float(np.median(times)) * 1e3)
     return laps
-
-
-def _seconds(encode: Callable[..., object], texts: object) -> float:
-    started = time.perf_counter()
-    encode(texts)
-    return time.perf_counter() - started

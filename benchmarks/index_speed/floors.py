@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +11,8 @@ import torch
 from benchmarks.index_speed.record import Machine, StageCost
 from benchmarks.index_speed.vectors import VectorFiles
 from colbench.index.colbert.kernels.llvm import LANES
+from colbench.measures.gemm import gemm_gflops
+from colbench.timing import repeated
 
 _SIZE = 3072
 _COPIED = 1 << 29
@@ -21,38 +21,18 @@ _ROWS = 16_384
 
 def measure_machine(files: VectorFiles, timed: int, trials: int) -> Machine:
     """Time products and copies, and the products of all documents with the timed queries."""
-    square = torch.rand((_SIZE, _SIZE))
-    operations = 2 * _SIZE**3
     source = np.ones(_COPIED // 8)
     target = np.empty_like(source)
+    copies = repeated(lambda: np.copyto(target, source), least=trials)
+    fp32 = gemm_gflops("fp32", side=_SIZE, least=trials, seconds=0)
+    assert fp32 is not None  # torch multiplies float32 everywhere
     return Machine(
-        fp32_gigaops=operations / _least(lambda: square @ square, trials) / 1e9,
-        int8_gigaops=_byte_rate(trials),
-        gigabytes_per_second=2
-        * source.nbytes
-        / _least(lambda: np.copyto(target, source), trials)
-        / 1e9,
+        fp32_gigaops=fp32,
+        int8_gigaops=gemm_gflops("int8", side=_SIZE, least=trials, seconds=0),
+        gigabytes_per_second=2 * source.nbytes / min(copies) / 1e9,
         product_fp32_ms=_products(files, timed, torch.float32, trials),
         product_bf16_ms=_products(files, timed, torch.bfloat16, trials),
     )
-
-
-def _least(work: Callable[[], Any], trials: int) -> float:
-    work()
-    times = []
-    for _ in range(trials):
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-
-def _byte_rate(trials: int) -> float | None:
-    square = torch.ones((_SIZE, _SIZE), dtype=torch.int8)
-    try:
-        return 2 * _SIZE**3 / _least(lambda: torch._int_mm(square, square), trials) / 1e9
-    except RuntimeError:
-        return None
 
 
 def _products(files: VectorFiles, timed: int, dtype: torch.dtype, trials: int) -> float:
@@ -70,7 +50,7 @@ def _products(files: VectorFiles, timed: int, dtype: torch.dtype, trials: int) -
         for block in rows:
             torch.mm(block, columns)
 
-    return _least(multiply, trials) / timed * 1e3
+    return min(repeated(multiply, least=trials)) / timed * 1e3
 
 
 @dataclass(frozen=True)

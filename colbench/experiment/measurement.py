@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psutil
@@ -25,6 +24,7 @@ from colbench.retriever.base import Retriever, Workbench
 from colbench.retriever.registry import make_system
 from colbench.run.model import Run, fetch_depth
 from colbench.run.trec import write_trec
+from colbench.timing import Stopwatch, seconds
 
 
 def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
@@ -40,7 +40,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
     system = make_system(task.name, bench)
     system.prepare()
     with other_processes() as others:
-        build_seconds = _seconds(system.build)
+        build_seconds = seconds(system.build)
         texts = [query.text for query in collection.queries]
         note(f"{task.name}: searching {len(texts)} queries")
         hits, times = _batches(task, system, texts, depth)
@@ -68,12 +68,6 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
     return reply.model_copy(update={"steps": _search_steps(task, system, texts, depth)})
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
 def _batches(
     task: SystemTask, system: Retriever, texts: list[str], depth: int
 ) -> tuple[list[Hits], list[float]]:
@@ -86,9 +80,9 @@ def _batches(
     times: list[float] = []
     first: list[Hits] = []
     while len(times) < task.latency.trials and sum(times) < task.latency.max_seconds:
-        started = time.perf_counter()
+        watch = Stopwatch()
         hits = system.search(system.encode(texts), depth)
-        times.append(time.perf_counter() - started)
+        times.append(watch.seconds)
         first = first or hits
     return first, times
 
@@ -150,9 +144,9 @@ def other_processes() -> Iterator[list[float]]:
     """
     cores = usable_cores()
     share: list[float] = []
-    started, machine, own = time.perf_counter(), _busy_seconds(), _own_seconds()
+    watch, machine, own = Stopwatch(), _busy_seconds(), _own_seconds()
     yield share
-    wall = time.perf_counter() - started
+    wall = watch.seconds
     others = (_busy_seconds() - machine) - (_own_seconds() - own)
     share.append(min(max(others / (wall * cores), 0.0), 1.0))
 

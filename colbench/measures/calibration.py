@@ -7,13 +7,12 @@ a query against a matrix product (arithmetic), a search against a scan (memory).
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 from pydantic import Field
 
+from colbench.measures.gemm import product_seconds
 from colbench.records import Record
+from colbench.timing import repeated
 
 _SIDE = 1024
 """Rows and columns of the product's float32 matrices: 2.1 GFLOP."""
@@ -36,16 +35,8 @@ def calibrate() -> Calibration:
     random = np.random.default_rng(0)
     rows = random.random((_SCANNED, _SIDE), np.float32)
     square, vector = rows[:_SIDE].copy(), rows[0].copy()
+    products = product_seconds(square, least=_REPEATS)
+    scans = repeated(lambda: rows @ vector, least=_REPEATS)
     return Calibration(
-        gemm_ms=_median_ms(lambda: square @ square), scan_ms=_median_ms(lambda: rows @ vector)
+        gemm_ms=float(np.median(products)) * 1000, scan_ms=float(np.median(scans)) * 1000
     )
-
-
-def _median_ms(work: Callable[[], object]) -> float:
-    work()
-    times = []
-    for _ in range(_REPEATS):
-        started = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - started) * 1000)
-    return float(np.median(times))

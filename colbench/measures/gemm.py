@@ -6,8 +6,12 @@ the same precision is the peak that a forward pass can come near to and not exce
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colbench import timing
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +31,12 @@ _MOST_REPEATS = 50
 
 
 def gemm_gflops(
-    precision: str, device: str = "cpu", *, side: int | None = None, seconds: float = 0.5
+    precision: str,
+    device: str = "cpu",
+    *,
+    side: int | None = None,
+    seconds: float = 0.5,
+    least: int = 3,
 ) -> float | None:
     """Return billions of operations a second of a large square product, the best of several.
 
@@ -38,7 +47,8 @@ def gemm_gflops(
         device: torch device.
         side: rows and columns of the matrices; 8,192 on a GPU by default, 2,048 on a CPU, fewer
             where it would take seconds.
-        seconds: time to spend; three products are measured at least.
+        seconds: time to spend, as far as 50 products go.
+        least: products measured, however long they take.
 
     Returns:
         GFLOP/s, or None where torch cannot multiply so on this device.
@@ -62,7 +72,7 @@ def gemm_gflops(
             return None
         side = side or (_GPU_SIDE if on_gpu else _fitting(dtypes[precision]))
         square = _square(side, dtypes[precision], device)
-        fastest = _fastest(square, seconds)
+        fastest = min(product_seconds(square, least=least, for_seconds=seconds, most=_MOST_REPEATS))
     except (RuntimeError, AssertionError):  # no such kernel, no such device, or no memory left
         return None
     return 2 * side**3 / fastest / 1e9
@@ -74,9 +84,7 @@ def _fitting(dtype: torch.dtype) -> int:
     while side < _SIDE:
         square = _square(side, dtype, "cpu")
         _multiply(square)
-        started = time.perf_counter()
-        _multiply(square)
-        if 8 * (time.perf_counter() - started) > _LONGEST:
+        if 8 * timing.seconds(lambda: _multiply(square)) > _LONGEST:  # noqa: B023, called here
             break
         side *= 2
     return side
@@ -93,7 +101,30 @@ def _square(side: int, dtype: torch.dtype, device: str) -> torch.Tensor:
     return values.to(device)
 
 
-def _multiply(square: torch.Tensor) -> None:
+def product_seconds(
+    square: NDArray[np.float32] | torch.Tensor,
+    *,
+    least: int,
+    for_seconds: float = 0.0,
+    most: int | None = None,
+) -> list[float]:
+    """Return the seconds of each of several products of a square matrix with itself.
+
+    Args:
+        square: of numpy, whose product is that of its BLAS, or of torch.
+        least: products, after one that does not count.
+        for_seconds: further ones until they have taken so long together.
+        most: bound on their number.
+    """
+    return timing.repeated(
+        lambda: _multiply(square), least=least, for_seconds=for_seconds, most=most
+    )
+
+
+def _multiply(square: NDArray[np.float32] | torch.Tensor) -> None:
+    if isinstance(square, np.ndarray):
+        _ = square @ square
+        return
     import torch
 
     if square.dtype == torch.int8:
@@ -102,14 +133,3 @@ def _multiply(square: torch.Tensor) -> None:
         torch.mm(square, square)
     if square.device.type == "cuda":
         torch.cuda.synchronize(square.device)
-
-
-def _fastest(square: torch.Tensor, seconds: float) -> float:
-    """Return the seconds of the fastest product."""
-    _multiply(square)
-    times: list[float] = []
-    while len(times) < 3 or (sum(times) < seconds and len(times) < _MOST_REPEATS):
-        started = time.perf_counter()
-        _multiply(square)
-        times.append(time.perf_counter() - started)
-    return min(times)

@@ -8,7 +8,6 @@ reported.
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -30,6 +29,7 @@ from colbench.retriever.registry import system_class
 from colbench.run.model import Ranking, Run, fetch_depth
 from colbench.run.trec import read_trec, run_digest
 from colbench.sweep.kept import write_point
+from colbench.timing import Stopwatch, nanoseconds, seconds
 
 _CUTOFFS = (10, 100, 1000)
 
@@ -89,14 +89,11 @@ class _Sweep:
         first = self.bench.systems[points[0].name]
         system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
         before = len(self.bench.encodings)
-        started = time.perf_counter()
         try:
             system.prepare()
-            started = time.perf_counter()
-            system.build()
+            took = seconds(system.build)
         except ConfigError as error:
             raise ConfigError(f"point {points[0].name}: {error}") from None
-        took = time.perf_counter() - started
         built = took if system.counted_build_seconds is None else system.counted_build_seconds
         encodings = encoding_infos(self.bench.encodings[before:], fresh=self.task.fresh)
         queries = self._encode(system, first)
@@ -115,7 +112,8 @@ class _Sweep:
         if self.queries is None or not key or self.queries.key != key:
             system.encode(self.texts[:2])
             timed = [
-                _timed(system.encode, [text]) for text in self.texts[: self.task.latency.queries]
+                nanoseconds(lambda: system.encode([text]))  # noqa: B023, called here
+                for text in self.texts[: self.task.latency.queries]
             ]
             self.queries = _Queries(key, system.encode(self.texts), timed)
         return self.queries
@@ -184,9 +182,9 @@ class _Sweep:
             with without_collector():
                 whole = trial == 0 and known is None
                 for query in queries.encoded if whole else queries.encoded[:timed]:
-                    started = time.perf_counter_ns()
+                    watch = Stopwatch()
                     found = system.search([query], depth)
-                    times.append(time.perf_counter_ns() - started)
+                    times.append(watch.nanoseconds)
                     if trial == 0:
                         hits += found
             passes.append(list(zip(queries.nanoseconds, times[:timed], strict=True)))
@@ -213,12 +211,6 @@ class _Sweep:
             rbo=overlap.rbo,
             intersection={str(k): share for k, share in overlap.intersection.items()},
         )
-
-
-def _timed(encode: Any, texts: list[str]) -> int:
-    started = time.perf_counter_ns()
-    encode(texts)
-    return time.perf_counter_ns() - started
 
 
 def _first(ranking: Ranking, most: int) -> Ranking:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import random
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from colbench.hits import Hits
 from colbench.progress import bar
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system
+from colbench.timing import Stopwatch
 from colbench.train.examples import Example, text_key
 from colbench.train.protect import Protected
 from colbench.train.record import MiningReport
@@ -204,7 +204,7 @@ def mine(
         ConfigError: no such system.
         WeightsUnavailable: weights of the system cannot be had.
     """
-    started = time.perf_counter()
+    watch = Stopwatch()
     result = list(examples)
     given, left_out, short = 0, 0, 0
     places = _places(examples, collections)
@@ -226,7 +226,7 @@ def mine(
         negatives=given,
         left_out=left_out,
         short=short,
-        seconds=time.perf_counter() - started,
+        seconds=watch.seconds,
     )
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from colbench.encoder.backends.runtime import with_new_classifier
 from colbench.encoder.loading.assemble import assemble
 from colbench.encoder.loading.checkpoint import Kind, detect_kind
-from colbench.encoder.loading.cross_encoder import load_model, with_new_classifier
+from colbench.encoder.loading.cross_encoder import load_model
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.errors import ConfigError

@@ -5,7 +5,6 @@ A teacher reads texts, so its tokenizer and its dimensions need not be the stude
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, For
 from colbench.index.maxsim import score_documents
 from colbench.progress import bar
 from colbench.retriever.exhaustive import build_token_index
+from colbench.timing import Stopwatch
 from colbench.train.examples import Example
 from colbench.train.record import TeacherReport
 
@@ -47,7 +47,7 @@ def teach(
         WeightsUnavailable: the weights are not here and cannot be had.
         ColbenchError: a score is NaN or infinite.
     """
-    started = time.perf_counter()
+    watch = Stopwatch()
     places = [place for place, example in enumerate(examples) if example.scores is None]
     bare = [examples[place] for place in places]
     if not bare:
@@ -65,7 +65,7 @@ def teach(
         model=settings.name,
         pairs=sum(len(values) for values in scores),
         agreement=float(np.mean(highest)) if highest else 0.0,
-        seconds=time.perf_counter() - started,
+        seconds=watch.seconds,
     )
 
 

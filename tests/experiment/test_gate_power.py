@@ -8,6 +8,7 @@ import beir_folder
 import numpy as np
 import pytest
 
+from benchmarks.gate_power.conductor import Conductor
 from benchmarks.gate_power.record import GatePower
 from benchmarks.gate_power.trials import (
     Difference,
@@ -18,6 +19,8 @@ from benchmarks.gate_power.trials import (
 )
 from benchmarks.gate_power.variants import lost_documents, shuffled_ids
 from colbench.cli.main import main
+from colbench.config.compose import compose_run
+from colbench.errors import StorageError
 from colbench.gate.rules import GateRules
 from colbench.locks import only_run
 from colbench.results.sealed import read_sealed
@@ -201,13 +204,15 @@ def test_runs_that_are_there_are_not_made_again_and_the_outcome_is_the_same(made
     assert second["collections"] == first["collections"]
 
 
-def test_two_runs_on_one_folder_do_not_mix(made, capsys):
-    out, command = made
-    before = (out / "gate_power.json").read_bytes()
-    with only_run(out, out / ".runs"):
-        assert main(command) == 2
-    assert f"another run is writing to {out}" in capsys.readouterr().err
-    assert (out / "gate_power.json").read_bytes() == before
+def test_two_runs_on_one_folder_do_not_mix(tmp_path):
+    words = ["experiment=gate_power", f"output_dir={tmp_path}"]
+    conductor = Conductor(compose_run(words), ["colbench", "run", *words], words)
+    with (
+        only_run(tmp_path, tmp_path / ".runs"),
+        pytest.raises(StorageError, match=f"another run is writing to {tmp_path}"),
+    ):
+        conductor.run()
+    assert [path.name for path in tmp_path.rglob("*")] == [".runs", "lock"]
 
 
 def test_a_variant_of_a_system_that_no_gate_looks_at_is_refused(made, capsys):

@@ -11,7 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.loading.checkpoint import foreign_code
+from colbench.encoder.loading.checkpoint import (
+    check_no_random_weights,
+    check_tokenizer,
+    foreign_code,
+)
 from colbench.encoder.loading.hub import snapshot
 from colbench.encoder.settings import EncoderSettings
 from colbench.errors import ColbenchError, ConfigError
@@ -101,6 +105,28 @@ def load_quietly(
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(f"{folder} cannot be loaded as a model: {reason}") from error
+
+
+def with_new_classifier(folder: Path, device: str, trust_remote_code: bool) -> Any:
+    """Return a CrossEncoder of one score over a backbone whose checkpoint has no classifier.
+
+    The classifier, and a pooler where the checkpoint has none, are random: they are to be trained,
+    or to be filled.
+
+    Raises:
+        ConfigError: the folder cannot be loaded, or lacks weights of the backbone.
+    """
+    import sentence_transformers
+
+    model: Any = load_quietly(
+        lambda path, **options: sentence_transformers.CrossEncoder(path, num_labels=1, **options),
+        folder,
+        trust_remote_code=trust_remote_code,
+        device=device,
+    )
+    check_no_random_weights(model, folder, unused=("classifier", "pooler", "score."))
+    check_tokenizer(model, folder)
+    return model
 
 
 def set_weights(model: Any, arithmetic: Arithmetic) -> None:

@@ -71,28 +71,6 @@ def load_model(settings: CrossEncoderSettings, folder: Path, device: str) -> Any
     return model
 
 
-def with_new_classifier(folder: Path, device: str, trust_remote_code: bool) -> Any:
-    """Return a CrossEncoder of one score over a backbone whose checkpoint has no classifier.
-
-    The classifier, and a pooler where the checkpoint has none, are random: they are to be trained,
-    or to be filled.
-
-    Raises:
-        ConfigError: the folder cannot be loaded, or lacks weights of the backbone.
-    """
-    import sentence_transformers
-
-    model: Any = load_quietly(
-        lambda path, **options: sentence_transformers.CrossEncoder(path, num_labels=1, **options),
-        folder,
-        trust_remote_code=trust_remote_code,
-        device=device,
-    )
-    check_no_random_weights(model, folder, unused=("classifier", "pooler", "score."))
-    check_tokenizer(model, folder)
-    return model
-
-
 class CrossEncoder:
     """A loaded cross-encoder. Made by `load_cross_encoder`."""
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from colbench.digests import json_digest, sha256_file
-from colbench.encoder.backends.runtime import load_quietly
+from colbench.encoder.backends.runtime import load_quietly, with_new_classifier
 from colbench.errors import StorageError
 from colbench.files import write_json
 from colbench.locks import locked
@@ -128,10 +128,6 @@ def _colbert(base: Path, tensors: Tensors) -> Any:
 
 
 def _cross_encoder(base: Path, tensors: Tensors) -> Any:
-    from colbench.encoder.loading.cross_encoder import (
-        with_new_classifier,  # which resolves weights too
-    )
-
     model = with_new_classifier(base, "cpu", trust_remote_code=False)
     model.float()
     head = {n.removeprefix("head."): v for n, v in tensors.items() if n.startswith("head.")}

@@ -19,17 +19,6 @@ _CENTROIDS_A_CELL = 32
 _SHARE = 16
 
 
-def make_assigner(
-    centroids: NDArray[np.float32], *, exact: bool, seed: int, device: str = "cpu"
-) -> Assigner:
-    """Return an `Assigner`, or one that works on another torch device than the CPU."""
-    if device == "cpu":
-        return Assigner(centroids, exact=exact, seed=seed)
-    from colbench.index.colbert.assignment_device import DeviceAssigner
-
-    return DeviceAssigner(centroids, exact=exact, seed=seed, device=device)
-
-
 class Assigner:
     """Finds centroids of tokens.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.index.colbert.arrays import read_array, write_array
-from colbench.index.colbert.assignment import make_assigner
+from colbench.index.colbert.assignment import Assigner
 from colbench.index.colbert.clustering import find_centroids
 from colbench.index.colbert.codec import Codec, learn_buckets
 from colbench.index.colbert.documents import Block, Documents
@@ -148,3 +148,14 @@ def _sample(documents: Documents, settings: IndexSettings, *, wanted: int) -> ND
         total -= len(rows)
         sample[total : total + len(rows)] = rows
     return sample
+
+
+def make_assigner(
+    centroids: NDArray[np.float32], *, exact: bool, seed: int, device: str = "cpu"
+) -> Assigner:
+    """Return an `Assigner`, or one that works on another torch device than the CPU."""
+    if device == "cpu":
+        return Assigner(centroids, exact=exact, seed=seed)
+    from colbench.index.colbert.assignment_device import DeviceAssigner
+
+    return DeviceAssigner(centroids, exact=exact, seed=seed, device=device)

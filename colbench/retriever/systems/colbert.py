@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -34,6 +33,7 @@ from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index, read_hits, search_all, write_hits
 from colbench.retriever.index_documents import DocumentSearch, documents_for_index
+from colbench.timing import Stopwatch
 from colbench.vectors import Vectors
 
 
@@ -129,7 +129,7 @@ class Colbert(Retriever):
     def _build(self, folder: Path) -> float:
         """Build the index and return what it took, merging tokens counted for each index."""
         settings = self.settings.index
-        started = time.perf_counter()
+        watch = Stopwatch()
         documents = documents_for_index(
             self._embeddings,
             self._chunks.ids,
@@ -147,7 +147,7 @@ class Colbert(Retriever):
             encoder=self._encoder.document_fingerprint,
             device=self._device,
         )
-        return time.perf_counter() - started + merged_before
+        return watch.seconds + merged_before
 
     def _merged(self, documents: Documents) -> tuple[Documents, float]:
         """Return documents with merged tokens, and what that took for another index before."""
@@ -160,9 +160,9 @@ class Colbert(Retriever):
                 return pool_documents(documents, settings.pooling, folder), before
             record.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-            started = time.perf_counter()
+            watch = Stopwatch()
             documents = pool_documents(documents, settings.pooling, folder)
-            _write_seconds(record, time.perf_counter() - started)
+            _write_seconds(record, watch.seconds)
         return documents, 0.0
 
     def encode(self, queries: Sequence[str]) -> list[Vectors]:

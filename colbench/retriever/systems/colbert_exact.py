@@ -6,8 +6,7 @@ float32, so what is lost is lost in the stored vectors.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -22,6 +21,7 @@ from colbench.index.tokens import Precision
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index, search_all
+from colbench.timing import seconds
 from colbench.vectors import Vectors
 
 _GEMM_TRIALS = 3
@@ -91,20 +91,14 @@ class ColbertExact(Retriever):
         batch, k = list(self._batch), len(self.bench.all_docs)
         search, gemm = [], []
         for _ in range(_GEMM_TRIALS):
-            search.append(_seconds(lambda: self.search(batch, k)))
-            gemm.append(_seconds(lambda: self._scanner.multiply(batch)))
+            search.append(seconds(lambda: self.search(batch, k)))
+            gemm.append(seconds(lambda: self._scanner.multiply(batch)))
         return where | {
             "queries": len(batch),
             "search_seconds": min(search),
             "gemm_seconds": min(gemm),
             "search_over_gemm": min(search) / min(gemm),
         }
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 SYSTEM = ColbertExact

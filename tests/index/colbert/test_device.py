@@ -12,12 +12,13 @@ from synthetic import ENCODER, as_documents, contents, hits, topical_documents, 
 
 from colbench.errors import ColbenchError
 from colbench.index.colbert import clustering, clustering_device
-from colbench.index.colbert.assignment import Assigner, make_assigner
+from colbench.index.colbert.assignment import Assigner
 from colbench.index.colbert.assignment_device import DeviceAssigner
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.clustering import find_centroids, nearest
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.settings import IndexSettings
+from colbench.index.colbert.training import make_assigner
 
 DEVICE = "cpu:0"
 
