@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from benchmarks.encode_speed.record import FormSpeed
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
-from colbench.digests import json_digest
 from colbench.encoder.cache.store import default_root
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.errors import ColbenchError, StorageError
+from colbench.errors import ColbenchError
 from colbench.experiment.job import EncodeSpeedTask, Job
 from colbench.experiment.spawn import run_job
+from colbench.experiment.store import keep, machine, recall, work_key
 from colbench.measures.latency import BUSY
 from colbench.progress import note
+from colbench.records import Record
 from colbench.results.origin import Environment
-from colbench.results.sealed import read_sealed, write_sealed
+
+
+class _Kept(Record):
+    commit: str | None
+    speed: FormSpeed
 
 
 class Timings:
@@ -68,10 +70,10 @@ class Timings:
             seed=self.settings.seed,
         )
         file, key = self.folder / f"{name}.json", self._key(collection, task)
-        held = _read(file, key)
+        held = recall(file, key, _Kept.model_validate, what="timings")
         if held is not None:
             note(f"{name}: timed before")
-            return held
+            return held.speed, held.commit
         found, commit = self._measure(collection, task, name), self.environment.git_commit
         if found.other_cpu_share > BUSY:
             note(
@@ -79,8 +81,7 @@ class Timings:
                 "was timed; its times are not to be trusted, and the next run takes them again"
             )
         else:
-            content = {"key": key, "commit": commit, "speed": found.model_dump(mode="json")}
-            write_sealed(file, content)
+            keep(file, key, _Kept(commit=commit, speed=found))
         return found, commit
 
     def _measure(self, collection: Collection, task: EncodeSpeedTask, name: str) -> FormSpeed:
@@ -108,24 +109,5 @@ class Timings:
         return reply.encode_speed
 
     def _key(self, collection: Collection, task: EncodeSpeedTask) -> str:
-        e = self.environment
-        machine = [e.platform, e.cpu, e.cores, e.threads, e.accelerator, e.packages, e.python]
         weights = fingerprint(resolve_weights(task.encoder.model, task.encoder.revision), {})
-        relevant = [collection.fingerprint, task.model_dump(mode="json"), weights, machine]
-        return json_digest(relevant)
-
-
-def _read(file: Path, key: str) -> tuple[FormSpeed, str | None] | None:
-    """Return kept timings; None where they are not there, are of something else or damaged."""
-    if not file.is_file():
-        return None
-    try:
-        held: dict[str, Any] = read_sealed(file, what="timings", renew="they are taken again")
-        if held["key"] != key:
-            return None
-        return FormSpeed.model_validate(held["speed"]), held["commit"]
-    except StorageError as error:
-        note(str(error))
-    except (ValidationError, KeyError):
-        note(f"{file} is of another colbench: timings are taken again")
-    return None
+        return work_key(collection.fingerprint, task, weights, machine(self.environment))

@@ -6,7 +6,6 @@ that was interrupted goes on where it stopped. Only one process works at a time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -34,13 +33,14 @@ from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
-from colbench.errors import ConfigError, StorageError
+from colbench.errors import ConfigError
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.measurement import other_processes
+from colbench.experiment.store import keep, recall, work_key
 from colbench.locks import only_run
 from colbench.progress import note
 from colbench.results.origin import CollectionInfo
-from colbench.results.sealed import read_sealed, write_sealed
+from colbench.results.sealed import write_sealed
 from colbench.timing import now
 
 _GROWTH_SEARCH = "probe_8_ndocs_2048"
@@ -95,20 +95,14 @@ class Conductor:
     def _part(self, name: str, measure: Callable[[], Any], *relevant: Any) -> Any:
         """Return a part, measured now or by an earlier run that was alike in what is relevant."""
         common = [self.settings.dataset, self.encoder.fingerprint, self._measured(), self.threads]
-        content = json.dumps([*common, *relevant], default=_plain, sort_keys=True)
-        key = hashlib.sha256(content.encode()).hexdigest()
-        file = self.work / f"{name}.json"
-        if file.is_file():
-            try:
-                held = read_sealed(file, what="a part of a measurement", renew="it is measured now")
-                if held["key"] == key:
-                    note(f"{name}: measured before")
-                    return held["value"]
-            except StorageError as error:
-                note(str(error))
+        file, key = self.work / f"{name}.json", work_key(*common, *relevant)
+        held = recall(file, key, lambda value: value, what="a part of a measurement")
+        if held is not None:
+            note(f"{name}: measured before")
+            return held
         note(f"{name}: measuring")
         value = measure()
-        write_sealed(file, {"key": key, "value": value})
+        keep(file, key, value)
         return value
 
     def _vectors(self, collection: Collection, name: str) -> VectorFiles:
@@ -229,7 +223,3 @@ class Conductor:
             build_exponent=exponent(growth, "build_seconds"),
             search_exponent=exponent(growth, "p50_ms"),
         )
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,11 @@ from colbench.config.settings import RunSettings
 from colbench.errors import StorageError
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.output import half_published
+from colbench.experiment.store import machine, work_key
+from colbench.results.origin import Environment
 from colbench.results.store import read_results
 
 _PLACES = ("output_dir", "index_dir", "cache_dir")
-_MACHINE = (
-    "platform",
-    "python",
-    "cpu",
-    "cores",
-    "threads",
-    "accelerator",
-    "packages",
-    "git_commit",
-)
 
 
 def is_repeat(settings: RunSettings, folder: Path, *, any_commit: bool = False) -> bool:
@@ -44,15 +35,14 @@ def is_repeat(settings: RunSettings, folder: Path, *, any_commit: bool = False) 
         return False
     if results.colbench_version != __version__:
         return False
-    if _comparable(results.config) != _comparable(resolved(settings)):
-        return False
     here = describe_environment(settings.threads or usable_cores(), settings.seed)
-    keys = [key for key in _MACHINE if not (any_commit and key == "git_commit")]
-    if any(getattr(here, key) != getattr(results.environment, key) for key in keys):
+    if not any_commit and here.git_commit != results.environment.git_commit:
+        return False
+    if _key(resolved(settings), here) != _key(results.config, results.environment):
         return False
     return load_collection(settings.dataset).fingerprint == results.collection.fingerprint
 
 
-def _comparable(config: dict[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(config))
-    return {key: value for key, value in plain.items() if key not in _PLACES}
+def _key(config: dict[str, Any], environment: Environment) -> str:
+    relevant = {key: value for key, value in config.items() if key not in _PLACES}
+    return work_key(relevant, machine(environment))

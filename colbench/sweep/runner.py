@@ -10,7 +10,6 @@ from typing import Any
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
-from colbench.digests import json_digest
 from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_mean
 from colbench.experiment.job import (
     EncodeTask,
@@ -24,6 +23,7 @@ from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.runner import Runner
 from colbench.experiment.spawn import run_job
+from colbench.experiment.store import machine, work_key
 from colbench.progress import note
 from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
@@ -197,19 +197,17 @@ class SweepRunner(Runner):
 
     def _key(self, settings: Any, depth: int) -> str:
         """Return what a measurement is kept under: all that its numbers depend on."""
-        e = self.environment
-        machine = [e.platform, e.cpu, e.cores, self.threads, e.accelerator, e.packages, e.python]
-        relevant = [
+        relevant = (
             settings,
             depth,
             self.depth,
             self.collection.fingerprint,
             self.measures,
             self.sweep.measure,
-            self.settings.latency.model_dump(mode="json"),
+            self.settings.latency,
             self.settings.memory_gb,
             self.settings.device,
             self.settings.seed,
-            machine,
-        ]
-        return json_digest(relevant)[:24]
+            machine(self.environment),
+        )
+        return work_key(*relevant)[:24]
