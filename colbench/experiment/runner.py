@@ -19,12 +19,13 @@ from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.compose import resolved, selected_systems
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache.store import default_root
+from colbench.encoder.cache.store import ROOT_VARIABLE, default_root
 from colbench.errors import ColbenchError, WeightsUnavailable
+from colbench.experiment.bench import Bench, EncodeReply, EncodeTask, SystemReply, SystemTask
 from colbench.experiment.described import describe_collection
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
-from colbench.experiment.job import EncodeTask, Failure, Job, SweepTask, SystemReply, SystemTask
+from colbench.experiment.job import Failure, Job, Message
 from colbench.experiment.output import OutputFolder, check_output
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.spawn import run_job
@@ -37,6 +38,9 @@ from colbench.report.write import write_report
 from colbench.results.schema import SCHEMA_VERSION, Results
 from colbench.results.store import write_results
 from colbench.retriever.base import SystemSettings
+
+ENCODE = "colbench.experiment.measurement:encode_documents"
+MEASURE = "colbench.experiment.measurement:measure_system"
 
 
 class Runner:
@@ -111,23 +115,46 @@ class Runner:
     def _job(
         self,
         name: str,
-        todo: EncodeTask | SystemTask | SweepTask,
+        entry: str,
+        task: Message,
+        *,
+        about: str,
         systems: Mapping[str, SystemSettings] | None = None,
+        shared: Path | None = None,
     ) -> Job:
+        """Return a job on the run's collection.
+
+        Args:
+            name: of the file of its reply.
+            entry: `package.module:function` that does it.
+            task: what the function is given besides a workbench.
+            about: what the job is called in messages.
+            systems: settings of the systems at work.
+            shared: folder of indexes that other runs search too; default: the run's.
+        """
         work = self.output.work
         return Job(
-            collection=work / "collection",
-            cache=self.cache,
-            work=self.output.indexes,
+            entry=entry,
+            task=task,
+            bench=Bench(
+                collection=work / "collection",
+                cache=self.cache,
+                work=self.output.indexes,
+                device=self.settings.device,
+                memory_bytes=int(self.settings.memory_gb * 1e9),
+                systems=dict(systems or {}),
+                shared=shared or self.settings.index_dir,
+            ),
+            about=about,
             reply=work / "replies" / f"{name}.json",
             threads=self.threads,
-            device=self.settings.device,
             seed=self.settings.seed,
-            memory_bytes=int(self.settings.memory_gb * 1e9),
-            systems={n: s.model_dump(mode="json") for n, s in (systems or {}).items()},
-            todo=todo,
-            shared=self.settings.index_dir,
+            environment={ROOT_VARIABLE: str(self.cache)},
         )
+
+    def _encode(self, name: str, task: EncodeTask) -> EncodeReply | Failure:
+        about = f"encoding with {task.encoder.name}"
+        return run_job(self._job(name, ENCODE, task, about=about), EncodeReply)
 
     def _measure(self) -> list[Outcome]:
         """Return what each system's worker reported, in the order of `systems`."""
@@ -171,19 +198,19 @@ class Runner:
         failures: dict[str, Failure] = {}
         encoded: dict[str, int] = {}
         for number, (key, task) in enumerate(tasks.items()):
-            reply = run_job(self._job(f"encode-{number}", task))
-            if reply.failure is not None:
-                failures[key] = reply.failure
-                if not reply.failure.skipped:
-                    raise ColbenchError(reply.failure.message)
-            elif reply.encode is not None:
-                encoded[key] = reply.encode.docs_encoded
-                note(
-                    f"{task.encoder.name} {task.form.value}: {reply.encode.docs_encoded} documents "
-                    f"encoded, {reply.encode.docs_cached} from the cache"
-                )
-                if reply.encode.cut_off:
-                    self._note(reply.encode.cut_off)
+            reply = self._encode(f"encode-{number}", task)
+            if isinstance(reply, Failure):
+                failures[key] = reply
+                if not reply.skipped:
+                    raise ColbenchError(reply.message)
+                continue
+            encoded[key] = reply.docs_encoded
+            note(
+                f"{task.encoder.name} {task.form.value}: {reply.docs_encoded} documents "
+                f"encoded, {reply.docs_cached} from the cache"
+            )
+            if reply.cut_off:
+                self._note(reply.cut_off)
         return failures, encoded
 
     def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:
@@ -196,12 +223,11 @@ class Runner:
             fresh=fresh,
         )
         number = self.settings.systems.index(name)
-        reply = run_job(self._job(f"system-{number}", task, self._with_parts(name)))
+        systems = self._with_parts(name)
+        job = self._job(f"system-{number}", MEASURE, task, about=name, systems=systems)
+        outcome = run_job(job, SystemReply)
         if not self.settings.keep_indexes:
             shutil.rmtree(self.output.indexes / name, ignore_errors=True)
-        outcome = reply.system or reply.failure
-        if outcome is None:
-            raise ColbenchError(f"{name}: the worker's reply is empty; please report it")
         return outcome
 
     def _note(self, text: str) -> None:

@@ -16,10 +16,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from colbench.errors import StorageError
-from colbench.experiment.job import PointRecord, SystemReply
+from colbench.experiment.bench import SystemReply
 from colbench.files import atomic_write, sha256_file
 from colbench.progress import note
 from colbench.results.sealed import read_sealed, write_sealed
+from colbench.sweep.task import PointRecord
 
 _REPLY = "reply.json"
 _RUN = "run.trec"

@@ -16,7 +16,6 @@ from typing import Any
 
 from colbench.errors import ConfigError
 from colbench.experiment.encodings import encoding_infos
-from colbench.experiment.job import PointRecord, PointTask, SweepReply, SweepTask
 from colbench.experiment.measurement import index_info, latency_of, other_processes
 from colbench.experiment.plan import choose_measures
 from colbench.measures.effectiveness import evaluate, mean_scores
@@ -30,6 +29,7 @@ from colbench.retriever.registry import system_class
 from colbench.run.model import Ranking, Run, fetch_depth
 from colbench.run.trec import read_trec, run_digest
 from colbench.sweep.kept import write_point
+from colbench.sweep.task import PointRecord, PointTask, SweepReply, SweepTask
 
 _CUTOFFS = (10, 100, 1000)
 

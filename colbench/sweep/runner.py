@@ -13,14 +13,8 @@ from colbench.collection.snapshot import write_snapshot
 from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
 from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_mean
-from colbench.experiment.job import (
-    EncodeTask,
-    Failure,
-    PointRecord,
-    PointTask,
-    SweepTask,
-    SystemReply,
-)
+from colbench.experiment.bench import EncodeTask, SystemReply
+from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.runner import Runner
@@ -31,8 +25,10 @@ from colbench.retriever.base import SystemSettings
 from colbench.sweep.kept import read_point, read_reference, write_reference
 from colbench.sweep.rows import add_points
 from colbench.sweep.settings import Point, SweepSettings, sweep_points
+from colbench.sweep.task import PointRecord, PointTask, SweepReply, SweepTask
 
 POINTS = ".points"
+MEASURE = "colbench.sweep.measure:measure_points"
 
 
 class SweepRunner(Runner):
@@ -171,11 +167,11 @@ class SweepRunner(Runner):
             for part in point.settings.parts():
                 systems.update(self._with_parts(part))
             systems[point.name] = point.settings
-        job = self._job("sweep", task, systems)
         kept = self.settings.index_dir or self.kept / "indexes"
-        reply = run_job(job.model_copy(update={"shared": kept}))
-        if reply.failure is not None:
-            raise ColbenchError(f"sweep: {reply.failure.message}")
+        job = self._job("sweep", MEASURE, task, about="sweep", systems=systems, shared=kept)
+        outcome = run_job(job, SweepReply)
+        if isinstance(outcome, Failure):
+            raise ColbenchError(f"sweep: {outcome.message}")
         if not self.settings.keep_indexes:
             shutil.rmtree(self.kept / "indexes", ignore_errors=True)
 
@@ -187,13 +183,12 @@ class SweepRunner(Runner):
         for point in points:
             tasks.update(self._encodings(point.settings))
         for number, task in enumerate(tasks.values()):
-            reply = run_job(self._job(f"encode-point-{number}", task))
-            if reply.failure is not None:
-                raise ColbenchError(f"sweep: {reply.failure.message}")
-            if reply.encode is not None:
-                encoded += reply.encode.docs_encoded
-                if reply.encode.cut_off:
-                    self._note(reply.encode.cut_off)
+            reply = self._encode(f"encode-point-{number}", task)
+            if isinstance(reply, Failure):
+                raise ColbenchError(f"sweep: {reply.message}")
+            encoded += reply.docs_encoded
+            if reply.cut_off:
+                self._note(reply.cut_off)
         return encoded > 0
 
     def _key(self, settings: Any, depth: int) -> str:

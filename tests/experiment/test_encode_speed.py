@@ -13,6 +13,7 @@ from benchmarks.encode_speed.effect import with_tests
 from benchmarks.encode_speed.interleaving import Racer, race
 from benchmarks.encode_speed.measure import draw_documents, measure_speed
 from benchmarks.encode_speed.record import Effect, EncodeSpeed
+from benchmarks.encode_speed.task import EncodeSpeedTask
 from colbench.cli.main import main
 from colbench.collection.model import Document
 from colbench.config.compose import compose_run
@@ -20,7 +21,6 @@ from colbench.config.settings import SignificanceSettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, ConfigError
-from colbench.experiment.job import EncodeSpeedTask
 from colbench.results.sealed import read_sealed
 from colbench.retriever.base import Workbench
 
