@@ -1,1 +1,1 @@
-"""What colbench measures of itself: speed of encoding and of the index, error rates of the gate."""
+"""What colbench measures of itself, and what is made of it; not part of the wheel."""

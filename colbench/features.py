@@ -14,11 +14,11 @@ from typing import Any
 
 REGISTERED = [
     "colbench.sweep",
-    "colbench.gate",
-    "colbench.compare",
-    "colbench.explain",
-    "colbench.reproduce",
     "colbench.train",
+    "colbench.reproduce",
+    "colbench.explain",
+    "colbench.compare",
+    "colbench.gate",
 ]
 """Packages of the features, in the order in which they are asked."""
 
@@ -35,11 +35,13 @@ class Feature:
             it is checked.
         group: whether options of the key are files of `conf/<name>/`.
         listed_as: what `colbench list` calls these options.
-        task: `(run) -> finished`, what `colbench run task=<name>` does; see `cli.run`.
-        task_about: what the task measures, for the description of `task`.
+        task: `(invocation) -> finished`, what `colbench run task=<name>` does; see
+            `experiment.task`.
         after_run: `(settings) -> None | (finished) -> status`, called before a run; what it returns
             is called with what the run left, and its status is that of the command.
-        run_options: `(parser) -> None`, adds options to `colbench run`.
+        run_options: `(parser) -> None`, adds options to `colbench run`; one that sets `instead` to
+            `(options, words) -> status` has that called in place of a run.
+        examples: lines of the help of `colbench run`.
         commands: `(commands) -> None` each, adds a subcommand.
         conf: a configuration folder of the feature's own.
     """
@@ -50,9 +52,9 @@ class Feature:
     group: bool = False
     listed_as: str | None = None
     task: str | None = None
-    task_about: str = ""
     after_run: str | None = None
     run_options: str | None = None
+    examples: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     conf: Path | None = None
 

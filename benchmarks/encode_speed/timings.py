@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmarks.encode_speed.record import FormSpeed
+from benchmarks.encode_speed.settings import EncodeSpeedSettings
 from benchmarks.encode_speed.task import EncodeSpeedTask
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
@@ -39,10 +40,11 @@ class Timings:
     """
 
     def __init__(self, folder: Path, settings: RunSettings, environment: Environment) -> None:
-        assert settings.encode_speed is not None
+        speed = settings.feature(EncodeSpeedSettings)
+        assert speed is not None
         self.folder = folder
         self.settings = settings
-        self.speed = settings.encode_speed
+        self.speed = speed
         self.environment = environment
 
     def of(

@@ -23,7 +23,7 @@ class GrowthSettings(Settings):
 
 
 class IndexSpeedSettings(Settings):
-    """Everything that `colbench run experiment=index_speed` takes besides the usual keys."""
+    """What `python -m benchmarks run experiment=index_speed` takes besides the usual keys."""
 
     searches: list[SearchSettings] = Field(description="our own ways of searching the index")
     peers: list[str] = Field([], description="options of conf/peer")

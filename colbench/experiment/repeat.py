@@ -8,7 +8,6 @@ from typing import Any
 
 from colbench import __version__
 from colbench.collection.load import load_collection
-from colbench.config.compose import resolved
 from colbench.config.settings import RunSettings
 from colbench.errors import StorageError
 from colbench.experiment.environment import describe_environment, usable_cores
@@ -44,7 +43,7 @@ def is_repeat(settings: RunSettings, folder: Path, *, any_commit: bool = False) 
         return False
     if results.colbench_version != __version__:
         return False
-    if _comparable(results.config) != _comparable(resolved(settings)):
+    if _comparable(results.config) != _comparable(settings.model_dump(mode="json")):
         return False
     here = describe_environment(settings.threads or usable_cores(), settings.seed)
     keys = [key for key in _MACHINE if not (any_commit and key == "git_commit")]

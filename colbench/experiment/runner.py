@@ -17,7 +17,6 @@ from colbench import __version__
 from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
-from colbench.config.compose import resolved, selected_systems
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import ROOT_VARIABLE, default_root
 from colbench.errors import ColbenchError, WeightsUnavailable
@@ -48,20 +47,19 @@ class Runner:
 
     Args:
         settings: what to run.
-        command: the command line, for the results.
+        command: the command line, for the results; empty where there was none.
         prepare: changes the collection once it is loaded; for experiments about runs.
     """
 
     def __init__(
         self,
         settings: RunSettings,
-        command: Sequence[str],
+        command: Sequence[str] = (),
         prepare: Callable[[Collection], Collection] | None = None,
     ) -> None:
         self.settings = settings
-        self.command = " ".join(command)
+        self.command = " ".join(command) or "colbench, called from Python"
         self.prepare = prepare
-        self.systems = selected_systems(settings)
         self.threads = settings.threads or usable_cores()
         self.environment = describe_environment(self.threads, settings.seed)
         self.cache = settings.cache_dir or default_root()
@@ -88,7 +86,8 @@ class Runner:
         ensure_writable(self.cache)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
-        look_for_weights(self.systems, self.cache, strict=self.settings.strict)
+        systems = self.settings.system.with_parts(self.settings.systems)
+        look_for_weights(systems, self.cache, strict=self.settings.strict)
         note("loading the collection")
         self.collection = load_collection(self.settings.dataset)
         if self.prepare is not None:
@@ -98,7 +97,7 @@ class Runner:
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
         if left_out:
             self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
-        for system in self.systems.values():
+        for system in systems.values():
             for model in system.models():
                 if model.trained_on is not None:
                     self._note(f"{model.name} was trained on {model.trained_on}")
@@ -107,7 +106,7 @@ class Runner:
     def _publish(self, results: Results) -> None:
         """Write results and report, and put everything in its place."""
         staging = self.output.staging
-        write_json(staging / "config.json", resolved(self.settings))
+        write_json(staging / "config.json", results.config)
         write_results(results, staging)
         write_report(results, staging)
         self.output.publish(keep_indexes=self.settings.keep_indexes)
@@ -161,7 +160,7 @@ class Runner:
         failures, encoded = self._encode_documents()
         outcomes = []
         for name in self.settings.systems:
-            needed = self._encodings(self.systems[name])
+            needed = self._encodings(self.settings.system[name])
             broken = [failures[key] for key in needed if key in failures]
             fresh = sum(encoded.get(key, 0) for key in needed)
             reply = broken[0] if broken else self._measure_system(name, fresh=fresh > 0)
@@ -172,7 +171,7 @@ class Runner:
                     f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
                     "it was timed; its times are not to be trusted"
                 )
-            outcomes.append(Outcome(name, self.systems[name], reply, fresh))
+            outcomes.append(Outcome(name, self.settings.system[name], reply, fresh))
         return outcomes
 
     def _encodings(self, system: SystemSettings) -> dict[str, EncodeTask]:
@@ -181,20 +180,13 @@ class Runner:
         for encoder, form in system.encodings():
             tasks[f"{encoder.model_dump_json()} {form}"] = EncodeTask(encoder=encoder, form=form)
         for part in system.parts():
-            tasks.update(self._encodings(self.systems[part]))
+            tasks.update(self._encodings(self.settings.system[part]))
         return tasks
-
-    def _with_parts(self, name: str) -> dict[str, SystemSettings]:
-        """Return the settings of a system and of every system it is made of."""
-        found = {name: self.systems[name]}
-        for part in self.systems[name].parts():
-            found.update(self._with_parts(part))
-        return found
 
     def _encode_documents(self) -> tuple[dict[str, Failure], dict[str, int]]:
         tasks: dict[str, EncodeTask] = {}
         for name in self.settings.systems:
-            tasks.update(self._encodings(self.systems[name]))
+            tasks.update(self._encodings(self.settings.system[name]))
         failures: dict[str, Failure] = {}
         encoded: dict[str, int] = {}
         for number, (key, task) in enumerate(tasks.items()):
@@ -223,7 +215,7 @@ class Runner:
             fresh=fresh,
         )
         number = self.settings.systems.index(name)
-        systems = self._with_parts(name)
+        systems = self.settings.system.with_parts([name])
         job = self._job(f"system-{number}", MEASURE, task, about=name, systems=systems)
         outcome = run_job(job, SystemReply)
         if not self.settings.keep_indexes:
@@ -263,7 +255,7 @@ class Runner:
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             collection=describe_collection(self.collection),
             environment=self.environment,
-            config=resolved(self.settings),
+            config=self.settings.model_dump(mode="json"),
             measures=self.measures,
             baseline=evaluated.baseline,
             alpha=self.settings.significance.alpha,

@@ -4,8 +4,9 @@ import pytest
 import sentence_transformers.util
 import torch
 
+from benchmarks.features import register
 from benchmarks.index_speed.conductor import Conductor
-from colbench.config.compose import compose_run, resolved
+from colbench.config.compose import compose_run
 from colbench.errors import ConfigError
 from colbench.experiment.bench import Bench, EncodeReply, EncodeTask
 from colbench.experiment.job import Job
@@ -13,12 +14,14 @@ from colbench.experiment.runner import ENCODE, Runner
 from colbench.experiment.worker import perform
 from colbench.index.device import check_device, search_device
 
+register()
+
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 
 
 def test_it_is_a_key_of_the_run_and_its_default_is_auto():
     assert compose_run([]).device == "auto"
-    assert resolved(compose_run(["device=cpu", "systems=[bm25]"]))["device"] == "cpu"
+    assert compose_run(["device=cpu", "systems=[bm25]"]).device == "cpu"
 
 
 @pytest.mark.parametrize("setting", ["cpu", "cpu:0"])
