@@ -6,8 +6,7 @@ float32, so what is lost is lost in the stored vectors.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -23,8 +22,6 @@ from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index, search_all
 from colbench.retriever.hits import Hits
 
-_GEMM_TRIALS = 3
-
 
 class ColbertExactSettings(SystemSettings):
     """Parameters of exhaustive late interaction."""
@@ -32,9 +29,6 @@ class ColbertExactSettings(SystemSettings):
     encoder: EncoderSettings = Field(description="the model")
     precision: Precision = Field(
         "fp16", description="how vectors are stored: fp16, or int8 over [-1, 1] without calibration"
-    )
-    measure_gemm: bool = Field(
-        False, description="also time the bare matrix product of all queries and all documents"
     )
 
     def encodings(self) -> list[tuple[EncoderSettings, Form]]:
@@ -51,7 +45,6 @@ class ColbertExact(Retriever):
     _encoder: Encoder
     _scanner: MaxSimScanner
     _device: str
-    _batch: Sequence[Vectors] = ()
 
     def prepare(self) -> None:
         """Load the model and open the document vectors."""
@@ -71,8 +64,6 @@ class ColbertExact(Retriever):
 
     def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Return the k documents with the largest MaxSim."""
-        if self.settings.measure_gemm and len(queries) > len(self._batch):
-            self._batch = queries
         return search_all(self._scanner, queries, k, self.bench.ranks, self._chunks.owners)
 
     def size(self) -> IndexSize:
@@ -80,30 +71,8 @@ class ColbertExact(Retriever):
         return self._scanner.index.size()
 
     def facts(self) -> dict[str, Any]:
-        """The device where it is not the CPU.
-
-        With `measure_gemm` also seconds of the exhaustive search and of its bare GEMM, in turn.
-        """
-        where = {} if self._device == "cpu" else {"device": self._device}
-        if not self.settings.measure_gemm:
-            return where
-        batch, k = list(self._batch), len(self.bench.all_docs)
-        search, gemm = [], []
-        for _ in range(_GEMM_TRIALS):
-            search.append(_seconds(lambda: self.search(batch, k)))
-            gemm.append(_seconds(lambda: self._scanner.multiply(batch)))
-        return where | {
-            "queries": len(batch),
-            "search_seconds": min(search),
-            "gemm_seconds": min(gemm),
-            "search_over_gemm": min(search) / min(gemm),
-        }
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+        """The device where it is not the CPU."""
+        return {} if self._device == "cpu" else {"device": self._device}
 
 
 SYSTEM = ColbertExact
