@@ -26,7 +26,7 @@ class IndexSpeedSettings(Settings):
     """What `python -m benchmarks run experiment=index_speed` takes besides the usual keys."""
 
     searches: list[SearchSettings] = Field(description="our own ways of searching the index")
-    peers: list[str] = Field([], description="options of conf/peer")
+    peers: list[str] = Field([], description="options of benchmarks/conf/peer")
     peer_python: Path | None = Field(
         None, description="Python of the environment that has the peers; null leaves them out"
     )

@@ -80,13 +80,17 @@ class Runner:
             self._publish(results)
         return results, self.output.root
 
+    def _at_work(self) -> list[str]:
+        """Return the names of the systems whose models are needed."""
+        return self.settings.systems
+
     def _load(self) -> None:
         """Check everything that can be wrong, and load the collection."""
         check_device(self.settings.device)
         ensure_writable(self.cache)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
-        systems = self.settings.system.with_parts(self.settings.systems)
+        systems = self.settings.system.with_parts(self._at_work())
         look_for_weights(systems, self.cache, strict=self.settings.strict)
         note("loading the collection")
         self.collection = load_collection(self.settings.dataset)

@@ -41,8 +41,11 @@ class SweepRunner(Runner):
         super().__init__(settings.model_copy(update={"attribution": False}), command)
         self.sweep = sweep
         self.points = sweep_points(sweep, settings.system)
+        settings.system.with_parts(self._at_work())  # checked before any work
+
+    def _at_work(self) -> list[str]:
         parts = [part for point in self.points for part in point.settings.parts()]
-        settings.system.with_parts(dict.fromkeys(parts))  # checked before any work
+        return [*self.settings.systems, *dict.fromkeys(parts)]
 
     def run(self) -> tuple[Results, Path]:
         """Measure what is not measured yet; return the results and their folder.
