@@ -13,14 +13,14 @@ from benchmarks.gate_power.record import GatePower
 from benchmarks.index_speed.record import IndexSpeed
 from colbench.cli.main import build_parser
 from colbench.collection.model import Collection, Document, Query
-from colbench.config.compose import compose_run, selected_systems
+from colbench.config.compose import compose_run
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.results.sealed import read_sealed
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system
 from colbench.sweep.multirun import Multirun
-from colbench.sweep.settings import sweep_points
+from colbench.sweep.settings import SweepSettings, sweep_points
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,13 +34,14 @@ def blocks(language):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_readme_is_understood(command):
     options = build_parser().parse_args(shlex.split(command, comments=True)[1:])
-    if options.multirun:
+    if options.instead:
         assert Multirun(options.overrides).varied
         return
     settings = compose_run(options.overrides)
     assert settings.systems
-    if settings.sweep is not None:
-        assert sweep_points(settings.sweep, settings.system, {"seed": settings.seed})
+    sweep = settings.feature(SweepSettings)
+    if sweep is not None:
+        assert sweep_points(sweep, settings.system)
 
 
 def test_the_readme_lists_every_system_and_no_other():
@@ -95,7 +96,7 @@ def test_the_readmes_example_of_a_new_system_ranks(tmp_path, monkeypatch):
         collection=Collection("x", documents, [Query("q", "a")], {"q": {"long": 1}}),
         folder=tmp_path / "indexes",
         cache=EmbeddingCache(tmp_path / "cache"),
-        systems=selected_systems(settings),
+        systems=settings.system,
         memory_bytes=1 << 20,
     )
     system = make_system("shortest", bench)

@@ -27,7 +27,7 @@ from benchmarks.encode_speed.timings import Timings
 from colbench import __version__
 from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
-from colbench.config.compose import compose_run, with_parts
+from colbench.config.compose import compose_run
 from colbench.config.folder import options
 from colbench.config.settings import RunSettings
 from colbench.encoder.settings import Form
@@ -43,6 +43,7 @@ from colbench.timing import now
 SYSTEMS = {Form.POOLED: "bi_encoder", Form.TOKENS: "colbert_exact"}
 """Which system searches the vectors of a form."""
 
+_CONFIG = ("dataset", "encoder", "encode_speed", "significance", "threads", "seed")
 _PARTS, _RUNS = ".parts", ".runs"
 
 
@@ -76,16 +77,17 @@ class Conductor:
         words: Sequence[str],
         extra: Sequence[Path] = (),
     ) -> None:
-        if settings.encode_speed is None:
+        speed = settings.feature(EncodeSpeedSettings)
+        if speed is None:
             raise ConfigError("task=encode_speed needs encode_speed: use experiment=encode_speed")
         self.settings = settings
-        self.speed: EncodeSpeedSettings = settings.encode_speed
+        self.speed = speed
         self.command = " ".join(command)
         self.words, self.extra = list(words), list(extra)
         self.root = settings.output_dir or Path("results/runs/encode_speed/latest")
         self.environment = describe_environment(settings.threads or usable_cores(), settings.seed)
         check_measures([self.speed.measure])
-        with_parts(settings, [SYSTEMS[form] for form in self.speed.forms])
+        settings.system.with_parts([SYSTEMS[form] for form in self.speed.forms])
         known = options("dataset", extra)
         for dataset in self.speed.datasets or []:
             if dataset not in known:
@@ -108,15 +110,13 @@ class Conductor:
         timings = [
             {form: self._timed(place, form) for form in self.speed.forms} for place in places
         ]
+        config = self.settings.model_dump(mode="json")
         results = EncodeSpeed(
             colbench_version=__version__,
             command=self.command,
             created=now(),
             environment=self.environment,
-            config=self.settings.model_dump(
-                mode="json",
-                include={"dataset", "encoder", "encode_speed", "significance", "threads", "seed"},
-            ),
+            config={key: config[key] for key in _CONFIG},
             measure=self.speed.measure,
             test=self.settings.significance.test,
             alpha=self.settings.significance.alpha,
@@ -140,7 +140,7 @@ class Conductor:
 
     def _timed(self, place: _Place, form: Form) -> tuple[FormSpeed, str | None]:
         system = SYSTEMS[form]
-        encoder, _ = with_parts(place.settings, [system])[system].encodings()[0]
+        encoder, _ = place.settings.system[system].encodings()[0]
         timings = Timings(self.root / _PARTS, place.settings, self.environment)
         return timings.of(place.collection, encoder, form, name=f"{place.stem}-{form.value}")
 

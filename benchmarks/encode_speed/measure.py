@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from benchmarks.encode_speed.interleaving import Lap, Racer, race
 from benchmarks.encode_speed.record import FormSpeed, Speed, VariantSpeed
+from benchmarks.encode_speed.task import EncodeSpeedTask
 from colbench.encoder.base import Encoder
 from colbench.encoder.batches import plan_batches
 from colbench.encoder.loading.assemble import assemble
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ColbenchError, DataError, WeightsUnavailable
-from colbench.experiment.job import EncodeSpeedTask
 from colbench.experiment.measurement import other_processes
 from colbench.measures.gemm import gemm_gflops
 from colbench.progress import note

@@ -23,7 +23,7 @@ class EncodeVariant(Settings):
 
 
 class EncodeSpeedSettings(Settings):
-    """Everything that `colbench run experiment=encode_speed` takes besides the usual keys."""
+    """What `python -m benchmarks run experiment=encode_speed` takes besides the usual keys."""
 
     datasets: list[str] | None = Field(
         None, min_length=1, description="options of conf/dataset; null takes the run's dataset"

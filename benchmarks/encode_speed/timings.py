@@ -6,15 +6,18 @@ import shutil
 from pathlib import Path
 
 from benchmarks.encode_speed.record import FormSpeed
+from benchmarks.encode_speed.settings import EncodeSpeedSettings
+from benchmarks.encode_speed.task import EncodeSpeedTask
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache.store import default_root
+from colbench.encoder.cache.store import ROOT_VARIABLE, default_root
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ColbenchError
-from colbench.experiment.job import EncodeSpeedTask, Job
+from colbench.experiment.bench import Bench
+from colbench.experiment.job import Failure, Job
 from colbench.experiment.spawn import run_job
 from colbench.experiment.store import keep, machine, recall, work_key
 from colbench.measures.latency import BUSY
@@ -38,10 +41,11 @@ class Timings:
     """
 
     def __init__(self, folder: Path, settings: RunSettings, environment: Environment) -> None:
-        assert settings.encode_speed is not None
+        speed = settings.feature(EncodeSpeedSettings)
+        assert speed is not None
         self.folder = folder
         self.settings = settings
-        self.speed = settings.encode_speed
+        self.speed = speed
         self.environment = environment
 
     def of(
@@ -87,26 +91,31 @@ class Timings:
     def _measure(self, collection: Collection, task: EncodeSpeedTask, name: str) -> FormSpeed:
         work = self.folder / "work"
         write_snapshot(collection, work / "collection")
+        cache = self.settings.cache_dir or default_root()
         job = Job(
-            collection=work / "collection",
-            cache=self.settings.cache_dir or default_root(),
-            work=work,
+            entry="benchmarks.encode_speed.measure:measure_speed",
+            task=task,
+            bench=Bench(
+                collection=work / "collection",
+                cache=cache,
+                work=work,
+                device=self.settings.device,
+                memory_bytes=int(self.settings.memory_gb * 1e9),
+            ),
+            about="encode_speed",
             reply=work / "reply.json",
             threads=self.environment.threads,
             seed=self.settings.seed,
-            memory_bytes=int(self.settings.memory_gb * 1e9),
-            systems={},
-            device=self.settings.device,
-            todo=task,
+            environment={ROOT_VARIABLE: str(cache)},
+            default_openmp=True,  # the yardstick is to have its defaults
         )
         try:
-            reply = run_job(job)
+            outcome = run_job(job, FormSpeed)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        if reply.encode_speed is None:
-            why = reply.failure.message if reply.failure else "no reply; please report it"
-            raise ColbenchError(f"{name}: {why}")
-        return reply.encode_speed
+        if isinstance(outcome, Failure):
+            raise ColbenchError(f"{name}: {outcome.message}")
+        return outcome
 
     def _key(self, collection: Collection, task: EncodeSpeedTask) -> str:
         weights = fingerprint(resolve_weights(task.encoder.model, task.encoder.revision), {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import tempfile
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 from benchmarks.engines.reply import BuildReply, SearchReply, VersionReply
 from benchmarks.engines.settings import PeerData, PeerSettings
 from colbench.errors import ColbenchError, ConfigError
-from colbench.experiment.spawn import thread_environment
+from colbench.experiment.spawn import run_process
 from colbench.files import write_json
 
 _SCRIPTS = Path(__file__).resolve().parent
@@ -153,28 +152,19 @@ def _do(
 def _run(
     command: list[str], threads: int, complaints: IO[bytes], what: str, timeout_seconds: float
 ) -> int:
-    # Colbench's own modules must not be found in the peer's environment.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= thread_environment(threads)
-    environment["PYTHONHASHSEED"] = "0"
-    # The peer ends when its standard input does, so that it cannot outlive this process; its own
-    # session keeps Ctrl-C in the terminal from reaching it.
     try:
-        with subprocess.Popen(
+        return run_process(
             command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=complaints,
-            start_new_session=True,
-        ) as process:
-            try:
-                return process.wait(timeout_seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise ColbenchError(
-                    f"{what} did not end within {timeout_seconds:g} s; allow it more time"
-                ) from None
+            threads=threads,
+            without=["PYTHONPATH"],  # colbench's own modules are not to be found there
+            default_openmp=True,
+            timeout_seconds=timeout_seconds,
+            streams={"stdout": subprocess.DEVNULL, "stderr": complaints},
+        )
+    except subprocess.TimeoutExpired:
+        raise ColbenchError(
+            f"{what} did not end within {timeout_seconds:g} s; allow it more time"
+        ) from None
     except OSError as error:
         raise ConfigError(f"cannot start {command[0]}: {error.strerror}") from None
 

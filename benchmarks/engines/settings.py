@@ -23,7 +23,7 @@ class PeerSearch(BaseModel):
 
 
 class PeerSettings(Settings):
-    """A peer: a file of `conf/peer/`."""
+    """A peer: a file of `benchmarks/conf/peer/`."""
 
     name: str = Field(description="name of the peer and of its file")
     about: str = Field(description="one line: what it is, and what help it needed")
@@ -52,7 +52,7 @@ class PeerData(Settings):
 
 
 def peer_settings(name: str) -> PeerSettings:
-    """Read a peer of `conf/peer/`.
+    """Read a peer of `benchmarks/conf/peer/`.
 
     Raises:
         ConfigError: no such peer, or a key that is unknown, missing or wrong.

@@ -19,7 +19,6 @@ from benchmarks.gate_power.report import write_gate_power_report
 from benchmarks.gate_power.settings import GatePowerSettings
 from benchmarks.gate_power.variants import Variants
 from colbench import __version__
-from colbench.config.compose import resolved
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
 from colbench.experiment.environment import describe_environment, usable_cores
@@ -53,10 +52,11 @@ class Conductor:
         words: Sequence[str],
         extra: Sequence[Path] = (),
     ) -> None:
-        if settings.gate_power is None:
+        power = settings.feature(GatePowerSettings)
+        if power is None:
             raise ConfigError("task=gate_power needs gate_power: use experiment=gate_power")
         self.settings = settings
-        self.power: GatePowerSettings = settings.gate_power
+        self.power = power
         self.command = " ".join(command)
         self.words, self.extra = list(words), list(extra)
         self.rules = load_rules(self.power.rules, extra)
@@ -87,7 +87,7 @@ class Conductor:
             environment=describe_environment(
                 self.settings.threads or usable_cores(), self.settings.seed
             ),
-            config=resolved(self.settings),
+            config=self.settings.model_dump(mode="json"),
             rules=self.rules.model_dump(mode="json"),
             trials=self.power.trials,
             tolerance=self.power.tolerance,

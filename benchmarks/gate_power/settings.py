@@ -40,7 +40,7 @@ class VariantSettings(Settings):
 
 
 class GatePowerSettings(Settings):
-    """Everything that `colbench run experiment=gate_power` takes besides the usual keys."""
+    """What `python -m benchmarks run experiment=gate_power` takes besides the usual keys."""
 
     datasets: list[str] = Field(min_length=1, description="options of conf/dataset")
     systems: list[str] = Field(min_length=1, description="systems that every gate looks at")

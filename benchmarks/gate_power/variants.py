@@ -114,8 +114,9 @@ class Variants:
         measured: Sequence[str],
         extra: Sequence[Path] = (),
     ) -> None:
-        assert settings.gate_power is not None
-        self.power: GatePowerSettings = settings.gate_power
+        power = settings.feature(GatePowerSettings)
+        assert power is not None
+        self.power = power
         self.settings = settings
         self.words = [*words, f"dataset={dataset}", "task=systems", "gate_power=null", "gate=null"]
         self.root = root / file_stem(dataset)

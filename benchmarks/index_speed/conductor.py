@@ -41,6 +41,7 @@ from colbench.locks import only_run
 from colbench.progress import note
 from colbench.results.origin import CollectionInfo
 from colbench.results.sealed import write_sealed
+from colbench.retriever.systems.colbert import ColbertSettings
 from colbench.timing import now
 
 _GROWTH_SEARCH = "probe_8_ndocs_2048"
@@ -50,14 +51,18 @@ class Conductor:
     """One run from checked settings to written results."""
 
     def __init__(self, settings: RunSettings, command: Sequence[str]) -> None:
-        if settings.index_speed is None:
+        speed = settings.feature(IndexSpeedSettings)
+        if speed is None:
             raise ConfigError("task=index_speed needs index_speed: use experiment=index_speed")
         if settings.device not in ("auto", "cpu"):
             raise ConfigError(
                 f"device={settings.device!r}: task=index_speed measures the CPU; choose cpu"
             )
         self.settings = settings
-        self.speed: IndexSpeedSettings = settings.index_speed
+        self.speed = speed
+        colbert = settings.system["colbert"]
+        assert isinstance(colbert, ColbertSettings)
+        self.index = colbert.index
         self.command = " ".join(command)
         self.threads = settings.threads or usable_cores()
         self.root = settings.output_dir or Path("results/runs/index_speed/latest")
@@ -81,9 +86,9 @@ class Conductor:
             self.collection, self.files, self.speed.k, self.speed.timed, self.settings.memory_gb
         )
         machine = Machine.model_validate(self._part("machine", self._machine))
-        ours = self._part("ours", self._ours, self.settings.index, self.speed.searches)
-        engines = [own_result(self.settings.index, ours, self.judge, machine)]
-        growing = (self.settings.index, self.speed.growth, self._growth_search())
+        ours = self._part("ours", self._ours, self.index, self.speed.searches)
+        engines = [own_result(self.index, ours, self.judge, machine)]
+        growing = (self.index, self.speed.growth, self._growth_search())
         points = self._part("growth", self._growth, *growing)
         growth = [GrowthPoint.model_validate(point) for point in points]
         engines += [self._peer(name) for name in self.speed.peers]
@@ -123,7 +128,7 @@ class Conductor:
         with other_processes() as building:
             built = own.build(
                 self.files,
-                self.settings.index,
+                self.index,
                 folder=folder,
                 work=self.work,
                 threads=self.threads,
@@ -179,7 +184,7 @@ class Conductor:
         points = grow(
             mixed,
             self.speed.growth.tokens,
-            self.settings.index,
+            self.index,
             self._growth_search(),
             work=self.work,
             threads=self.threads,
@@ -198,17 +203,18 @@ class Conductor:
         growth: list[GrowthPoint],
     ) -> IndexSpeed:
         lengths = np.load(self.files.lengths, allow_pickle=False)
+        config = self.settings.model_dump(mode="json")
         return IndexSpeed(
             colbench_version=__version__,
             command=self.command,
             created=now(),
             collection=CollectionInfo.of(self.collection),
             environment=describe_environment(self.threads, self.settings.seed),
-            config=self.settings.model_dump(
-                mode="json",
-                include={"dataset", "encoder", "index", "index_speed", "threads", "seed"},
-                exclude={"index_speed": {"peer_python"}},
-            ),
+            config={
+                **{key: config[key] for key in ("dataset", "encoder", "threads", "seed")},
+                "index": self.index.model_dump(mode="json"),
+                "index_speed": self.speed.model_dump(mode="json", exclude={"peer_python"}),
+            },
             tokens=int(lengths.sum()),
             dims=self.encoder.dims,
             k=self.speed.k,

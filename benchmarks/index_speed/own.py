@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
+from benchmarks.index_speed.task import BuildReply, BuildTask, SearchReply, SearchTask
 from benchmarks.index_speed.vectors import VectorFiles
 from colbench.errors import ColbenchError
-from colbench.experiment.spawn import thread_environment
-from colbench.files import write_json
+from colbench.experiment.job import Failure, Job, Message
+from colbench.experiment.spawn import run_job
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
+
+BUILD = "benchmarks.index_speed.builder:build"
+SEARCH = "benchmarks.index_speed.searcher:search"
+_Value = TypeVar("_Value", bound=BaseModel)
 
 
 def build(
@@ -28,14 +31,15 @@ def build(
     documents: int | None = None,
 ) -> dict[str, Any]:
     """Build an index of the first documents, or of all; return what `builder` reports."""
-    job = {
-        "vectors": str(files.folder),
-        "documents": documents,
-        "folder": str(folder),
-        "settings": settings.model_dump(mode="json"),
-        "encoder": encoder,
-    }
-    return _run("builder", job, work, threads)
+    task = BuildTask(
+        vectors=files.folder,
+        documents=documents,
+        folder=folder,
+        settings=settings,
+        encoder=encoder,
+        threads=threads,
+    )
+    return _run("builder", BUILD, task, BuildReply, work, threads)
 
 
 def search(
@@ -54,34 +58,32 @@ def search(
 
     A first process searches two queries and is forgotten: the kernels are compiled by then.
     """
-    job = {
-        "folder": str(folder),
-        "queries": str(files.queries),
-        "query_lengths": str(files.query_lengths),
-        "searches": [settings.model_dump(mode="json") for settings in searches],
-        "k": k,
-        "timed": 1,
-        "trials": 1,
-        "warmup": 1,
-    }
-    short = list(files.read_queries()[:2])
-    few = VectorFiles(work / "few")
-    few.write_queries(short)
-    compiled = {"queries": str(few.queries), "query_lengths": str(few.query_lengths)}
-    _run("searcher", {**job, **compiled}, work, threads)
-    return _run(
-        "searcher", {**job, "timed": timed, "trials": trials, "warmup": warmup}, work, threads
+    task = SearchTask(
+        folder=folder,
+        queries=files.queries,
+        query_lengths=files.query_lengths,
+        searches=list(searches),
+        k=k,
+        timed=timed,
+        trials=trials,
+        warmup=warmup,
     )
+    few = VectorFiles(work / "few")
+    few.write_queries(list(files.read_queries()[:2]))
+    first = {"queries": few.queries, "query_lengths": few.query_lengths}
+    short = task.model_copy(update={**first, "timed": 1, "trials": 1, "warmup": 1})
+    _run("searcher", SEARCH, short, SearchReply, work, threads)
+    return _run("searcher", SEARCH, task, SearchReply, work, threads)
 
 
-def _run(module: str, job: dict[str, Any], work: Path, threads: int) -> dict[str, Any]:
-    reply, job_file = work / f"{module}.reply.json", work / f"{module}.job.json"
-    reply.unlink(missing_ok=True)
-    write_json(job_file, {**job, "threads": threads, "reply": str(reply)})
-    command = [sys.executable, "-P", "-m", f"benchmarks.index_speed.{module}"]
-    environment = {**os.environ, **thread_environment(threads), "PYTHONHASHSEED": "0"}
-    code = subprocess.run([*command, str(job_file)], env=environment, check=False).returncode
-    if code or not reply.is_file():
-        raise ColbenchError(f"index_speed: the {module} ended with status {code}; see above")
-    result: dict[str, Any] = json.loads(reply.read_text(encoding="utf-8"))
-    return result
+def _run(
+    name: str, entry: str, task: Message, reply: type[_Value], work: Path, threads: int
+) -> dict[str, Any]:
+    about = f"index_speed: the {name}"
+    job = Job(
+        entry=entry, task=task, about=about, reply=work / f"{name}.reply.json", threads=threads
+    )
+    outcome = run_job(job, reply)
+    if isinstance(outcome, Failure):
+        raise ColbenchError(f"{about}: {outcome.message}")
+    return outcome.model_dump(mode="json")

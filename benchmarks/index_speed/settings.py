@@ -23,10 +23,10 @@ class GrowthSettings(Settings):
 
 
 class IndexSpeedSettings(Settings):
-    """Everything that `colbench run experiment=index_speed` takes besides the usual keys."""
+    """What `python -m benchmarks run experiment=index_speed` takes besides the usual keys."""
 
     searches: list[SearchSettings] = Field(description="our own ways of searching the index")
-    peers: list[str] = Field([], description="options of conf/peer")
+    peers: list[str] = Field([], description="options of benchmarks/conf/peer")
     peer_python: Path | None = Field(
         None, description="Python of the environment that has the peers; null leaves them out"
     )

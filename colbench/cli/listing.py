@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from colbench.features import features
+
 _Row = tuple[str, str]
 
 
@@ -15,9 +17,9 @@ def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "list",
-        help="show what can be chosen: systems, datasets, encoders, gates, …",
+        help="show what can be chosen: systems, datasets, encoders, measures, …",
     )
-    parser.add_argument("what", choices=sorted(_LISTS), help="what to list")
+    parser.add_argument("what", choices=sorted(_lists()), help="what to list")
     parser.add_argument(
         "--config-dir", action="append", default=[], type=Path, metavar="DIR", help="also look here"
     )
@@ -30,7 +32,7 @@ def show(options: argparse.Namespace) -> int:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    for name, about in _LISTS[options.what](options.config_dir):
+    for name, about in _lists()[options.what](options.config_dir):
         table.add_row(name, about)
     Console(width=None if sys.stdout.isatty() else 160, markup=False).print(table)
     return 0
@@ -66,15 +68,19 @@ def _measures(extra: Sequence[Path]) -> Iterator[_Row]:
         yield name + suffix[metric.parameter], metric.description
 
 
-_LISTS: dict[str, Callable[[Sequence[Path]], Iterator[_Row]]] = {
-    "systems": _configured("system", "about"),
-    "datasets": _configured("dataset"),
-    "encoders": _configured("encoder", "model"),
-    "cross_encoders": _configured("cross_encoder", "model"),
-    "experiments": _configured("experiment"),
-    "indexes": _configured("index"),
-    "searches": _configured("search", "name"),
-    "recipes": _configured("train"),
-    "gates": _configured("gate"),
-    "measures": _measures,
-}
+def _lists() -> dict[str, Callable[[Sequence[Path]], Iterator[_Row]]]:
+    return {
+        "systems": _configured("system", "about"),
+        "datasets": _configured("dataset"),
+        "encoders": _configured("encoder", "model"),
+        "cross_encoders": _configured("cross_encoder", "model"),
+        "experiments": _configured("experiment"),
+        "indexes": _configured("index"),
+        "searches": _configured("search", "name"),
+        "measures": _measures,
+        **{
+            feature.listed_as: _configured(feature.name)
+            for feature in features()
+            if feature.listed_as is not None
+        },
+    }

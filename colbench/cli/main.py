@@ -11,14 +11,9 @@ from collections.abc import Callable, Sequence
 
 import colbench
 from colbench.cli import cache, listing, report, run
-from colbench.compare import command as compare
 from colbench.errors import ColbenchError
-from colbench.explain import command as explain
-from colbench.gate import accept as baseline
-from colbench.gate import command as gate
+from colbench.features import entry_point, features
 from colbench.progress import quieted
-from colbench.reproduce import command as reproduce
-from colbench.train import command as train
 
 _ABOUT = """\
 Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.
@@ -29,27 +24,40 @@ Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser with every subcommand."""
+def build_parser(program: str = "colbench") -> argparse.ArgumentParser:
+    """Return the parser with every subcommand.
+
+    Args:
+        program: what is typed before the subcommand.
+    """
     parser = argparse.ArgumentParser(
-        prog="colbench", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=program, description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.set_defaults(program=program)
     parser.add_argument("--version", action="version", version=f"colbench {colbench.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (run, train, listing, report, reproduce, explain, compare, gate, baseline, cache):
+    for module in (run, listing, report):
         module.add_parser(commands)
+    for feature in features():
+        for command in feature.commands:
+            entry_point(command)(commands)
+    cache.add_parser(commands)
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> int:
     """Run the command line.
+
+    Args:
+        arguments: the words after the program; None takes those of this process.
+        program: what is typed before the subcommand.
 
     Returns:
         0 on success, 1 when a gate finds a regression, 2 for a mistake the user can correct, a
         training that stopped early or what a gate cannot judge, 3 for a defect, 130 when
         interrupted.
     """
-    parser = build_parser()
+    parser = build_parser(program)
     options = _parse(parser, arguments)
     if options.command is None:
         parser.print_help()

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.cli.output import draw, put
+from colbench.console import draw, put
 
 if TYPE_CHECKING:
     from rich.console import Console

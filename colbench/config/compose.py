@@ -7,9 +7,9 @@ pydantic refuses what is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -19,25 +19,33 @@ from pydantic import ValidationError
 
 from colbench.config.folder import (
     COMPOSITION_ERRORS,
-    GROUPS,
     conf_folder,
+    further_folders,
+    groups,
     options,
     read_yaml,
     reason,
     search_path,
 )
-from colbench.config.models import NAMED_GROUPS, named_settings
+from colbench.config.models import NAMED_GROUPS
 from colbench.config.overrides import read_words
 from colbench.config.settings import RunSettings
+from colbench.config.systems import Systems
 from colbench.errors import ConfigError, did_you_mean
-from colbench.gate.rules import gate_values, merged
+from colbench.features import entry_point, features
 from colbench.measures.catalogue import check_measures
-from colbench.retriever.base import SystemSettings
-from colbench.retriever.registry import system_class, system_settings
-from colbench.settings import explain
+from colbench.settings import Settings, explain
 
 ROOT = "colbench_root"
 """Name under which `store_root` puts `config.yaml` where Hydra finds it."""
+
+SYSTEMS = "systems"
+"""The task that is no feature's: measure the systems that are chosen."""
+
+DEFAULTS_ONLY = ("index", "search")
+"""Groups that only systems refer to, as `${index}`: checked, and then of no further use."""
+
+_Settings = TypeVar("_Settings", bound=Settings)
 
 
 def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSettings:
@@ -54,58 +62,19 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
     words = read_words(overrides, extra)
     values = _compose(words.hydra, extra)
     values["name"] = values["name"] or words.experiment
-    if isinstance(values.get("gate"), dict):  # keys of a gate need no choice of one
-        values["gate"] = merged(gate_values("default", extra), values["gate"])
-    _validated(values)  # what follows relies on systems being a list, and each of them keys
-    for path, value in words.system:
-        _set_system_value(values, path, value, extra)
-    for name in values["system"]:
-        _resolve_names(values, name, extra)
-    if "baseline" not in words.keys and values["baseline"] not in values["systems"]:
-        values["baseline"] = None  # an experiment's choice does not outlive a change of its systems
-    settings = _validated(values)
+    for group in DEFAULTS_ONLY:
+        _checked(NAMED_GROUPS[group], values.pop(group, None), group)
+    values["features"] = _features(values, extra)
+    scope = {"seed": values.get("seed")}
+    values["system"] = Systems(_systems(values), words.system, scope, extra)
+    settings = _checked(RunSettings, values)
+    if "baseline" not in words.keys and settings.baseline not in settings.systems:
+        # An experiment's choice does not outlive a change of its systems.
+        settings = settings.model_copy(update={"baseline": None})
+    _check_task(settings)
     check_measures(settings.measures)
     _check_systems(settings, changed=[path[0] for path, _ in words.system])
     return settings
-
-
-def selected_systems(settings: RunSettings) -> dict[str, SystemSettings]:
-    """Return checked settings of the systems that run and of every system they are made of.
-
-    Raises:
-        ConfigError: an unknown system, an unknown key in one, or systems made of each other.
-    """
-    return with_parts(settings, settings.systems)
-
-
-def with_parts(settings: RunSettings, names: Iterable[str]) -> dict[str, SystemSettings]:
-    """Return checked settings of systems and of every system they are made of.
-
-    Raises:
-        ConfigError: an unknown system, an unknown key in one, or systems made of each other.
-    """
-    checked: dict[str, SystemSettings] = {}
-
-    def visit(name: str, parents: tuple[str, ...]) -> None:
-        if name in parents:
-            raise ConfigError(f"system '{name}' is made of itself: {' → '.join((*parents, name))}")
-        if name not in settings.system:
-            where = f" (needed by '{parents[-1]}')" if parents else ""
-            raise ConfigError(f"unknown system '{name}'{where}: {_near(name, settings.system)}")
-        checked[name] = system_settings(name, settings.system[name])
-        for part in checked[name].parts():
-            visit(part, (*parents, name))
-
-    for name in names:
-        visit(name, ())
-    return checked
-
-
-def resolved(settings: RunSettings) -> dict[str, Any]:
-    """Return the whole configuration as plain values, every default of what runs spelt out."""
-    systems = selected_systems(settings)
-    values = settings.model_dump(mode="json")
-    return {**values, "system": {n: s.model_dump(mode="json") for n, s in systems.items()}}
 
 
 def check_folders(extra: Sequence[Path]) -> None:
@@ -123,17 +92,43 @@ def check_folders(extra: Sequence[Path]) -> None:
             raise ConfigError(f"configuration folder {folder}: {error.strerror}") from error
         except UnicodeEncodeError as error:
             raise ConfigError(f"configuration folder {folder}: rename it, in UTF-8") from error
-    for group in GROUPS:
+    for group in groups():
         for path in options(group, extra).values():
             if not path.is_relative_to(conf_folder()):
                 read_yaml(path)
 
 
-def _validated(values: dict[str, Any]) -> RunSettings:
+def _checked(kind: type[_Settings], values: Any, where: str = "") -> _Settings:
     try:
-        return RunSettings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(explain(error, RunSettings)) from None
+        raise ConfigError(explain(error, kind, where)) from None
+
+
+def _systems(values: dict[str, Any]) -> dict[str, Any]:
+    systems = values["system"]
+    if not isinstance(systems, dict):
+        raise ConfigError(f"'system' is {systems!r}: it is a group of systems, by name")
+    return systems
+
+
+def _features(values: dict[str, Any], extra: Sequence[Path]) -> dict[str, Settings]:
+    """Take the keys of features out of what was composed and check them, each by its class."""
+    found: dict[str, Settings] = {}
+    for feature in features():
+        own = values.pop(feature.name, None) if feature.settings else None
+        if feature.settings is None or own is None:
+            continue
+        if feature.complete is not None and isinstance(own, dict):
+            own = entry_point(feature.complete)(own, extra)
+        found[feature.name] = _checked(entry_point(feature.settings), own, feature.name)
+    return found
+
+
+def _check_task(settings: RunSettings) -> None:
+    known = [SYSTEMS, *(feature.name for feature in features() if feature.task)]
+    if settings.task not in known:
+        raise ConfigError(f"unknown task '{settings.task}': {_near(settings.task, known)}")
 
 
 def _near(name: str, known: Any) -> str:
@@ -141,11 +136,13 @@ def _near(name: str, known: Any) -> str:
 
 
 def _root(extra: Sequence[Path]) -> dict[str, Any]:
-    """Return `config.yaml` with all systems put first, so that an experiment can change them."""
+    """Return `config.yaml` with all systems put first, so that an experiment can change them, and
+    the groups of features beside its own."""
     root = OmegaConf.to_container(OmegaConf.load(conf_folder() / "config.yaml"))
     assert isinstance(root, dict)
     systems = [{f"system@system.{name}": name} for name in options("system", extra)]
-    return {**root, "defaults": [*systems, *root["defaults"]]}
+    groups = [{feature.name: None} for feature in features() if feature.group]
+    return {**root, "defaults": [*systems, *groups, *root["defaults"]]}
 
 
 def _compose(words: Sequence[str], extra: Sequence[Path]) -> dict[str, Any]:
@@ -154,7 +151,9 @@ def _compose(words: Sequence[str], extra: Sequence[Path]) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
-            composed = compose(config_name=ROOT, overrides=[*words, *search_path(extra)])
+            composed = compose(
+                config_name=ROOT, overrides=[*words, *search_path(further_folders(extra))]
+            )
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except COMPOSITION_ERRORS as error:
         key = getattr(error, "full_key", None)
@@ -172,44 +171,13 @@ def store_root(extra: Sequence[Path]) -> None:
     ConfigStore.instance().store(name=ROOT, node=_root(extra))
 
 
-def _set_system_value(
-    values: dict[str, Any], path: list[str], value: Any, extra: Sequence[Path]
-) -> None:
-    """Set `system.<name>.<key>…`; an unknown key is made here and refused by the system's class."""
-    name, *keys = path
-    systems = values["system"]
-    if name not in systems:
-        raise ConfigError(f"unknown system '{name}': {_near(name, systems)}")
-    if not keys:
-        raise ConfigError(f"system.{name} is a group of keys: set one, as in system.{name}.KEY=…")
-    _resolve_names(values, name, extra)
-    node = systems[name]
-    for key in keys[:-1]:
-        if not isinstance(node.get(key), dict):
-            node[key] = {}
-        node = node[key]
-    node[keys[-1]] = value
-
-
-def _resolve_names(values: dict[str, Any], name: str, extra: Sequence[Path]) -> None:
-    """Let a system name its model, index or search: `system.colbert.search=k100`."""
-    system, scope = values["system"][name], {"seed": values["seed"]}
-    kind = system.get("kind")
-    fields = system_class(kind).Settings.model_fields if isinstance(kind, str) else {}
-    for group, settings in NAMED_GROUPS.items():
-        takes_it = group in fields and fields[group].annotation is settings
-        if takes_it and isinstance(system.get(group), str):
-            system[group] = named_settings(group, system[group], extra, scope)
-
-
 def _check_systems(settings: RunSettings, changed: Sequence[str]) -> None:
     """Check what runs, and what was set on the command line whether it runs or not."""
     repeated = {name for name in settings.systems if settings.systems.count(name) > 1}
     if repeated:
         raise ConfigError(f"systems names {', '.join(sorted(repeated))} more than once")
-    selected_systems(settings)
-    for name in changed:
-        system_settings(name, settings.system[name])
+    settings.system.with_parts(settings.systems)
+    settings.system.check(changed)
     if settings.baseline is not None and settings.baseline not in settings.systems:
         hint = _near(settings.baseline, settings.systems)
         raise ConfigError(f"baseline '{settings.baseline}' is not among the systems: {hint}")

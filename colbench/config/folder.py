@@ -15,18 +15,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 import colbench
 from colbench.errors import ConfigError
+from colbench.features import features
 
-GROUPS = (
+_GROUPS = (
     "dataset",
     "encoder",
     "cross_encoder",
     "index",
     "search",
     "system",
-    "train",
-    "gate",
     "experiment",
 )
+
+
+def groups() -> tuple[str, ...]:
+    """Return the names of all groups, those of features among them."""
+    return (*_GROUPS, *(feature.name for feature in features() if feature.group))
 
 
 def conf_folder() -> Path:
@@ -36,15 +40,21 @@ def conf_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "conf"
 
 
+def further_folders(extra: Sequence[Path] = ()) -> list[Path]:
+    """Return all configuration folders but `conf/`: those that features bring, then `extra`."""
+    brought = [feature.conf for feature in features() if feature.conf is not None]
+    return [*dict.fromkeys(brought), *extra]
+
+
 def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
     """Return every option of a group (`beir/scifact`) and its file, sorted by name.
 
     Args:
-        group: one of `GROUPS`.
+        group: one of `groups`, or of a folder of a feature's own.
         extra: further configuration folders; theirs win over the built-in ones.
     """
     found = {}
-    for folder in [conf_folder(), *extra]:
+    for folder in [conf_folder(), *further_folders(extra)]:
         root = folder / group
         for path in root.rglob("[!_]*.yaml"):
             found[path.relative_to(root).with_suffix("").as_posix()] = path

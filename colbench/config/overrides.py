@@ -11,13 +11,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from colbench.config.folder import GROUPS, options, quoted
+from colbench.config.folder import groups, options, quoted
 from colbench.config.models import is_model_name, model_name
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
+from colbench.features import features
 
-_OPTIONAL: dict[str, list[str]] = {"experiment": [], "gate": ["~gate"], "train": ["~train"]}
-"""Groups of which none may be chosen, and the words for that: Hydra itself takes no null."""
+
+def _optional() -> dict[str, list[str]]:
+    """Return groups of which none may be chosen, and the words for that: Hydra takes no null."""
+    chosen = [feature.name for feature in features() if feature.group]
+    return {"experiment": [], **{name: [f"~{name}"] for name in chosen}}
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def read_words(overrides: Sequence[str], extra: Sequence[Path]) -> Words:
     for override in map(_parse, overrides):
         key = override.key_or_group.lstrip("/")
         words.keys.add(key)
-        if key in GROUPS:
+        if key in groups():
             words.hydra.extend(_choice(override, key, extra))
             if key == "experiment":
                 experiment = override.value()
@@ -105,9 +109,9 @@ def multirun_words(overrides: Sequence[str], extra: Sequence[Path]) -> MultirunW
         elif key.split(".")[0].split("/")[0] == "hydra":
             found.hydra.append(line)
         elif override.is_sweep_override():
-            if key not in GROUPS:
+            if key not in groups():
                 _check_top(key)
-            found.hydra.append(line if key in GROUPS else "++" + line.lstrip("+"))
+            found.hydra.append(line if key in groups() else "++" + line.lstrip("+"))
             found.varied.append(key)
         else:
             words = read_words([line], extra)
@@ -148,8 +152,8 @@ def _choice(override: Override, group: str, extra: Sequence[Path]) -> list[str]:
     known = options(group, extra)
     if group == "system" and override.package is None:
         raise ConfigError(f"choose the systems that run with systems=[{value}]")
-    if value is None and group in _OPTIONAL:
-        return _OPTIONAL[group]
+    if value is None and group in (optional := _optional()):
+        return optional[group]
     if value is None or isinstance(value, list | dict):
         raise ConfigError(f"{str(override.input_line)!r}: choose one {group}")
     if value in known:
@@ -171,6 +175,7 @@ def _choice(override: Override, group: str, extra: Sequence[Path]) -> list[str]:
 
 def _check_top(key: str) -> None:
     top = key.split(".")[0]
-    known = {*RunSettings.model_fields, *GROUPS}
+    own = {feature.name for feature in features() if feature.settings}
+    known = {*RunSettings.model_fields, *groups(), *own} - {"features"}
     if top not in known:
         raise ConfigError(f"unknown key '{key}': {did_you_mean(top, known)}")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, PositiveInt
+from pydantic import (
+    ConfigDict,
+    Field,
+    PositiveInt,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
 
-from benchmarks.encode_speed.settings import EncodeSpeedSettings
-from benchmarks.gate_power.settings import GatePowerSettings
-from benchmarks.index_speed.settings import IndexSpeedSettings
 from colbench.collection.settings import DatasetSettings
+from colbench.config.systems import Systems
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
-from colbench.gate.rules import GateRules
-from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.settings import Settings
-from colbench.sweep.settings import SweepSettings
-from colbench.train.settings import TrainSettings
+
+_Feature = TypeVar("_Feature", bound=Settings)
 
 
 class LatencySettings(Settings):
@@ -50,30 +54,21 @@ class ExampleSettings(Settings):
 
 
 class RunSettings(Settings):
-    """Everything `colbench run` takes."""
+    """Everything `colbench run` takes.
+
+    What features take is in `features`, under the key that it has on the command line.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     name: str | None = Field(None, description="name of the experiment; default: the collection's")
-    task: Literal["systems", "sweep", "index_speed", "encode_speed", "gate_power"] = Field(
-        "systems",
-        description="compare systems, measure one system at every point of a grid, measure the "
-        "speed of the index beside peers or of encoding by each backend and precision, or how "
-        "often a gate is right",
+    task: str = Field(
+        "systems", description="compare systems, or the name of a feature that has a task"
     )
-    sweep: SweepSettings | None = Field(None, description="what task=sweep varies")
-    index_speed: IndexSpeedSettings | None = Field(
-        None, description="what task=index_speed measures"
-    )
-    encode_speed: EncodeSpeedSettings | None = Field(
-        None, description="what task=encode_speed measures"
-    )
-    gate_power: GatePowerSettings | None = Field(None, description="what task=gate_power measures")
-    train: TrainSettings | None = Field(None, description="what `colbench train` does")
     dataset: DatasetSettings = Field(description="the collection")
     encoder: EncoderSettings = Field(description="encoder of systems that name none")
     cross_encoder: CrossEncoderSettings = Field(description="cross-encoder of rerankers")
-    index: IndexSettings = Field(description="build parameters of systems that name none")
-    search: SearchSettings = Field(description="search parameters of systems that name none")
-    system: dict[str, dict[str, Any]] = Field(description="settings of the systems that can run")
+    system: Systems = Field(description="settings of the systems that can run")
     systems: list[str] = Field(min_length=1, description="names of the systems that do run")
     baseline: str | None = Field(
         None, description="system the others are tested against; default: the first that ran"
@@ -90,9 +85,6 @@ class RunSettings(Settings):
         "quality is lost",
     )
     examples: ExampleSettings = Field(default_factory=lambda: ExampleSettings())
-    gate: GateRules | None = Field(
-        None, description="hold the results against gate.baseline when they are there"
-    )
     threads: PositiveInt | None = Field(None, description="threads; default: the usable cores")
     device: str = Field(
         "auto",
@@ -116,3 +108,23 @@ class RunSettings(Settings):
         description="default: results/runs/<experiment>/<time>, of a sweep /<collection>",
     )
     cache_dir: Path | None = Field(None, description="embedding cache; default: the user's cache")
+    features: dict[str, SerializeAsAny[Settings]] = Field(
+        default={}, description="settings of features, by their keys"
+    )
+
+    def feature(self, kind: type[_Feature]) -> _Feature | None:
+        """Return the settings of a feature, by their class; None where it is not used."""
+        return next((one for one in self.features.values() if isinstance(one, kind)), None)
+
+    @field_serializer("system")
+    def _running(self, system: Systems) -> dict[str, Any]:
+        """Spell out what runs, and what that is made of; the rest is in no result."""
+        running = system.with_parts(self.systems)
+        return {name: settings.model_dump(mode="json") for name, settings in running.items()}
+
+    @model_serializer(mode="wrap")
+    def _as_composed(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Put the settings of features where the command line has them."""
+        values: dict[str, Any] = handler(self)
+        own = values.pop("features", {})
+        return {**values, **own}

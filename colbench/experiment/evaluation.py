@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
 from colbench.digests import sha256_file
+from colbench.experiment.bench import SystemReply
 from colbench.experiment.examples import Examples, choose_examples
-from colbench.experiment.job import Failure, SystemReply
+from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder
 from colbench.files import write_json
 from colbench.measures.effectiveness import evaluate, first_relevant, mean_scores, ranking_digest

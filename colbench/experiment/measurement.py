@@ -1,4 +1,4 @@
-"""Measuring one system inside its own process."""
+"""Encoding documents and measuring one system, each inside a process of its own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import psutil
 
 from colbench.collection.model import Collection
-from colbench.experiment.encodings import encoding_infos
+from colbench.experiment.bench import EncodeReply, EncodeTask, SystemReply, SystemTask
+from colbench.experiment.encodings import cut_off_note, encoding_infos
 from colbench.experiment.environment import usable_cores
-from colbench.experiment.job import SystemReply, SystemTask
 from colbench.experiment.output import step_path
 from colbench.hits import Hits
 from colbench.index.size import IndexSize
@@ -25,6 +25,24 @@ from colbench.retriever.registry import make_system
 from colbench.run.model import Run, fetch_depth
 from colbench.run.trec import write_trec
 from colbench.timing import Stopwatch, seconds
+
+
+def encode_documents(task: EncodeTask, bench: Workbench) -> EncodeReply:
+    """Encode all documents that the cache does not hold yet."""
+    stats = bench.embed(task.encoder, task.form).stats
+    return EncodeReply(
+        docs_encoded=stats.encoded,
+        docs_cached=stats.cached,
+        docs_per_second=stats.docs_per_second,
+        cut_off=cut_off_note(
+            task.encoder.name,
+            limit=bench.encoder(task.encoder, task.form).document_limit,
+            documents=stats.encoded + stats.cached,
+            truncated=stats.truncated_docs,
+            tokens=stats.tokens,
+            truncated_tokens=stats.truncated_tokens,
+        ),
+    )
 
 
 def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:

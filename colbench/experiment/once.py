@@ -24,7 +24,7 @@ def run_once(
 
     Args:
         settings: with an output folder.
-        words: of the command line, after `colbench run`, for the results.
+        words: of the command line, after `run`, for the results.
         name: of the run, for who watches.
         prepare: changes the collection before the run.
 
@@ -37,4 +37,5 @@ def run_once(
         note(f"{name}: measured before")
         return read_results(folder)
     note(f"{name}: running")
-    return Runner(settings, ["colbench", "run", *words], prepare=prepare).run()[0]
+    command = ["python", "-m", "benchmarks", "run", *words]
+    return Runner(settings, command, prepare=prepare).run()[0]

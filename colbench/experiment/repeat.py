@@ -7,7 +7,6 @@ from typing import Any
 
 from colbench import __version__
 from colbench.collection.load import load_collection
-from colbench.config.compose import resolved
 from colbench.config.settings import RunSettings
 from colbench.errors import StorageError
 from colbench.experiment.environment import describe_environment, usable_cores
@@ -38,7 +37,7 @@ def is_repeat(settings: RunSettings, folder: Path, *, any_commit: bool = False) 
     here = describe_environment(settings.threads or usable_cores(), settings.seed)
     if not any_commit and here.git_commit != results.environment.git_commit:
         return False
-    if _key(resolved(settings), here) != _key(results.config, results.environment):
+    if _key(settings.model_dump(mode="json"), here) != _key(results.config, results.environment):
         return False
     return load_collection(settings.dataset).fingerprint == results.collection.fingerprint
 

@@ -17,13 +17,13 @@ from colbench import __version__
 from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
-from colbench.config.compose import resolved, selected_systems
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache.store import default_root
+from colbench.encoder.cache.store import ROOT_VARIABLE, default_root
 from colbench.errors import ColbenchError, WeightsUnavailable
+from colbench.experiment.bench import Bench, EncodeReply, EncodeTask, SystemReply, SystemTask
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
-from colbench.experiment.job import EncodeTask, Failure, Job, SweepTask, SystemReply, SystemTask
+from colbench.experiment.job import Failure, Job, Message
 from colbench.experiment.output import OutputFolder, check_output
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.spawn import run_job
@@ -38,26 +38,28 @@ from colbench.results.store import write_results
 from colbench.retriever.base import SystemSettings
 from colbench.timing import now
 
+ENCODE = "colbench.experiment.measurement:encode_documents"
+MEASURE = "colbench.experiment.measurement:measure_system"
+
 
 class Runner:
     """One run from checked settings to written results.
 
     Args:
         settings: what to run.
-        command: the command line, for the results.
+        command: the command line, for the results; empty where there was none.
         prepare: changes the collection once it is loaded; for experiments about runs.
     """
 
     def __init__(
         self,
         settings: RunSettings,
-        command: Sequence[str],
+        command: Sequence[str] = (),
         prepare: Callable[[Collection], Collection] | None = None,
     ) -> None:
         self.settings = settings
-        self.command = " ".join(command)
+        self.command = " ".join(command) or "colbench, called from Python"
         self.prepare = prepare
-        self.systems = selected_systems(settings)
         self.threads = settings.threads or usable_cores()
         self.environment = describe_environment(self.threads, settings.seed)
         self.cache = settings.cache_dir or default_root()
@@ -78,13 +80,18 @@ class Runner:
             self._publish(results)
         return results, self.output.root
 
+    def _at_work(self) -> list[str]:
+        """Return the names of the systems whose models are needed."""
+        return self.settings.systems
+
     def _load(self) -> None:
         """Check everything that can be wrong, and load the collection."""
         check_device(self.settings.device)
         ensure_writable(self.cache)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
-        look_for_weights(self.systems, self.cache, strict=self.settings.strict)
+        systems = self.settings.system.with_parts(self._at_work())
+        look_for_weights(systems, self.cache, strict=self.settings.strict)
         note("loading the collection")
         self.collection = load_collection(self.settings.dataset)
         if self.prepare is not None:
@@ -94,7 +101,7 @@ class Runner:
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
         if left_out:
             self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
-        for system in self.systems.values():
+        for system in systems.values():
             for model in system.models():
                 if model.trained_on is not None:
                     self._note(f"{model.name} was trained on {model.trained_on}")
@@ -103,7 +110,7 @@ class Runner:
     def _publish(self, results: Results) -> None:
         """Write results and report, and put everything in its place."""
         staging = self.output.staging
-        write_json(staging / "config.json", resolved(self.settings))
+        write_json(staging / "config.json", results.config)
         write_results(results, staging)
         write_report(results, staging)
         self.output.publish(keep_indexes=self.settings.keep_indexes)
@@ -111,30 +118,53 @@ class Runner:
     def _job(
         self,
         name: str,
-        todo: EncodeTask | SystemTask | SweepTask,
+        entry: str,
+        task: Message,
+        *,
+        about: str,
         systems: Mapping[str, SystemSettings] | None = None,
+        shared: Path | None = None,
     ) -> Job:
+        """Return a job on the run's collection.
+
+        Args:
+            name: of the file of its reply.
+            entry: `package.module:function` that does it.
+            task: what the function is given besides a workbench.
+            about: what the job is called in messages.
+            systems: settings of the systems at work.
+            shared: folder of indexes that other runs search too; default: the run's.
+        """
         work = self.output.work
         return Job(
-            collection=work / "collection",
-            cache=self.cache,
-            work=self.output.indexes,
+            entry=entry,
+            task=task,
+            bench=Bench(
+                collection=work / "collection",
+                cache=self.cache,
+                work=self.output.indexes,
+                device=self.settings.device,
+                memory_bytes=int(self.settings.memory_gb * 1e9),
+                systems=dict(systems or {}),
+                shared=shared or self.settings.index_dir,
+            ),
+            about=about,
             reply=work / "replies" / f"{name}.json",
             threads=self.threads,
-            device=self.settings.device,
             seed=self.settings.seed,
-            memory_bytes=int(self.settings.memory_gb * 1e9),
-            systems={n: s.model_dump(mode="json") for n, s in (systems or {}).items()},
-            todo=todo,
-            shared=self.settings.index_dir,
+            environment={ROOT_VARIABLE: str(self.cache)},
         )
+
+    def _encode(self, name: str, task: EncodeTask) -> EncodeReply | Failure:
+        about = f"encoding with {task.encoder.name}"
+        return run_job(self._job(name, ENCODE, task, about=about), EncodeReply)
 
     def _measure(self) -> list[Outcome]:
         """Return what each system's worker reported, in the order of `systems`."""
         failures, encoded = self._encode_documents()
         outcomes = []
         for name in self.settings.systems:
-            needed = self._encodings(self.systems[name])
+            needed = self._encodings(self.settings.system[name])
             broken = [failures[key] for key in needed if key in failures]
             fresh = sum(encoded.get(key, 0) for key in needed)
             reply = broken[0] if broken else self._measure_system(name, fresh=fresh > 0)
@@ -145,7 +175,7 @@ class Runner:
                     f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
                     "it was timed; its times are not to be trusted"
                 )
-            outcomes.append(Outcome(name, self.systems[name], reply, fresh))
+            outcomes.append(Outcome(name, self.settings.system[name], reply, fresh))
         return outcomes
 
     def _encodings(self, system: SystemSettings) -> dict[str, EncodeTask]:
@@ -154,36 +184,29 @@ class Runner:
         for encoder, form in system.encodings():
             tasks[f"{encoder.model_dump_json()} {form}"] = EncodeTask(encoder=encoder, form=form)
         for part in system.parts():
-            tasks.update(self._encodings(self.systems[part]))
+            tasks.update(self._encodings(self.settings.system[part]))
         return tasks
-
-    def _with_parts(self, name: str) -> dict[str, SystemSettings]:
-        """Return the settings of a system and of every system it is made of."""
-        found = {name: self.systems[name]}
-        for part in self.systems[name].parts():
-            found.update(self._with_parts(part))
-        return found
 
     def _encode_documents(self) -> tuple[dict[str, Failure], dict[str, int]]:
         tasks: dict[str, EncodeTask] = {}
         for name in self.settings.systems:
-            tasks.update(self._encodings(self.systems[name]))
+            tasks.update(self._encodings(self.settings.system[name]))
         failures: dict[str, Failure] = {}
         encoded: dict[str, int] = {}
         for number, (key, task) in enumerate(tasks.items()):
-            reply = run_job(self._job(f"encode-{number}", task))
-            if reply.failure is not None:
-                failures[key] = reply.failure
-                if not reply.failure.skipped:
-                    raise ColbenchError(reply.failure.message)
-            elif reply.encode is not None:
-                encoded[key] = reply.encode.docs_encoded
-                note(
-                    f"{task.encoder.name} {task.form.value}: {reply.encode.docs_encoded} documents "
-                    f"encoded, {reply.encode.docs_cached} from the cache"
-                )
-                if reply.encode.cut_off:
-                    self._note(reply.encode.cut_off)
+            reply = self._encode(f"encode-{number}", task)
+            if isinstance(reply, Failure):
+                failures[key] = reply
+                if not reply.skipped:
+                    raise ColbenchError(reply.message)
+                continue
+            encoded[key] = reply.docs_encoded
+            note(
+                f"{task.encoder.name} {task.form.value}: {reply.docs_encoded} documents "
+                f"encoded, {reply.docs_cached} from the cache"
+            )
+            if reply.cut_off:
+                self._note(reply.cut_off)
         return failures, encoded
 
     def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:
@@ -196,12 +219,11 @@ class Runner:
             fresh=fresh,
         )
         number = self.settings.systems.index(name)
-        reply = run_job(self._job(f"system-{number}", task, self._with_parts(name)))
+        systems = self.settings.system.with_parts([name])
+        job = self._job(f"system-{number}", MEASURE, task, about=name, systems=systems)
+        outcome = run_job(job, SystemReply)
         if not self.settings.keep_indexes:
             shutil.rmtree(self.output.indexes / name, ignore_errors=True)
-        outcome = reply.system or reply.failure
-        if outcome is None:
-            raise ColbenchError(f"{name}: the worker's reply is empty; please report it")
         return outcome
 
     def _note(self, text: str) -> None:
@@ -237,7 +259,7 @@ class Runner:
             created=now(),
             collection=CollectionInfo.of(self.collection),
             environment=self.environment,
-            config=resolved(self.settings),
+            config=self.settings.model_dump(mode="json"),
             measures=self.measures,
             baseline=evaluated.baseline,
             alpha=self.settings.significance.alpha,

@@ -1,12 +1,13 @@
 """A worker process: `python -m colbench.experiment.worker JOB.json`.
 
-Encodes documents into the cache, builds, searches and times one system or the points of a sweep, or
-times the variants of an encoder, and leaves a `Reply`.
+Calls the function that the job names and leaves a `Reply`. Nothing is imported before the function
+is: its memory and threads are its own.
 Lives no longer than its standard input, which the conductor holds open.
 """
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 import os
 import random
@@ -14,39 +15,14 @@ import select
 import sys
 import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 import numpy as np
 
-from benchmarks.encode_speed.measure import measure_speed
-from colbench.collection.snapshot import read_snapshot
-from colbench.encoder.cache.store import EmbeddingCache
 from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
-from colbench.experiment.encodings import cut_off_note
-from colbench.experiment.job import NO_REPLY, EncodeReply, EncodeTask, Failure, Job, Reply
-from colbench.experiment.measurement import measure_system
+from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
+from colbench.features import entry_point
 from colbench.files import atomic_write
-from colbench.retriever.base import Workbench
-from colbench.retriever.registry import system_settings
-from colbench.sweep.measure import measure_points
-
-
-def encode(task: EncodeTask, bench: Workbench) -> EncodeReply:
-    """Encode all documents that the cache does not hold yet."""
-    stats = bench.embed(task.encoder, task.form).stats
-    return EncodeReply(
-        docs_encoded=stats.encoded,
-        docs_cached=stats.cached,
-        docs_per_second=stats.docs_per_second,
-        cut_off=cut_off_note(
-            task.encoder.name,
-            limit=bench.encoder(task.encoder, task.form).document_limit,
-            documents=stats.encoded + stats.cached,
-            truncated=stats.truncated_docs,
-            tokens=stats.tokens,
-            truncated_tokens=stats.truncated_tokens,
-        ),
-    )
 
 
 def perform(job: Job) -> Reply:
@@ -54,25 +30,22 @@ def perform(job: Job) -> Reply:
     random.seed(job.seed)
     np.random.seed(job.seed)
     try:
-        bench = Workbench(
-            collection=read_snapshot(job.collection),
-            folder=job.work,
-            cache=EmbeddingCache(job.cache),
-            systems={name: system_settings(name, values) for name, values in job.systems.items()},
-            memory_bytes=job.memory_bytes,
-            shared_folder=job.shared,
-            device=job.device,
-        )
-        if job.todo.task == "encode":
-            return Reply(encode=encode(job.todo, bench))
-        if job.todo.task == "sweep":
-            return Reply(sweep=measure_points(job.todo, bench))
-        if job.todo.task == "encode_speed":
-            return Reply(encode_speed=measure_speed(job.todo, bench))
-        return Reply(system=measure_system(job.todo, bench))
+        function = entry_point(job.entry)
+        value = function(*_arguments(function, job))
     except ColbenchError as error:
         skipped = isinstance(error, WeightsUnavailable)
         return Reply(failure=Failure(skipped=skipped, message=str(error)))
+    return Reply(value=value.model_dump(mode="json"))
+
+
+def _arguments(function: Any, job: Job) -> list[Any]:
+    first = next(iter(inspect.signature(function).parameters))
+    task = get_type_hints(function)[first].model_validate(job.task)
+    if job.bench is None:
+        return [task]
+    from colbench.experiment.bench import Bench
+
+    return [task, Bench.model_validate(job.bench).open()]
 
 
 def _end_with_the_conductor() -> None:

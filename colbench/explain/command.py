@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from colbench.cli.words import add_folders
+from colbench.console import add_folders
 
 _ABOUT = """\
 Show what the MaxSim score of a document is made of: the document token that each query token finds,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.cli.output import draw, put
+from colbench.console import draw, put
 
 if TYPE_CHECKING:
+    from colbench.config.settings import RunSettings
+    from colbench.experiment.task import Finished
     from colbench.gate.record import GateReport
     from colbench.gate.rules import GateRules
     from colbench.gate.sides import GatedSide
@@ -86,31 +88,40 @@ def gate(options: argparse.Namespace) -> int:
     return _tell(report, files, options.format, options.output)
 
 
-def open_baseline(rules: GateRules) -> GatedSide:
-    """Open what `gate.baseline` names, before a run is begun.
+def gate_after(settings: RunSettings) -> Callable[[Finished], int] | None:
+    """Open what `gate.baseline` names, before a run is begun; return what judges the run.
 
     Raises:
-        ConfigError: the rules name none.
-        StorageError: it cannot be read.
+        ConfigError: the rules name no baseline, or the task leaves nothing to judge.
+        StorageError: the baseline cannot be read.
     """
     from colbench.errors import ConfigError
+    from colbench.gate.rules import GateRules
     from colbench.gate.sides import GatedSide
 
+    rules = settings.feature(GateRules)
+    if rules is None:
+        return None
+    if settings.task != "systems":
+        raise ConfigError(
+            f"task={settings.task} cannot be gated: gate a run of systems, or set gate=null"
+        )
     if rules.baseline is None:
         raise ConfigError("a gate needs a baseline: set gate.baseline=FILE, or gate=null for none")
-    return GatedSide.open(rules.baseline)
+    return partial(_gate_run, GatedSide.open(rules.baseline), rules)
 
 
-def gate_run(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> int:
+def _gate_run(baseline: GatedSide, rules: GateRules, finished: Finished) -> int:
     """Judge a run that just ended, leave gate.json and gate.md beside its results."""
     from colbench.gate.judge import judge
+    from colbench.gate.sides import GatedSide
 
-    report = judge(candidate, baseline, rules)
-    files = {
-        "json": candidate.folder / "gate.json",
-        "markdown": candidate.folder / "gate.md",
-    }
-    return _tell(report, files)
+    assert finished.results is not None
+    report = judge(GatedSide.of_results(finished.folder, finished.results), baseline, rules)
+    return _tell(
+        report,
+        {"json": finished.folder / "gate.json", "markdown": finished.folder / "gate.md"},
+    )
 
 
 def _tell(

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError
 from colbench.config.folder import (
     COMPOSITION_ERRORS,
     conf_folder,
+    further_folders,
     options,
     read_yaml,
     reason,
@@ -161,7 +162,7 @@ def gate_values(name: str, extra: Sequence[Path] = ()) -> dict[str, Any]:
     if file.suffix != ".yaml":  # Hydra would look for the file of that name with .yaml
         raise ConfigError(f"rules '{name}': name the file .yaml")
     read_yaml(file)  # Hydra does not say where in it an error is
-    folders = [folder / GROUP for folder in [conf_folder(), *extra]]
+    folders = [folder / GROUP for folder in [conf_folder(), *further_folders(extra)]]
     search = search_path(folder for folder in folders if folder.is_dir())
     outside = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
@@ -185,8 +186,12 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values with changes put in, key by key as Hydra does."""
-    both = OmegaConf.to_container(OmegaConf.merge(dict(values), dict(changes)))
+def completed(values: Mapping[str, Any], extra: Sequence[Path] = ()) -> dict[str, Any]:
+    """Return the keys of a run's gate, put into the default rules: they need no choice of one.
+
+    Raises:
+        ConfigError: the default rules cannot be composed.
+    """
+    both = OmegaConf.to_container(OmegaConf.merge(gate_values("default", extra), dict(values)))
     assert isinstance(both, dict)
     return {str(key): value for key, value in both.items()}

@@ -28,7 +28,6 @@ from colbench.vectors import Vectors
 _TILE_DOCUMENT_TOKENS = 2048
 _TILE_QUERY_TOKENS = 512
 _CHUNK_BYTES = 64 << 20
-_FLOOR_ROWS = 4096
 
 
 @numba.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
@@ -143,21 +142,6 @@ class MaxSimScanner:
         for first, end, rows in self._rows():
             offsets = self.index.offsets[first : end + 1] - self.index.offsets[first]
             yield first, score_matrix(queries, rows, offsets)
-
-    def multiply(self, queries: Sequence[Vectors]) -> None:
-        """Do the products of a scan and nothing else: the floor its time is held against.
-
-        One GEMM a chunk's slice with all query tokens as its columns; the result is thrown away.
-        """
-        if self._elsewhere is not None:
-            self._elsewhere.multiply(queries)
-            return
-        columns = torch.from_numpy(np.concatenate(queries)).T.contiguous()
-        product = torch.empty((_FLOOR_ROWS, columns.shape[1]))
-        for _, _, rows in self._rows():
-            for start in range(0, len(rows), _FLOOR_ROWS):
-                slab = rows[start : start + _FLOOR_ROWS]
-                torch.mm(slab, columns, out=product[: len(slab)])
 
 
 def score_documents(

@@ -124,14 +124,3 @@ class DeviceScan:
             for first, end, rows in self._rows():
                 offsets = self.index.offsets[first : end + 1] - self.index.offsets[first]
                 yield first, score_rows(queries, rows, offsets)
-
-    def multiply(self, queries: Sequence[Vectors]) -> None:
-        """Do the products of a scan, and widen what they are made of; wait until they are done."""
-        with memory_of(self._name):
-            columns = torch.from_numpy(np.concatenate(queries)).to(self._device).T
-            product = torch.zeros(1, device=self._device)
-            for _, _, rows in self._rows():
-                step = _tile_rows(columns.shape[1], rows.shape[1])
-                for start in range(0, len(rows), step):
-                    product = widen_on_device(rows[start : start + step]) @ columns
-            product.sum().item()  # a device works on after the call that gave it the work

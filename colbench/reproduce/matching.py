@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from colbench.config.compose import compose_run, selected_systems
+from colbench.config.compose import compose_run
 from colbench.config.folder import options
 from colbench.errors import ConfigError
 from colbench.reproduce.reference import Average, Entry
@@ -32,7 +32,6 @@ _WITHOUT_EFFECT = {
     "device",
     "trained_on",
     "trust_remote_code",
-    "measure_gemm",
 }
 _NOISE = {"seed", "sample_per_centroid", "iterations", "assignment", "chunk_tokens", "arithmetic"}
 _MAY_DIFFER = frozenset(_REPORTED | _WITHOUT_EFFECT | _NOISE | {"rank_bm25_limit"})
@@ -122,8 +121,8 @@ def composed(wanted: Wanted) -> Mapping[str, Mapping[str, Any]]:
     words = [f"systems=[{wanted.name}]", "encoder.precision=fp32", *wanted.words()]
     if wanted.encoder is not None:
         words.append(f"encoder={wanted.encoder}")
-    systems = selected_systems(compose_run(words))
-    return {name: system.model_dump(mode="json") for name, system in systems.items()}
+    systems: dict[str, Any] = compose_run(words).model_dump(mode="json")["system"]
+    return systems
 
 
 def find(wanted: Wanted, runs: Sequence[Opened]) -> tuple[Opened, SystemResult] | None:
@@ -164,7 +163,7 @@ def _whole(config: Mapping[str, Any], systems: Mapping[str, Any]) -> dict[str, A
 
 def _as_now(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings without those that colbench no longer has and that changed no result."""
-    now = dict(config)
+    now = {key: value for key, value in config.items() if key != "measure_gemm"}
     if isinstance(now.get("encoder"), Mapping):
         now["encoder"] = {k: v for k, v in now["encoder"].items() if k != "batch_size"}
     return now

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from colbench.collection.load import load_collection
-from colbench.config.compose import compose_run, selected_systems
+from colbench.config.compose import compose_run
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ColbenchError, ConfigError, WeightsUnavailable
 from colbench.progress import note
@@ -190,7 +190,8 @@ class _Weights:
         """Say which weights a system lacks; None where it lacks none."""
         words = [f"systems=[{wanted.name}]", *wanted.words()]
         encoder = [] if wanted.encoder is None else [f"encoder={wanted.encoder}"]
-        for system in selected_systems(compose_run([*words, *encoder])).values():
+        settings = compose_run([*words, *encoder])
+        for system in settings.system.with_parts(settings.systems).values():
             for model in system.models():
                 found = self._look_for(model.model, model.revision)
                 if found is not None:

@@ -13,11 +13,12 @@ import shutil
 from pathlib import Path
 
 from colbench.digests import sha256_file
-from colbench.experiment.job import PointRecord, SystemReply
+from colbench.experiment.bench import SystemReply
 from colbench.experiment.store import keep, recall
 from colbench.files import atomic_write
 from colbench.progress import note
 from colbench.records import Record
+from colbench.sweep.task import PointRecord
 
 _REPLY = "reply.json"
 _RUN = "run.trec"

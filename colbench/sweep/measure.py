@@ -15,7 +15,6 @@ from typing import Any
 
 from colbench.errors import ConfigError
 from colbench.experiment.encodings import encoding_infos
-from colbench.experiment.job import PointRecord, PointTask, SweepReply, SweepTask
 from colbench.experiment.measurement import index_info, other_processes
 from colbench.experiment.plan import choose_measures
 from colbench.hits import Hits
@@ -29,6 +28,7 @@ from colbench.retriever.registry import system_class
 from colbench.run.model import Ranking, Run, fetch_depth
 from colbench.run.trec import read_trec, run_digest
 from colbench.sweep.kept import write_point
+from colbench.sweep.task import PointRecord, PointTask, SweepReply, SweepTask
 from colbench.timing import Stopwatch, nanoseconds, seconds
 
 _CUTOFFS = (10, 100, 1000)

@@ -24,7 +24,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from colbench.config.compose import ROOT, check_folders, compose_run, store_root
-from colbench.config.folder import conf_folder, quoted, reason, search_path
+from colbench.config.folder import conf_folder, further_folders, quoted, reason, search_path
 from colbench.config.overrides import multirun_words
 from colbench.digests import text_digest
 from colbench.errors import ColbenchError, ConfigError
@@ -211,7 +211,7 @@ class Multirun:
             "hydra.output_subdir=null",
             "hydra/job_logging=none",
             "hydra/hydra_logging=none",
-            *search_path(self.extra),
+            *search_path(further_folders(self.extra)),
         ]
         indexes = self.root.resolve() / _INDEXES if self.own_indexes else None
         job = _Job(self.root.resolve(), indexes, self.varied, self.extra)

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from colbench.errors import ColbenchError
-from colbench.experiment.job import PointRecord
 from colbench.measures.latency import BUSY
 from colbench.measures.pareto import pareto_front
 from colbench.measures.significance import Test, compare_to_baseline
 from colbench.results.schema import Results, SweepInfo, SystemResult
 from colbench.sweep.settings import Point, SweepSettings
+from colbench.sweep.task import PointRecord
 
 
 def advise(

@@ -8,17 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from colbench.collection.snapshot import write_snapshot
-from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
 from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_mean
-from colbench.experiment.job import (
-    EncodeTask,
-    Failure,
-    PointRecord,
-    PointTask,
-    SweepTask,
-    SystemReply,
-)
+from colbench.experiment.bench import EncodeTask, SystemReply
+from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.runner import Runner
@@ -30,24 +23,28 @@ from colbench.retriever.base import SystemSettings
 from colbench.sweep.kept import read_point, read_reference, write_reference
 from colbench.sweep.rows import add_points
 from colbench.sweep.settings import Point, SweepSettings, sweep_points
+from colbench.sweep.task import PointRecord, PointTask, SweepReply, SweepTask
 
 POINTS = ".points"
+MEASURE = "colbench.sweep.measure:measure_points"
 
 
 class SweepRunner(Runner):
     """A run whose systems are references, with the points of a grid beside them."""
 
-    def __init__(
-        self, settings: RunSettings, command: Sequence[str], extra: Sequence[Path] = ()
-    ) -> None:
-        if settings.sweep is None:
+    def __init__(self, settings: RunSettings, command: Sequence[str] = ()) -> None:
+        sweep = settings.feature(SweepSettings)
+        if sweep is None:
             raise ConfigError("task=sweep needs sweep: use experiment=sweep_search, or set sweep")
         # The stages of a reference are not searched: a sweep has no use for them.
         super().__init__(settings.model_copy(update={"attribution": False}), command)
-        self.sweep: SweepSettings = settings.sweep
-        self.points = sweep_points(self.sweep, settings.system, {"seed": settings.seed}, extra)
+        self.sweep = sweep
+        self.points = sweep_points(sweep, settings.system)
+        settings.system.with_parts(self._at_work())  # checked before any work
+
+    def _at_work(self) -> list[str]:
         parts = [part for point in self.points for part in point.settings.parts()]
-        self.systems = with_parts(settings, [*settings.systems, *dict.fromkeys(parts)])
+        return [*self.settings.systems, *dict.fromkeys(parts)]
 
     def run(self) -> tuple[Results, Path]:
         """Measure what is not measured yet; return the results and their folder.
@@ -102,14 +99,16 @@ class SweepRunner(Runner):
     def _oracle(self) -> str | None:
         """Return the reference that searches all documents exactly, if there is one."""
         for name in self.settings.systems:
-            values = self.systems[name].model_dump()
+            values = self.settings.system[name].model_dump()
             if values["kind"] == "colbert_exact" and values["precision"] == "fp16":
                 return name
         return None
 
     def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:
         """Measure a reference, or take it from where an earlier run left it."""
-        settings = {n: s.model_dump(mode="json") for n, s in self._with_parts(name).items()}
+        settings = {
+            n: s.model_dump(mode="json") for n, s in self.settings.system.with_parts([name]).items()
+        }
         kept = self.kept / f"reference-{self._key(settings, self.depth)}"
         run_file = self.output.run_file(name)
         if (held := read_reference(kept, run_file)) is not None:
@@ -140,9 +139,9 @@ class SweepRunner(Runner):
     def _record(self, point: Point) -> Path:
         used = [point.settings]
         for part in point.settings.parts():
-            used += self._with_parts(part).values()
+            used += self.settings.system.with_parts([part]).values()
         if (oracle := self._oracle()) is not None:
-            used.append(self.systems[oracle])
+            used.append(self.settings.system[oracle])
         settings = [system.model_dump(mode="json", exclude={"about"}) for system in used]
         return self.kept / f"{self._key(settings, self._depth(point))}.json"
 
@@ -167,14 +166,13 @@ class SweepRunner(Runner):
         )
         systems: dict[str, SystemSettings] = {}
         for point in points:
-            for part in point.settings.parts():
-                systems.update(self._with_parts(part))
+            systems.update(self.settings.system.with_parts(point.settings.parts()))
             systems[point.name] = point.settings
-        job = self._job("sweep", task, systems)
         kept = self.settings.index_dir or self.kept / "indexes"
-        reply = run_job(job.model_copy(update={"shared": kept}))
-        if reply.failure is not None:
-            raise ColbenchError(f"sweep: {reply.failure.message}")
+        job = self._job("sweep", MEASURE, task, about="sweep", systems=systems, shared=kept)
+        outcome = run_job(job, SweepReply)
+        if isinstance(outcome, Failure):
+            raise ColbenchError(f"sweep: {outcome.message}")
         if not self.settings.keep_indexes:
             shutil.rmtree(self.kept / "indexes", ignore_errors=True)
 
@@ -186,13 +184,12 @@ class SweepRunner(Runner):
         for point in points:
             tasks.update(self._encodings(point.settings))
         for number, task in enumerate(tasks.values()):
-            reply = run_job(self._job(f"encode-point-{number}", task))
-            if reply.failure is not None:
-                raise ColbenchError(f"sweep: {reply.failure.message}")
-            if reply.encode is not None:
-                encoded += reply.encode.docs_encoded
-                if reply.encode.cut_off:
-                    self._note(reply.encode.cut_off)
+            reply = self._encode(f"encode-point-{number}", task)
+            if isinstance(reply, Failure):
+                raise ColbenchError(f"sweep: {reply.message}")
+            encoded += reply.docs_encoded
+            if reply.cut_off:
+                self._note(reply.cut_off)
         return encoded > 0
 
     def _key(self, settings: Any, depth: int) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
 
-from colbench.config.models import NAMED_GROUPS, named_settings
+from colbench.config.systems import Systems
 from colbench.errors import ConfigError, did_you_mean
 from colbench.results.axes import short_names, shown
 from colbench.retriever.base import SystemSettings
-from colbench.retriever.registry import system_class, system_settings
 from colbench.settings import Settings
 
 DEPTH = "k"
@@ -62,19 +59,12 @@ class Point:
     k: int | None
 
 
-def sweep_points(
-    sweep: SweepSettings,
-    systems: Mapping[str, Mapping[str, Any]],
-    scope: Mapping[str, Any],
-    extra: Sequence[Path] = (),
-) -> list[Point]:
+def sweep_points(sweep: SweepSettings, systems: Systems) -> list[Point]:
     """Return all points of the grid, the last axis running fastest.
 
     Args:
         sweep: what is varied.
-        systems: settings of all systems, by name.
-        scope: top-level values that an option of conf/ may refer to, such as `seed`.
-        extra: further configuration folders.
+        systems: of the run.
 
     Raises:
         ConfigError: an unknown system, an axis that is no setting of it, a value that is not valid,
@@ -92,13 +82,13 @@ def sweep_points(
     points = []
     for chosen in itertools.product(*sweep.axes.values()):
         parameters = dict(zip(sweep.axes, chosen, strict=True))
-        settings = copy.deepcopy(dict(systems[sweep.system]))
-        for axis, value in parameters.items():
-            if axis != DEPTH:
-                _set(settings, axis, value, scope, extra)
         name = ", ".join(f"{labels[axis]}={shown(value)}" for axis, value in parameters.items())
-        checked = _checked(sweep.system, settings, name)
-        points.append(Point(name, parameters, checked, _depth(parameters.get(DEPTH))))
+        changes = {axis: value for axis, value in parameters.items() if axis != DEPTH}
+        try:
+            settings = systems.changed(sweep.system, changes)
+        except ConfigError as error:
+            raise ConfigError(f"sweep point {name}: {error}") from None
+        points.append(Point(name, parameters, settings, _depth(parameters.get(DEPTH))))
     return points
 
 
@@ -116,35 +106,7 @@ def _flattened(axes: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return flat
 
 
-def _checked(system: str, settings: Mapping[str, Any], name: str) -> SystemSettings:
-    try:
-        return system_settings(system, settings)
-    except ConfigError as error:
-        raise ConfigError(f"sweep point {name}: {error}") from None
-
-
 def _depth(value: Any) -> int | None:
     if value is None or (isinstance(value, int) and value >= 1):
         return value
     raise ConfigError(f"sweep.axes.k: {value!r} is no number of documents")
-
-
-def _set(
-    settings: dict[str, Any],
-    axis: str,
-    value: Any,
-    scope: Mapping[str, Any],
-    extra: Sequence[Path],
-) -> None:
-    """Set `axis` of a system's settings; a name of conf/ is replaced by what it stands for."""
-    *path, last = axis.split(".")
-    if not path and last in NAMED_GROUPS and isinstance(value, str):
-        fields = system_class(settings["kind"]).Settings.model_fields
-        if last in fields and fields[last].annotation is NAMED_GROUPS[last]:
-            value = named_settings(last, value, extra, scope)
-    node = settings
-    for key in path:
-        if not isinstance(node.get(key), dict):
-            raise ConfigError(f"sweep.axes.{axis}: the system has no group '{key}'")
-        node = node[key]
-    node[last] = value

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.cli.words import add_folders, add_words
+from colbench.console import add_folders, add_overrides, open_console
 from colbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_words(parser)
+    add_overrides(parser)
     parser.add_argument(
         "--fresh", action="store_true", help="begin again, whatever checkpoints output_dir holds"
     )
@@ -63,22 +63,19 @@ def train(options: argparse.Namespace) -> int:
     if options.show_config:
         import yaml
 
-        from colbench.config.compose import resolved
-
-        yaml.safe_dump(resolved(settings), sys.stdout, sort_keys=False)
+        yaml.safe_dump(settings.model_dump(mode="json"), sys.stdout, sort_keys=False)
         return 0
 
-    from rich.console import Console
     from rich.markdown import Markdown
 
     from colbench.train.conductor import Trainer
     from colbench.train.report import render_train_summary
 
     folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
-    command = ["colbench", "train", *map(shlex.quote, [*options.overrides, *folders])]
+    command = [*options.program.split(), "train", *map(shlex.quote, [*options.overrides, *folders])]
     trainer = Trainer(settings, command, options.config_dir, fresh=options.fresh)
     results, folder = trainer.run()
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = open_console()
     console.print(Markdown(render_train_summary(results)))
     console.print(f"model:   {folder / 'model'}", soft_wrap=True)
     console.print(f"results: {folder / 'train.json'}", soft_wrap=True)
@@ -100,11 +97,12 @@ def compose_train(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSe
         ConfigError: an unknown key, option or value, no recipe, or a gate.
     """
     from colbench.config.compose import compose_run
+    from colbench.train.settings import TrainSettings
 
     chosen = any(word.lstrip("+/").startswith(("train=", "experiment=")) for word in overrides)
     settings = compose_run([*([] if chosen else [_DEFAULT]), *overrides], extra)
-    if settings.train is None:
+    if settings.feature(TrainSettings) is None:
         raise ConfigError(f"no recipe is chosen: add a word such as {_DEFAULT}")
-    if settings.gate is not None:
+    if "gate" in settings.features:
         raise ConfigError("a training is not gated: gate a run of the model it makes")
     return settings

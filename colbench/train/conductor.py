@@ -43,6 +43,7 @@ from colbench.train.record import FILE_NAME, Parameters, Train
 from colbench.train.record import Development as DevelopmentRecord
 from colbench.train.report import write_train_report
 from colbench.train.saving import check_place, save_model
+from colbench.train.settings import TrainSettings
 
 
 def training_device(setting: str) -> str:
@@ -81,6 +82,7 @@ def training_precision(setting: str, device: str) -> str:
 
 
 _WORK = ".work"
+_CONFIG = ("dataset", "encoder", "cross_encoder", "train", "threads", "seed")
 
 UPDATE = "update.safetensors"
 """File of what was trained, where that is a head or low-rank updates."""
@@ -110,25 +112,23 @@ class Trainer:
         *,
         fresh: bool = False,
     ) -> None:
-        if settings.train is None:
+        recipe = settings.feature(TrainSettings)
+        if recipe is None:
             raise ConfigError("no recipe is chosen: add a word such as train=colbert")
         wanted = ["accelerate", "datasets"]
-        if settings.train.student.update == "lora":
+        if recipe.student.update == "lora":
             wanted.append("peft")
         for package in wanted:
             if find_spec(package) is None:
                 raise ConfigError(f"training needs {package}; run {_INSTALL}")
-        check_measures([settings.train.dev.measure])
-        self.settings, self.recipe = settings, settings.train
+        check_measures([recipe.dev.measure])
+        self.settings, self.recipe = settings, recipe
         self.command, self.extra, self.fresh = " ".join(command), list(extra), fresh
-        recipe = settings.train
         named = settings.name or f"{recipe.kind}-{recipe.student.update}-{recipe.loss}"
         stem = named.replace("/", "-")
         self.root = settings.output_dir or Path("results/runs/train") / stem
         self.threads = settings.threads or usable_cores()
-        self.base = (
-            settings.cross_encoder if settings.train.kind == "cross_encoder" else settings.encoder
-        )
+        self.base = settings.cross_encoder if recipe.kind == "cross_encoder" else settings.encoder
 
     def run(self) -> tuple[Train, Path]:
         """Train, or go on with a training that was interrupted, and write everything.
@@ -216,15 +216,13 @@ class Trainer:
             write_update(model, recipe, self.root / UPDATE)
         merge(model)
         part = prepared.development
+        config = self.settings.model_dump(mode="json")
         results = Train(
             colbench_version=__version__,
             command=self.command,
             created=now(),
             environment=self._environment(),
-            config=self.settings.model_dump(
-                mode="json",
-                include={"dataset", "encoder", "cross_encoder", "train", "threads", "seed"},
-            ),
+            config={key: config[key] for key in _CONFIG},
             kind=recipe.kind,
             base=self.base.name,
             collection=collection,

@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from colbench.collection.model import Collection, SelfHits
-from colbench.config.compose import with_parts
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.files import ensure_writable
@@ -161,7 +160,7 @@ def workbenches(run: RunSettings, system: str, folder: Path, cache: EmbeddingCac
     Raises:
         ConfigError: an unknown system, or an unknown key in it or in one it is made of.
     """
-    systems = with_parts(run, [system])
+    systems = run.system.with_parts([system])
 
     def bench(collection: Collection) -> Workbench:
         ensure_writable(folder)

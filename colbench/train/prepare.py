@@ -190,8 +190,9 @@ class Preparation:
         work: Path,
         extra: Sequence[Path] = (),
     ) -> None:
-        assert run.train is not None
-        self.run, self.settings = run, run.train
+        recipe = run.feature(TrainSettings)
+        assert recipe is not None
+        self.run, self.settings = run, recipe
         self.collection, self.cache, self.work = collection, cache, work
         self.extra = list(extra)
 

@@ -15,6 +15,7 @@ from colbench.cli.main import build_parser, main
 from colbench.errors import ConfigError
 from colbench.progress import QUIET_VARIABLE, is_quiet
 from colbench.train.command import compose_train
+from colbench.train.settings import TrainSettings
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -61,14 +62,16 @@ def test_there_are_examples():
 @pytest.mark.parametrize("command", examples())
 def test_every_example_is_understood(command):
     options = build_parser().parse_args(words_of(command))
-    assert compose_train(options.overrides).train is not None
+    assert compose_train(options.overrides).feature(TrainSettings) is not None
 
 
 def test_colbert_is_trained_where_no_recipe_is_chosen():
-    assert compose_train([]).train == compose_train(["train=colbert"]).train
-    few = compose_train(["train.queries=50"]).train
+    assert compose_train([]).feature(TrainSettings) == compose_train(["train=colbert"]).feature(
+        TrainSettings
+    )
+    few = compose_train(["train.queries=50"]).feature(TrainSettings)
     assert few.kind == "colbert" and few.queries == 50
-    assert compose_train(["train=cross_encoder"]).train.kind == "cross_encoder"
+    assert compose_train(["train=cross_encoder"]).feature(TrainSettings).kind == "cross_encoder"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_the_result_and_where_it_is_are_printed(capsys, trainer, tmp_path):
     for name in ("model", "train.json", "report.md"):
         assert str(tmp_path / name) in captured.out
     ((settings, command, others),) = trainer.made
-    assert settings.seed == 3 and settings.train.queries == 50
+    assert settings.seed == 3 and settings.feature(TrainSettings).queries == 50
     assert command == ["colbench", "train", "train.queries=50", "seed=3"]
     assert not others["fresh"]
 

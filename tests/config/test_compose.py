@@ -1,6 +1,6 @@
 import pytest
 
-from colbench.config.compose import compose_run, resolved, selected_systems
+from colbench.config.compose import compose_run
 from colbench.config.folder import options
 from colbench.errors import ConfigError
 
@@ -14,19 +14,19 @@ def test_defaults_compose_without_a_word():
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_composes(experiment):
     settings = compose_run([f"experiment={experiment}"])
-    assert set(settings.systems) <= set(selected_systems(settings))
+    assert set(settings.systems) <= set(settings.system.with_parts(settings.systems))
 
 
 @pytest.mark.parametrize("system", options("system"))
 def test_every_system_composes_and_says_what_it_is(system):
     settings = compose_run([f"systems=[{system}]"])
-    assert selected_systems(settings)[system].about
+    assert settings.system[system].about
 
 
 @pytest.mark.parametrize("encoder", [e for e in options("encoder") if e != "custom"])
 def test_every_encoder_can_serve_the_systems(encoder):
     settings = compose_run([f"encoder={encoder}", "systems=[colbert_exact]"])
-    assert selected_systems(settings)["colbert_exact"].encoder.model == settings.encoder.model
+    assert settings.system["colbert_exact"].encoder.model == settings.encoder.model
 
 
 def test_an_experiment_is_stronger_than_a_system_file_and_weaker_than_the_command_line(tmp_path):
@@ -38,8 +38,8 @@ def test_an_experiment_is_stronger_than_a_system_file_and_weaker_than_the_comman
     )
     settings = compose_run(["experiment=mine", "system.bm25.b=0.9"], [tmp_path])
     assert (settings.name, settings.systems, settings.k) == ("mine", ["bm25"], 7)
-    assert settings.system["bm25"]["k1"] == 1.5
-    assert settings.system["bm25"]["b"] == 0.9
+    assert settings.system["bm25"].k1 == 1.5
+    assert settings.system["bm25"].b == 0.9
 
 
 def test_a_system_file_of_ones_own_joins_the_others(tmp_path):
@@ -47,22 +47,22 @@ def test_a_system_file_of_ones_own_joins_the_others(tmp_path):
     folder.mkdir()
     (folder / "bm25_long.yaml").write_text("kind: bm25\nb: 0.9\n", encoding="utf-8")
     settings = compose_run(["systems=[bm25,bm25_long]"], [tmp_path])
-    assert selected_systems(settings)["bm25_long"].b == 0.9
+    assert settings.system["bm25_long"].b == 0.9
 
 
 def test_one_kind_can_run_twice_under_two_names():
     settings = compose_run(
         ["+system@system.bm25_b=bm25", "system.bm25_b.b=0.1", "systems=[bm25,bm25_b]"]
     )
-    systems = selected_systems(settings)
+    systems = settings.system
     assert (systems["bm25"].b, systems["bm25_b"].b) == (0.4, 0.1)
 
 
 def test_a_system_names_its_own_model():
     settings = compose_run(["system.bi_encoder.encoder=bge_small", "systems=[bi_encoder]"])
-    assert "bge-small" in settings.system["bi_encoder"]["encoder"]["model"]
+    assert "bge-small" in settings.system["bi_encoder"].encoder.model
     hub = compose_run(["system.bi_encoder.encoder=owner/model", "systems=[bi_encoder]"])
-    assert selected_systems(hub)["bi_encoder"].encoder.model == "owner/model"
+    assert hub.system["bi_encoder"].encoder.model == "owner/model"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,10 @@ def test_a_system_names_its_own_model():
         (["system.bm25.k1=abc"], "'system.bm25.k1' is 'abc'"),
         (["atribution=false"], "did you mean 'attribution'"),
         (["k=-3"], "'k' is -3"),
+        (["task=swep"], "unknown task 'swep': did you mean 'sweep'"),
+        (["features.sweep=3"], "unknown key 'features.sweep'"),
+        (["sweep=3"], "'sweep' is 3"),
+        (["sweep.axes.k=[1]", "sweep.sytem=bm25"], "did you mean 'sweep.system'"),
         (["+foo=3"], "unknown key 'foo'"),
         (["dataset=irds"], "'dataset.id' is required"),
         (["dataset=beir_dir"], "'dataset.path' is required"),
@@ -123,7 +127,7 @@ def test_every_key_of_the_settings_can_be_set_whether_or_not_a_file_names_it():
         ]
     )
     assert settings.encoder.precision == "bf16"
-    system = selected_systems(settings)["bi_encoder"]
+    system = settings.system["bi_encoder"]
     assert (system.encoder.precision, system.encoder.batch_tokens, system.ef_search) == (
         "bf16",
         800,
@@ -136,7 +140,7 @@ def test_a_system_changes_its_own_copy_of_the_encoder():
         "system.colbert_exact.encoder.document_length=128",
         "systems=[colbert_exact,bi_encoder]",
     ]
-    systems = selected_systems(compose_run(words))
+    systems = compose_run(words).system
     assert systems["colbert_exact"].encoder.document_length == 128
     assert systems["bi_encoder"].encoder.document_length == 256
 
@@ -157,12 +161,12 @@ def test_an_experiment_combines_with_other_systems_and_collections():
 
 
 def test_the_loss_attribution_can_be_left_out():
-    assert resolved(compose_run([]))["attribution"] is True
+    assert compose_run([]).model_dump(mode="json")["attribution"] is True
     assert compose_run(["attribution=false"]).attribution is False
 
 
 def test_the_resolved_configuration_spells_out_every_default_of_what_runs():
-    values = resolved(compose_run(["systems=[bm25_colbert]"]))
+    values = compose_run(["systems=[bm25_colbert]"]).model_dump(mode="json")
     assert set(values["system"]) == {"bm25", "bm25_colbert"}
     assert values["system"]["bm25"]["analyser"]["stemmer"] == "english"
     assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "auto"

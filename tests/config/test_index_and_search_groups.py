@@ -2,14 +2,14 @@
 
 import pytest
 
-from colbench.config.compose import compose_run, selected_systems
+from colbench.config.compose import compose_run
 from colbench.config.folder import options
 from colbench.errors import ConfigError
 from colbench.index.colbert.settings import IndexSettings
 
 
 def colbert(*words, name="colbert"):
-    return selected_systems(compose_run([f"systems=[{name}]", *words]))[name]
+    return compose_run([f"systems=[{name}]", *words]).system[name]
 
 
 @pytest.mark.parametrize("name", options("index"))

@@ -4,20 +4,24 @@ import pytest
 import sentence_transformers.util
 import torch
 
+from benchmarks.features import register
 from benchmarks.index_speed.conductor import Conductor
-from colbench.config.compose import compose_run, resolved
+from colbench.config.compose import compose_run
 from colbench.errors import ConfigError
-from colbench.experiment.job import EncodeTask, Job
-from colbench.experiment.runner import Runner
+from colbench.experiment.bench import Bench, EncodeReply, EncodeTask
+from colbench.experiment.job import Job
+from colbench.experiment.runner import ENCODE, Runner
 from colbench.experiment.worker import perform
 from colbench.index.device import check_device, search_device
+
+register()
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 
 
 def test_it_is_a_key_of_the_run_and_its_default_is_auto():
     assert compose_run([]).device == "auto"
-    assert resolved(compose_run(["device=cpu", "systems=[bm25]"]))["device"] == "cpu"
+    assert compose_run(["device=cpu", "systems=[bm25]"]).device == "cpu"
 
 
 @pytest.mark.parametrize("setting", ["cpu", "cpu:0"])
@@ -66,20 +70,22 @@ def test_the_speed_of_the_index_is_measured_on_the_cpu_alone():
 
 def test_a_worker_gives_its_systems_the_device_of_the_job(tmp_path, monkeypatch):
     benches = []
-    monkeypatch.setattr("colbench.experiment.worker.read_snapshot", lambda _: None)
-    monkeypatch.setattr("colbench.experiment.worker.encode", lambda _, bench: benches.append(bench))
-    encoder = compose_run([]).encoder
+    monkeypatch.setattr("colbench.experiment.bench.read_snapshot", lambda _: None)
+
+    def look(task: EncodeTask, bench):
+        benches.append(bench)
+        return EncodeReply(docs_encoded=0, docs_cached=0, docs_per_second=None)
+
+    monkeypatch.setattr("colbench.experiment.measurement.encode_documents", look)
     job = Job(
-        collection=tmp_path,
-        cache=tmp_path,
-        work=tmp_path,
+        entry=ENCODE,
+        task=EncodeTask(encoder=compose_run([]).encoder, form="tokens"),
+        bench=Bench(
+            collection=tmp_path, cache=tmp_path, work=tmp_path, device="cpu:0", memory_bytes=1
+        ),
+        about="encoding",
         reply=tmp_path / "reply.json",
         threads=1,
-        device="cpu:0",
-        seed=0,
-        memory_bytes=1,
-        systems={},
-        todo=EncodeTask(encoder=encoder, form="tokens"),
     )
-    perform(job)
+    perform(Job.model_validate_json(job.model_dump_json()))
     assert (benches[0].device, benches[0].search_device) == ("cpu:0", "cpu")

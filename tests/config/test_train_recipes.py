@@ -14,17 +14,17 @@ SOURCES = {"a": {"pairs": "title"}}
 @pytest.mark.parametrize("name", list(options("train")))
 def test_a_ready_recipe_is_valid_and_says_what_it_is(name):
     settings = compose_run([f"train={name}"])
-    assert settings.train is not None
+    assert settings.feature(TrainSettings) is not None
     assert options("train")[name].read_text(encoding="utf-8").startswith("# ")
 
 
 def test_without_a_recipe_nothing_is_trained():
-    assert compose_run([]).train is None
-    assert compose_run(["train=null"]).train is None
+    assert compose_run([]).feature(TrainSettings) is None
+    assert compose_run(["train=null"]).feature(TrainSettings) is None
 
 
 def test_a_recipe_that_builds_on_another_takes_its_source_away():
-    recipe = compose_run(["train=self_supervised"]).train
+    recipe = compose_run(["train=self_supervised"]).feature(TrainSettings)
     assert recipe is not None
     assert list(recipe.sources) == ["sentences"]
 

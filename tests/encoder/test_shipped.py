@@ -15,6 +15,7 @@ from colbench.encoder.settings import Form
 from colbench.results.sealed import read_sealed
 from colbench.train.command import compose_train
 from colbench.train.record import FILE_NAME, Train
+from colbench.train.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("minilm_colbert", "minilm_demo")
@@ -45,7 +46,7 @@ def test_the_recipe_of_each_is_the_one_it_was_trained_with(name):
     trained = Train.model_validate(
         read_sealed(ROOT / "results" / "train" / name / FILE_NAME, what="", renew="")
     )
-    recipe = compose_train([f"train={name}"]).train
+    recipe = compose_train([f"train={name}"]).feature(TrainSettings)
     assert recipe is not None
     assert trained.config["train"] == recipe.model_dump(mode="json")
     assert trained.stopped is None

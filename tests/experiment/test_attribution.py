@@ -13,8 +13,8 @@ from colbench.config.compose import compose_run
 from colbench.config.settings import LatencySettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.errors import StorageError
+from colbench.experiment.bench import SystemTask
 from colbench.experiment.evaluation import Outcome, evaluate_systems
-from colbench.experiment.job import SystemTask
 from colbench.experiment.measurement import measure_system
 from colbench.experiment.output import OutputFolder, check_output
 from colbench.experiment.runner import Runner

@@ -13,6 +13,9 @@ from benchmarks.encode_speed.effect import with_tests
 from benchmarks.encode_speed.interleaving import Racer, race
 from benchmarks.encode_speed.measure import draw_documents, measure_speed
 from benchmarks.encode_speed.record import Effect, EncodeSpeed
+from benchmarks.encode_speed.settings import EncodeSpeedSettings
+from benchmarks.encode_speed.task import EncodeSpeedTask
+from benchmarks.features import register
 from colbench.cli.main import main
 from colbench.collection.model import Document
 from colbench.config.compose import compose_run
@@ -20,9 +23,10 @@ from colbench.config.settings import SignificanceSettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, ConfigError
-from colbench.experiment.job import EncodeSpeedTask
 from colbench.results.sealed import read_sealed
 from colbench.retriever.base import Workbench
+
+register()
 
 VARIANTS = "[{backend: torch, precision: fp32}, {backend: torch, precision: bf16}]"
 WITH_FP16 = f"{VARIANTS[:-1]}, {{backend: torch, precision: fp16}}]"
@@ -124,7 +128,7 @@ def task_of(words):
     return EncodeSpeedTask(
         encoder=settings.encoder,
         form=Form.TOKENS,
-        variants=settings.encode_speed.variants,
+        variants=settings.feature(EncodeSpeedSettings).variants,
         **{"documents": 6, "queries": 2, "trials": 2, "batch_size": 32, "seed": 0},
     )
 

@@ -15,7 +15,7 @@ from colbench.encoder.settings import Form
 from colbench.errors import ConfigError
 from colbench.explain.compute import Question, explain
 from colbench.retriever.base import Workbench
-from colbench.retriever.registry import make_system, system_settings
+from colbench.retriever.registry import make_system
 
 DOCUMENTS = {
     "paris": "Paris is the capital of France.",
@@ -67,7 +67,7 @@ def words(folder, tmp_path):
 def oracle(settings, folder):
     """Search every document for every query; leaves the document vectors in the cache."""
     collection = load_collection(settings.dataset)
-    systems = {"exact": system_settings("exact", settings.system["colbert_exact"])}
+    systems = {"exact": settings.system["colbert_exact"]}
     bench = Workbench(
         collection, folder, EmbeddingCache(settings.cache_dir), systems, memory_bytes=1 << 30
     )

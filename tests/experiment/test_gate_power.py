@@ -8,6 +8,7 @@ import beir_folder
 import numpy as np
 import pytest
 
+from benchmarks.features import register
 from benchmarks.gate_power.conductor import Conductor
 from benchmarks.gate_power.record import GatePower
 from benchmarks.gate_power.trials import (
@@ -25,6 +26,8 @@ from colbench.gate.rules import GateRules
 from colbench.locks import only_run
 from colbench.results.sealed import read_sealed
 from colbench.run.model import Ranking, Run
+
+register()
 
 IDS = [f"d{n}" for n in range(100)]
 RUN = Run("x", {"q": Ranking.sort(IDS, list(np.linspace(1, 0, 100)))})

@@ -8,17 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.features import register
 from benchmarks.index_speed.conductor import Conductor
 from benchmarks.index_speed.floors import IndexShape, stage_costs
 from benchmarks.index_speed.growth import exponent, mix
 from benchmarks.index_speed.judge import Judge
 from benchmarks.index_speed.record import GrowthPoint, IndexSpeed, Machine
 from benchmarks.index_speed.report import render_index_speed
+from benchmarks.index_speed.settings import IndexSpeedSettings
 from benchmarks.index_speed.vectors import VectorFiles
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
 from colbench.errors import ConfigError
 from colbench.results.sealed import read_sealed
+
+register()
 
 DIMS = 16
 MACHINE = Machine(
@@ -189,7 +193,7 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
     assert IndexSpeed.model_validate(read_sealed(file, what="", renew="")) == results
     ours, peer = results.engines
     assert ours.engine == "colbench" and len(ours.searches) == len(
-        compose_run(words).index_speed.searches
+        compose_run(words).feature(IndexSpeedSettings).searches
     )
     whole = next(search for search in ours.searches if search.name == "exhaustive")
     assert whole.overlap > 0.9 and whole.p50_ms > 0
@@ -219,7 +223,7 @@ def test_the_task_without_its_settings_is_refused():
 def test_without_the_peers_python_their_rows_say_how_to_have_them(tmp_path):
     from benchmarks.index_speed.engines import peer_result
 
-    speed = compose_run(["experiment=index_speed"]).index_speed
+    speed = compose_run(["experiment=index_speed"]).feature(IndexSpeedSettings)
     row = peer_result(
         "fast_plaid", speed, None, folder=tmp_path, work=Path(tmp_path), threads=1, seed=0
     )

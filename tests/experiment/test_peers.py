@@ -15,8 +15,11 @@ from pydantic import ValidationError
 from benchmarks.engines import run
 from benchmarks.engines.run import peer_available, run_peer
 from benchmarks.engines.settings import PeerData, PeerSettings, peer_settings
+from benchmarks.features import register
 from colbench.config.folder import options
 from colbench.errors import ColbenchError, ConfigError
+
+register()
 
 PYTHON = Path(sys.executable)
 REAL_PYTHON = os.environ.get("COLBENCH_PEER_PYTHON")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from colbench.config.compose import compose_run, resolved
+from colbench.config.compose import compose_run
 from colbench.errors import ConfigError, DataError, WeightsUnavailable
 from colbench.reproduce import plan as planning
 from colbench.reproduce.differences import setting_differences
@@ -38,7 +38,7 @@ def measured(example_results):
                 *words,
             ]
         )
-        config = resolved(settings)
+        config = settings.model_dump(mode="json")
         row = example_results.systems[0]
         systems = [
             row.model_copy(
@@ -247,7 +247,7 @@ def test_one_run_measures_all_that_can_be_had(offline):
     }
     settings = compose_run(run.words([]))
     assert set(settings.measures) == {"ndcg@10", "recall@100"}
-    assert settings.system["bi_encoder_colbert_depth_50"]["depth"] == 50
+    assert settings.system["bi_encoder_colbert_depth_50"].depth == 50
     planned = {entry.id for entry in run.entries}
     assert planned.isdisjoint(plan.reasons)
     assert planned | set(plan.reasons) == set(ENTRIES)

@@ -25,7 +25,7 @@ from colbench.collection.model import Collection, Document, Query
 from colbench.collection.snapshot import read_snapshot, write_snapshot
 from colbench.encoder.cache.store import EmbeddingCache, cached_documents
 from colbench.errors import ColbenchError
-from colbench.experiment.job import PointRecord, SystemReply
+from colbench.experiment.bench import SystemReply
 from colbench.gate.baseline import accept, read_baseline, write_baseline
 from colbench.hits import Hits
 from colbench.index.colbert.reduction import pool_documents, pooled_before
@@ -36,6 +36,7 @@ from colbench.results.store import read_results, verified_run
 from colbench.retriever.exhaustive import read_hits, write_hits
 from colbench.retriever.systems.colbert import _read_seconds, _write_seconds
 from colbench.sweep.kept import read_point, read_reference, write_point, write_reference
+from colbench.sweep.task import PointRecord
 
 pytestmark = pytest.mark.slow
 

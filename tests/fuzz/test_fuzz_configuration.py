@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from trying import answer, check_line, fuzz
 
 from colbench.cli.main import main
-from colbench.config.compose import compose_run, resolved
+from colbench.config.compose import compose_run
 from colbench.config.folder import quoted
 from colbench.config.overrides import multirun_words, read_words
 from colbench.errors import ConfigError
@@ -78,7 +78,9 @@ def test_words_are_sorted_or_refused(words):
 def check_settings(settings):
     """What is composed has to fit into results.json, or a run would end without results."""
     assert settings.systems
-    assert json.dumps(resolved(settings), allow_nan=False, ensure_ascii=False).encode()
+    assert json.dumps(
+        settings.model_dump(mode="json"), allow_nan=False, ensure_ascii=False
+    ).encode()
 
 
 @fuzz(WORDS, cost=3, words=st.lists(ONE_WORD, min_size=1, max_size=2))
@@ -149,7 +151,7 @@ def test_what_fuzzing_found_in_words(word, message):
 
 def test_no_experiment_and_no_gate_can_be_chosen():
     settings = compose_run(["experiment=null", "gate=default", "gate=null"])
-    assert (settings.name, settings.gate) == (None, None)
+    assert (settings.name, settings.features) == (None, {})
 
 
 def test_an_experiment_in_quotes_gives_the_run_its_name():

@@ -119,25 +119,6 @@ def test_the_scanner_takes_another_device_than_the_cpu_to_torch(tmp_path, monkey
     assert scanner.index is index
 
 
-@pytest.mark.parametrize("memory", [1, GIGABYTE])
-def test_the_floor_multiplies_every_stored_row_with_every_query_token(
-    tmp_path, monkeypatch, memory
-):
-    rng = np.random.default_rng(8)
-    index = write(tmp_path, matrices(rng, [4, 0, 9, 300]))
-    rows = []
-    monkeypatch.setattr(maxsim_device, "_TILE_BYTES", 1 << 10)
-    widened = widen_on_device
-
-    def watched(part):
-        rows.append(len(part))
-        return widened(part)
-
-    monkeypatch.setattr(maxsim_device, "widen_on_device", watched)
-    MaxSimScanner(index, memory, TORCH_ON_THE_CPU).multiply(matrices(rng, [5, 2]))
-    assert sum(rows) == 313 and max(rows) <= 32
-
-
 def test_a_full_device_is_told_in_one_line(tmp_path, monkeypatch):
     rng = np.random.default_rng(9)
     index = write(tmp_path, matrices(rng, [4]))
@@ -168,4 +149,3 @@ def test_a_gpu_gives_the_scores_of_the_compiled_path(tmp_path, precision):
     found = whole(scanner, queries)
     np.testing.assert_allclose(found, whole(MaxSimScanner(index, GIGABYTE), queries), atol=1e-4)
     assert found.tobytes() == whole(scanner, queries).tobytes()
-    scanner.multiply(queries)

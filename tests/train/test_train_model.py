@@ -21,6 +21,7 @@ from colbench.train.command import compose_train
 from colbench.train.conductor import Trainer
 from colbench.train.fit import Watch
 from colbench.train.record import Train
+from colbench.train.settings import TrainSettings
 from colbench.train.student import build_student
 
 pytestmark = pytest.mark.slow
@@ -245,7 +246,12 @@ def test_dropout_inside_the_model_is_that_of_the_recipe(place, share):
     chosen = [] if share is None else [f"train.student.model_dropout={share}"]
     settings = compose_train([*words, *chosen])
     model = build_student(
-        settings.train, settings.encoder, settings.cross_encoder, TOPICS, "cpu", seed=0
+        settings.feature(TrainSettings),
+        settings.encoder,
+        settings.cross_encoder,
+        TOPICS,
+        "cpu",
+        seed=0,
     )
     inside = {m.p for n, m in model.named_modules() if "lora" not in n and hasattr(m, "p")}
     assert inside == {0.1 if share is None else share}

@@ -7,8 +7,9 @@
 | CPU with bf16 products                 | bf16      | torch    |
 | any other                              | fp32      | torch    |
 
-What that costs in effectiveness is measured by `colbench run experiment=encode_speed`; fp32 is the
-reference that reproduces published numbers. A precision that is asked for is never replaced.
+What that costs in effectiveness is measured by `python -m benchmarks run experiment=encode_speed`;
+fp32 is the reference that reproduces published numbers. A precision that is asked for is never
+replaced.
 """
 
 from __future__ import annotations

@@ -21,10 +21,7 @@ from colbench.index.tokens import Precision
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index, search_all
-from colbench.timing import seconds
 from colbench.vectors import Vectors
-
-_GEMM_TRIALS = 3
 
 
 class ColbertExactSettings(SystemSettings):
@@ -33,9 +30,6 @@ class ColbertExactSettings(SystemSettings):
     encoder: EncoderSettings = Field(description="the model")
     precision: Precision = Field(
         "fp16", description="how vectors are stored: fp16, or int8 over [-1, 1] without calibration"
-    )
-    measure_gemm: bool = Field(
-        False, description="also time the bare matrix product of all queries and all documents"
     )
 
     def encodings(self) -> list[tuple[EncoderSettings, Form]]:
@@ -52,7 +46,6 @@ class ColbertExact(Retriever):
     _encoder: Encoder
     _scanner: MaxSimScanner
     _device: str
-    _batch: Sequence[Vectors] = ()
 
     def prepare(self) -> None:
         """Load the model and open the document vectors."""
@@ -72,8 +65,6 @@ class ColbertExact(Retriever):
 
     def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Return the k documents with the largest MaxSim."""
-        if self.settings.measure_gemm and len(queries) > len(self._batch):
-            self._batch = queries
         return search_all(self._scanner, queries, k, self.bench.ranks, self._chunks.owners)
 
     def size(self) -> IndexSize:
@@ -81,24 +72,8 @@ class ColbertExact(Retriever):
         return self._scanner.index.size()
 
     def facts(self) -> dict[str, Any]:
-        """The device where it is not the CPU.
-
-        With `measure_gemm` also seconds of the exhaustive search and of its bare GEMM, in turn.
-        """
-        where = {} if self._device == "cpu" else {"device": self._device}
-        if not self.settings.measure_gemm:
-            return where
-        batch, k = list(self._batch), len(self.bench.all_docs)
-        search, gemm = [], []
-        for _ in range(_GEMM_TRIALS):
-            search.append(seconds(lambda: self.search(batch, k)))
-            gemm.append(seconds(lambda: self._scanner.multiply(batch)))
-        return where | {
-            "queries": len(batch),
-            "search_seconds": min(search),
-            "gemm_seconds": min(gemm),
-            "search_over_gemm": min(search) / min(gemm),
-        }
+        """The device where it is not the CPU."""
+        return {} if self._device == "cpu" else {"device": self._device}
 
 
 SYSTEM = ColbertExact

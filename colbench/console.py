@@ -1,0 +1,79 @@
+"""What subcommands have in common: options with a configuration, and where their text goes."""
+
+from __future__ import annotations
+
+import io
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colbench.files import atomic_write
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 200
+"""Columns of what no terminal shows."""
+
+
+def add_overrides(parser: ArgumentParser) -> None:
+    """Add the words of a configuration, and `--show-config`."""
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration (Hydra)")
+    parser.add_argument("--show-config", action="store_true", help="print the configuration, stop")
+
+
+def add_folders(parser: ArgumentParser, holds: str) -> None:
+    """Add `--config-dir` and `--quiet`.
+
+    Args:
+        parser: of the subcommand.
+        holds: what a folder of one's own is for.
+    """
+    parser.add_argument("--quiet", action="store_true", help="no progress output (for CI)")
+    parser.add_argument(
+        "--config-dir",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help=f"a folder like conf/ with {holds} of your own",
+    )
+
+
+def open_console(width: int = WIDTH) -> Console:
+    """Return a console on standard output.
+
+    Args:
+        width: columns where that is no terminal.
+    """
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else width)
+
+
+def put(text: str, output: Path | None) -> None:
+    """Print text, or write it to `output` and say so.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    if output is None:
+        sys.stdout.write(text)
+        return
+    with atomic_write(output) as stream:
+        stream.write(text)
+    print(f"written: {output}", file=sys.stderr)
+
+
+def draw(drawing: Callable[[Console], None], output: Path | None) -> None:
+    """Draw on the terminal, or without colours into `output`."""
+    from rich.console import Console
+
+    if output is None:
+        drawing(open_console())
+        return
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None)
+    drawing(console)
+    put(console.file.getvalue(), output)  # type: ignore[attr-defined]

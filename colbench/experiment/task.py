@@ -1,0 +1,71 @@
+"""What `colbench run` does once its configuration stands: the task of the core, and of features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colbench.config.settings import RunSettings
+from colbench.results.schema import Results
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A command line, composed.
+
+    Attributes:
+        settings: what to do.
+        command: the command line, for the results.
+        overrides: those of the command line, for tasks that compose further runs.
+        folders: further configuration folders.
+    """
+
+    settings: RunSettings
+    command: Sequence[str] = ()
+    overrides: Sequence[str] = ()
+    folders: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a task leaves.
+
+    Attributes:
+        folder: where it wrote.
+        show: draws what it found on a console.
+        files: what was written → where, as it is printed.
+        results: of a run, for what looks at them afterwards; None where there are no such.
+    """
+
+    folder: Path
+    show: Callable[[Console], None]
+    files: dict[str, str] = field(default_factory=dict)
+    results: Results | None = None
+
+
+def measure_systems(run: Invocation) -> Finished:
+    """Measure the systems that were chosen."""
+    from colbench.experiment.runner import Runner
+
+    return finished_run(*Runner(run.settings, run.command).run())
+
+
+def finished_run(results: Results, folder: Path) -> Finished:
+    """Return what is shown of results with the reports of a run."""
+    from colbench.report.terminal import print_results
+
+    return Finished(
+        folder,
+        partial(print_results, results),
+        {
+            "results": str(folder / "results.json"),
+            "report": f"{folder / 'report.html'}, and report.md beside it",
+        },
+        results,
+    )

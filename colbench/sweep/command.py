@@ -1,0 +1,71 @@
+"""`colbench run task=sweep`, and `colbench run -m`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from colbench.console import open_console
+
+if TYPE_CHECKING:
+    from colbench.experiment.task import Finished, Invocation
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add `-m` to `colbench run`."""
+    parser.add_argument(
+        "-m",
+        "--multirun",
+        action="store_const",
+        const=multirun,
+        dest="instead",
+        help="run all combinations of words with several values, such as index.nbits=1,2,4",
+    )
+
+
+def sweep(run: Invocation) -> Finished:
+    """Measure one system at every point of a grid."""
+    from colbench.experiment.task import finished_run
+    from colbench.sweep.runner import SweepRunner
+
+    return finished_run(*SweepRunner(run.settings, run.command).run())
+
+
+def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
+    """Run all combinations, print their tables.
+
+    Args:
+        options: of `colbench run`.
+        words: of the command line, after `run`.
+
+    Raises:
+        ConfigError: what a multirun does not have, or a word that cannot be read.
+        ColbenchError: a job failed.
+    """
+    from colbench.errors import ConfigError
+    from colbench.features import features
+    from colbench.report.terminal import print_results
+    from colbench.sweep.multirun import JOBS, Multirun
+
+    if options.show_config:
+        raise ConfigError("-m has a configuration for every job: show that of one without -m")
+    keys = {word.lstrip("+").split("=")[0].split(".")[0] for word in options.overrides}
+    for feature in features():
+        if feature.after_run is not None and feature.name in keys:
+            name = feature.name
+            raise ConfigError(
+                f"-m has no {name}: run the jobs, then {name} each with colbench {name}"
+            )
+    jobs = Multirun(options.overrides, options.config_dir)
+    command = [*options.program.split(), "run", *map(shlex.quote, ["-m", *words])]
+    done, results = jobs.run(" ".join(command))
+    console = open_console()
+    for one in [results] if results else [job.results for job in done]:
+        print_results(one, console)
+    if results:
+        console.print(f"results: {jobs.root / 'results.json'}", soft_wrap=True)
+        console.print(f"report:  {jobs.root / 'report.html'}", soft_wrap=True)
+    console.print(f"jobs:    {jobs.root / JOBS}", soft_wrap=True)
+    return 0

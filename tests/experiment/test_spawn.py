@@ -1,0 +1,131 @@
+"""Every process of ours is started in one way: it ends with its conductor and waits alike."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from benchmarks.index_speed import own
+from benchmarks.index_speed.vectors import VectorFiles
+from colbench.errors import ColbenchError
+from colbench.experiment import spawn
+from colbench.experiment.job import Failure, Job, Message, Reply
+from colbench.experiment.worker import perform
+from colbench.index.colbert.settings import IndexSettings
+
+
+class Doubled(Message):
+    number: int
+
+
+def double(task: Doubled) -> Doubled:
+    if task.number < 0:
+        raise ColbenchError("too small")
+    return Doubled(number=2 * task.number)
+
+
+def job(number, tmp_path):
+    return Job(
+        entry=f"{__name__}:double",
+        task=Doubled(number=number),
+        about="doubling",
+        reply=tmp_path / "reply.json",
+        threads=1,
+    )
+
+
+def test_a_worker_calls_the_function_that_the_job_names(tmp_path):
+    read = Job.model_validate_json(job(4, tmp_path).model_dump_json())
+    assert perform(read) == Reply(value={"number": 8})
+    failed = perform(job(-1, tmp_path))
+    assert failed == Reply(failure=Failure(skipped=False, message="too small"))
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Record what is started, and start nothing."""
+    seen = []
+
+    class Process:
+        def __init__(self, command, *, env, stdin, start_new_session, **streams):
+            assert stdin == subprocess.PIPE and start_new_session
+            seen.append(env)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def wait(self):
+            return 1
+
+    monkeypatch.setattr(spawn.subprocess, "Popen", Process)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "77")
+    return seen
+
+
+def vectors(folder):
+    made = VectorFiles(folder)
+    made.write(iter([np.eye(4, dtype=np.float32)]), np.array([2, 2]), [np.eye(4, dtype=np.float32)])
+    return made
+
+
+def build(tmp_path):
+    files = vectors(tmp_path / "vectors")
+    place = {"folder": tmp_path / "index", "work": tmp_path, "threads": 3, "encoder": "e"}
+    return own.build(files, IndexSettings(), **place)
+
+
+def test_a_builder_takes_the_openmp_settings_of_every_worker(started, tmp_path):
+    with pytest.raises(ColbenchError, match=r"^doubling: the process ended with status 1"):
+        spawn.run_job(job(1, tmp_path).model_copy(update={"threads": 3}), Doubled)
+    with pytest.raises(ColbenchError, match=r"^index_speed: the builder: the process ended"):
+        build(tmp_path)
+    worker, builder = started
+    names = ("GOMP_SPINCOUNT", *spawn._THREAD_VARIABLES)
+    assert {name: builder[name] for name in names} == {name: worker[name] for name in names}
+    assert builder["GOMP_SPINCOUNT"] == "1000" and builder["OMP_NUM_THREADS"] == "3"
+
+
+def test_what_is_anothers_keeps_its_own_openmp_settings(started, tmp_path):
+    spawn.run_process(["engine"], threads=1, default_openmp=True, without=["PYTHONHASHSEED"])
+    assert started[0]["GOMP_SPINCOUNT"] == "77"
+
+
+CONDUCTOR = """
+    import sys
+    from pathlib import Path
+    from benchmarks.index_speed import own
+    from benchmarks.index_speed.vectors import VectorFiles
+    from colbench.index.colbert.settings import IndexSettings
+
+    root = Path(sys.argv[1])
+    own.build(VectorFiles(root / "vectors"), IndexSettings(), folder=root / "index", work=root,
+              threads=1, encoder="e")
+"""
+
+
+def test_a_builder_does_not_outlive_a_killed_conductor(tmp_path):
+    files = vectors(tmp_path / "vectors")
+    files.lengths.unlink()
+    os.mkfifo(files.lengths)  # whoever reads it waits until somebody writes
+    command = [sys.executable, "-c", textwrap.dedent(CONDUCTOR), str(tmp_path)]
+    with subprocess.Popen(command) as conductor:
+        wait_for(lambda: psutil.Process(conductor.pid).children())
+        (builder,) = psutil.Process(conductor.pid).children()
+        wait_for(lambda: builder.num_threads() > 1)  # one of them looks after the conductor
+        conductor.kill()
+    wait_for(lambda: not builder.is_running() or builder.status() == psutil.STATUS_ZOMBIE)
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
