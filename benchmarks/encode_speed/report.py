@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from colbench.report.encodings import gemm_share
+from colbench.report.rows import number, three_digits
+
 from benchmarks.encode_speed.record import (
     CollectionResult,
     Effect,
@@ -17,9 +20,7 @@ from colbench.compare.tables import points
 from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
 from colbench.report.charts.draw import picture
-from colbench.report.encodings import gemm_share
 from colbench.report.gfm import code, table, text
-from colbench.report.rows import number, three_digits
 
 _WIDTH, _ROW = 300, 26
 _YARDSTICK = "sentence-transformers fp32"

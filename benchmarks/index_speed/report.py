@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from colbench.report.rows import size, three_digits
+
 from benchmarks.index_speed.record import EngineResult, IndexSpeed, SearchResult
 from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
 from colbench.report.gfm import code, table, text
-from colbench.report.rows import size, three_digits
 
 _WIDTH, _HEIGHT = 420, 320
 

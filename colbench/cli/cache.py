@@ -39,7 +39,7 @@ def show(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from colbench.report.rows import size
+    from colbench.report.formats import size
 
     cache = _open(options)
     table = Table(title=str(cache.root), title_justify="left")
@@ -71,7 +71,7 @@ def show(options: argparse.Namespace) -> int:
 
 def remove(options: argparse.Namespace) -> int:
     """Remove what was asked for and say how much it freed."""
-    from colbench.report.rows import size
+    from colbench.report.formats import size
 
     freed = _open(options).prune(
         older_than_days=options.older_than,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 from collections.abc import Callable
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 
 _WIDTH = 200
 """Columns of what no terminal shows."""
+
+
+def add_wide(parser: argparse.ArgumentParser) -> None:
+    """Add the option that prints tables whole."""
+    parser.add_argument(
+        "--wide",
+        action="store_true",
+        help="print each table whole, however narrow the terminal; default: the columns that "
+        "matter first, the others below",
+    )
 
 
 def put(text: str, output: Path | None) -> None:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from colbench.cli.output import add_wide
 from colbench.cli.words import add_folders, add_words
 from colbench.errors import ConfigError
 from colbench.gate.command import gate_run, open_baseline
@@ -54,6 +55,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="run all combinations of words with several values, such as index.nbits=1,2,4",
     )
+    add_wide(parser)
     add_folders(parser, "systems, encoders, datasets or experiments")
     parser.set_defaults(action=run)
 
@@ -92,14 +94,15 @@ def run(options: argparse.Namespace) -> int:
     baseline = open_baseline(settings.gate) if settings.gate else None
 
     from colbench.experiment.runner import Runner
-    from colbench.report.terminal import print_results
+    from colbench.report.run import run_document
+    from colbench.report.terminal import print_document
     from colbench.sweep.runner import SweepRunner
 
     if settings.task == "sweep":
         results, folder = SweepRunner(settings, command, options.config_dir).run()
     else:
         results, folder = Runner(settings, command).run()
-    print_results(results, console)
+    print_document(run_document(results), console, wide=options.wide, brief=True)
     console.print(f"results: {folder / 'results.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.html'}, and report.md beside it", soft_wrap=True)
     if settings.gate is None or baseline is None:
@@ -155,7 +158,8 @@ def _gate_power(
 def _multirun(options: argparse.Namespace, command: list[str]) -> int:
     from rich.console import Console
 
-    from colbench.report.terminal import print_results
+    from colbench.report.run import run_document
+    from colbench.report.terminal import print_document
     from colbench.sweep.multirun import JOBS, Multirun
 
     if options.show_config:
@@ -166,7 +170,7 @@ def _multirun(options: argparse.Namespace, command: list[str]) -> int:
     done, results = jobs.run(" ".join(command))
     console = Console(width=None if sys.stdout.isatty() else 200)
     for one in [results] if results else [job.results for job in done]:
-        print_results(one, console)
+        print_document(run_document(one), console, wide=options.wide, brief=True)
     if results:
         console.print(f"results: {jobs.root / 'results.json'}", soft_wrap=True)
         console.print(f"report:  {jobs.root / 'report.html'}", soft_wrap=True)

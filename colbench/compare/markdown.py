@@ -8,7 +8,7 @@ from colbench.compare.record import Comparison, Side
 from colbench.compare.sections import sections
 from colbench.compare.tables import ComparisonTable, Section
 from colbench.report.gfm import code, table, text
-from colbench.report.rows import caption
+from colbench.report.table import caption
 
 _SIGNED = re.compile(r"[-+][0-9.]+( to [-+]?[0-9.]+)?")
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from colbench.compare.record import Comparison
 from colbench.compare.sections import sections
 from colbench.compare.tables import ComparisonTable, Section
-from colbench.report.rows import caption
+from colbench.report.table import caption
 
 _UNBOUNDED = 10_000
 """Columns of a terminal in which every table fits."""

@@ -18,7 +18,7 @@ from colbench.gate.record import GateReport, GateSide
 from colbench.gate.sections import next_command, notes, sections
 from colbench.gate.wording import clean, origin, rules_line
 from colbench.report.gfm import code, text
-from colbench.report.rows import caption
+from colbench.report.table import caption
 
 LIMIT = 1_000_000
 """Bytes of a page, a little below GitHub's 1 MiB."""

@@ -10,7 +10,7 @@ from colbench.gate.findings import headline
 from colbench.gate.record import GateReport
 from colbench.gate.sections import next_command, notes, sections
 from colbench.gate.wording import clean, origin, rules_line
-from colbench.report.rows import caption
+from colbench.report.table import caption
 
 _STYLES = {"pass": "bold green", "regression": "bold red", "unjudged": "bold yellow"}
 

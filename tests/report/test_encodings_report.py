@@ -13,9 +13,10 @@ from benchmarks.encode_speed.record import (
 )
 from benchmarks.encode_speed.report import render_encode_speed
 from colbench.compare.changes import setting_changes
-from colbench.report.encodings import encoding_table
+from colbench.report import markdown
 from colbench.report.html.page import render_html
-from colbench.report.markdown import render_markdown
+from colbench.report.run import run_document
+from colbench.report.systems import encoders
 from colbench.results.schema import EncodingInfo, Results, Significance
 
 INFO = EncodingInfo(
@@ -33,6 +34,10 @@ INFO = EncodingInfo(
     truncated_tokens=100,
     cosine=0.99123,
 )
+
+
+def render_markdown(results):
+    return markdown.render_markdown(run_document(results))
 
 
 def with_encodings(results, *infos):
@@ -57,8 +62,8 @@ def test_the_environment_shows_speed_share_of_the_peak_and_what_was_cut_off(exam
 
 
 def test_results_without_encodings_have_no_such_table(example_results):
-    assert encoding_table(example_results) is None
-    assert encoding_table(with_encodings(example_results)) is None
+    assert not encoders(example_results).rows
+    assert not encoders(with_encodings(example_results)).rows
     assert "of GEMM peak" not in render_markdown(example_results)
     assert "of GEMM peak" not in render_html([example_results])
 
@@ -66,12 +71,12 @@ def test_results_without_encodings_have_no_such_table(example_results):
 def test_systems_of_one_encoder_share_a_row_and_empty_columns_are_left_out(example_results):
     pooled = INFO.model_copy(update={"form": "pooled", "cosine": None, "gemm_gflops": None})
     results = with_encodings(example_results, pooled, pooled)
-    table = encoding_table(results)
-    assert len(table.lines) == 1 and "cosine to fp32" not in table.titles
-    words, numbers = table.lines[0]
-    assert words[1] == "pooled" and numbers[2].text == ""
+    table = encoders(results)
+    (row,) = table.cells()
+    assert "cosine to fp32" not in [column.title for column in table.columns]
+    assert row[1].plain == "pooled" and row[6].plain == ""
     split = pooled.model_copy(update={"chunks": 1234})
-    assert encoding_table(with_encodings(example_results, split)).lines[0][1][-1].text == "1,234"
+    assert encoders(with_encodings(example_results, split)).cells()[0][-1].plain == "1,234"
 
 
 def test_an_arithmetic_that_changed_is_a_change_of_the_system(example_results):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from colbench.report.attribution import main_measure
 from colbench.report.charts.frame import Axis, Layout
 from colbench.report.charts.theme import colour
+from colbench.report.systems import main_measure
 from colbench.results.schema import AttributionStep, Results
 
 _STEP = 26
