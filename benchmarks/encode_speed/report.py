@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from colbench.compare.tables import points
 from colbench.report.encodings import gemm_share
 from colbench.report.rows import number, three_digits
 
@@ -16,7 +17,6 @@ from benchmarks.encode_speed.record import (
     Speed,
     VariantSpeed,
 )
-from colbench.compare.tables import points
 from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
 from colbench.report.charts.draw import picture

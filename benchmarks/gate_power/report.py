@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gate_power.record import CollectionPower, EqualPower, GatePower, VariantResult
 from colbench.compare.tables import points
+
+from benchmarks.gate_power.record import CollectionPower, EqualPower, GatePower, VariantResult
 from colbench.files import atomic_write
 from colbench.report.charts.draw import picture
 from colbench.report.gfm import code, table, text

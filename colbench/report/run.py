@@ -71,11 +71,7 @@ def group_document(found: Group, pictures: Sequence[Picture] = ()) -> Document:
     sections = [
         _comparison(found),
         *_all_points(found),
-        Section(
-            "Effectiveness, time and size",
-            [p for p in pictures if p.name != LOSSES],
-            scope="report",
-        ),
+        Section("Effectiveness, time and size", overviews, scope="report"),
         _losses(results, [p for p in pictures if p.name == LOSSES]),
         Section("Query by query", [Extra("queries", _no_queries(results))], scope="page"),
         # Of all points of a sweep they are long, and sweep.csv has the numbers.

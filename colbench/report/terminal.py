@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -124,18 +124,18 @@ def _grids(table: Table, console: Console, wide: bool) -> list[Grid]:
         kept = [place for place, column in enumerate(table.columns) if not column.implied]
         table = table.select(kept)
     cells = table.cells()
-    whole = _grid(table, cells, range(len(table.columns)), None, tags=True)
+    whole = _grid(table, cells, range(len(table.columns)), {}, tags=True)
     if wide or _width(whole, console) <= console.width:
         return [whole]
     left = _left(table)
     others = [place for place in range(len(table.columns)) if place not in left]
-    if not others:
-        return [_grid(table, cells, left, None, tags=True)]
-    bound = _bound(table, cells, left, others, console)
+    bounds = _bounds(table, cells, left, others, console)
 
     def draw(places: Sequence[int]) -> Grid:
-        return _grid(table, cells, [*left, *places], bound, tags=False)
+        return _grid(table, cells, [*left, *places], bounds, tags=False)
 
+    if not others:
+        return [draw([])]
     return [draw(part) for part in _parts(table, others, draw, console)]
 
 
@@ -150,18 +150,29 @@ def _left(table: Table) -> list[int]:
     return left
 
 
-def _bound(
+def _bounds(
     table: Table,
     cells: Sequence[Sequence[Cell]],
     left: Sequence[int],
     others: Sequence[int],
     console: Console,
-) -> int:
-    """Return how wide a column on the left may be: room is left for the widest of the others."""
-    widest = max(
-        _width(_grid(table, cells, [place], None, tags=False), console) for place in others
-    )
-    return max(8, (console.width - widest - 3 * len(left)) // len(left))
+) -> dict[int, int]:
+    """Return how wide columns of names and prose may be: no number is to be cut for them."""
+
+    def needed(place: int) -> int:
+        """Return the width of a column with its padding and a line beside it."""
+        return _width(_grid(table, cells, [place], {}, tags=False), console) + 1
+
+    numbers = [place for place in others if table.columns[place].kind == "number"]
+    prose = [place for place in others if place not in numbers]
+    room = max(map(needed, numbers), default=console.width // 2 if prose else 0)
+    share = (console.width - max(room, 12 * bool(others))) // len(left)
+    shares = {place: min(needed(place), max(12, share)) for place in left}
+    # What a short name leaves is a long one's.
+    spare = share * len(left) - sum(shares.values())
+    bounds = {p: width + (spare if width >= share else 0) - 3 for p, width in shares.items()}
+    rest = console.width - sum(min(needed(p), bounds[p] + 3) for p in left)
+    return bounds | dict.fromkeys(prose, max(10, rest - 3))
 
 
 def _parts(
@@ -190,7 +201,7 @@ def _grid(
     table: Table,
     cells: Sequence[Sequence[Cell]],
     places: Sequence[int],
-    bound: int | None,
+    bounds: Mapping[int, int],
     *,
     tags: bool,
 ) -> Grid:
@@ -204,7 +215,7 @@ def _grid(
             justify="right" if is_number else "left",
             overflow="fold",
             no_wrap=is_number,
-            max_width=None if is_number else bound,
+            max_width=None if is_number else bounds.get(place),
         )
     repeats = sum(column.kind != "number" for column in table.columns) > 1
     before = None
