@@ -29,6 +29,9 @@ from colbench.report.table import (
     spans,
 )
 
+_LOUD = ("warning", "good", "bad", "doubtful")
+"""Styles of what must not be overlooked."""
+
 _SIGNED = re.compile(r"[-+][0-9.,e%-]+( to [-+]?[0-9.]+)?")
 
 
@@ -63,7 +66,8 @@ def render_block(block: Block, level: int = 2) -> str:
         case Extra():
             return ""
         case Paragraph():
-            return prose(block.text)
+            text = prose(block.text)
+            return f"**{text}**" if block.style in _LOUD and text else text
 
 
 def _section(section: Section, level: int) -> str:

@@ -226,17 +226,21 @@ def _mark_best(
         line[place] = replace(cell, best=cell.key is not None and cell.shown == best)
 
 
+Style = Literal["plain", "caption", "finding", "legend", "warning", "good", "bad", "doubtful"]
+
+
 @dataclass(frozen=True)
 class Paragraph:
     """A sentence or several.
 
     Attributes:
         text: what it says.
-        style: what it is for; a legend explains what stands above it.
+        style: what it is for; a legend explains what stands above it, and a verdict is good, bad or
+            doubtful.
     """
 
     text: Prose
-    style: Literal["plain", "caption", "finding", "legend", "warning"] = "plain"
+    style: Style = "plain"
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ _STYLES = {
     "finding": "",
     "legend": "dim",
     "warning": "yellow",
+    "good": "bold green",
+    "bad": "bold red",
+    "doubtful": "bold yellow",
 }
 
 
