@@ -113,13 +113,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _index_speed(settings: RunSettings, command: list[str], console: Console) -> int:
-    from rich.markdown import Markdown
-
     from benchmarks.index_speed.conductor import Conductor
-    from benchmarks.index_speed.report import render_index_speed
+    from benchmarks.index_speed.report import index_speed_document
+    from colbench.report.terminal import print_document
 
     results, folder = Conductor(settings, command).run()
-    console.print(Markdown(render_index_speed(results, picture=None)))
+    print_document(index_speed_document(results), console)
     console.print(f"results: {folder / 'index_speed.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
     return 0
@@ -128,13 +127,12 @@ def _index_speed(settings: RunSettings, command: list[str], console: Console) ->
 def _encode_speed(
     settings: RunSettings, command: list[str], options: argparse.Namespace, console: Console
 ) -> int:
-    from rich.markdown import Markdown
-
     from benchmarks.encode_speed.conductor import Conductor
-    from benchmarks.encode_speed.report import render_encode_speed
+    from benchmarks.encode_speed.report import encode_speed_document
+    from colbench.report.terminal import print_document
 
     results, folder = Conductor(settings, command, options.overrides, options.config_dir).run()
-    console.print(Markdown(render_encode_speed(results, picture=None)))
+    print_document(encode_speed_document(results), console)
     console.print(f"results: {folder / 'encode_speed.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
     return 0
@@ -143,13 +141,12 @@ def _encode_speed(
 def _gate_power(
     settings: RunSettings, command: list[str], options: argparse.Namespace, console: Console
 ) -> int:
-    from rich.markdown import Markdown
-
     from benchmarks.gate_power.conductor import Conductor
-    from benchmarks.gate_power.report import render_gate_power
+    from benchmarks.gate_power.report import gate_power_document
+    from colbench.report.terminal import print_document
 
     results, folder = Conductor(settings, command, options.overrides, options.config_dir).run()
-    console.print(Markdown(render_gate_power(results, picture=None)))
+    print_document(gate_power_document(results), console)
     console.print(f"results: {folder / 'gate_power.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
     return 0

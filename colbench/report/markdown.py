@@ -59,7 +59,8 @@ def render_block(block: Block, level: int = 2) -> str:
         case Facts():
             return "\n".join(f"- {prose(term)}: {prose(told)}" for term, told in block.items)
         case Listing():
-            return f"```{block.language}\n{block.text}\n```"
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
+            return f"{fence}{block.language}\n{block.text}\n{fence}"
         case Picture():
             shown = f"![{prose(block.title)}]({block.path})" if block.path else ""
             return "\n\n".join(part for part in (shown, prose(block.told)) if part)

@@ -154,6 +154,7 @@ class Table:
         notes: how to read it.
         titled: whether the title is shown.
         groups: of each row, what a page can hide it by; empty for no choice.
+        totals: how many of the last rows sum up the others.
     """
 
     title: str
@@ -162,6 +163,7 @@ class Table:
     notes: Sequence[Prose] = ()
     titled: bool = False
     groups: Sequence[str] = ()
+    totals: int = 0
 
     def cells(self) -> list[list[Cell]]:
         """Return the rows with every value formatted and the best of a column marked."""

@@ -222,7 +222,9 @@ def _grid(
         )
     repeats = sum(column.kind != "number" for column in table.columns) > 1
     before = None
-    for row in cells:
+    for number, row in enumerate(cells):
+        if table.totals and number == len(cells) - table.totals:
+            grid.add_section()
         shown = [row[place] for place in places]
         if repeats and shown[0].plain == before:
             shown[0] = replace(shown[0], text="", tag="")

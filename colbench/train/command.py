@@ -69,17 +69,17 @@ def train(options: argparse.Namespace) -> int:
         return 0
 
     from rich.console import Console
-    from rich.markdown import Markdown
 
+    from colbench.report.terminal import print_document
     from colbench.train.conductor import Trainer
-    from colbench.train.report import render_train_summary
+    from colbench.train.report import train_summary
 
     folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
     command = ["colbench", "train", *map(shlex.quote, [*options.overrides, *folders])]
     trainer = Trainer(settings, command, options.config_dir, fresh=options.fresh)
     results, folder = trainer.run()
     console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(Markdown(render_train_summary(results)))
+    print_document(train_summary(results), console)
     console.print(f"model:   {folder / 'model'}", soft_wrap=True)
     console.print(f"results: {folder / 'train.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)

@@ -11,7 +11,7 @@ from benchmarks.encode_speed.record import (
     Speed,
     VariantSpeed,
 )
-from benchmarks.encode_speed.report import render_encode_speed
+from benchmarks.encode_speed.report import encode_speed_document
 from colbench.compare.changes import setting_changes
 from colbench.report import markdown
 from colbench.report.html.page import render_html
@@ -167,7 +167,7 @@ def measured(example_results):
 
 def test_encode_speed_is_a_table_of_speed_ratio_and_effectiveness(measured):
     assert EncodeSpeed.model_validate_json(measured.model_dump_json()) == measured
-    report = render_encode_speed(measured, picture="speed.svg")
+    report = markdown.render_markdown(encode_speed_document(measured, "speed.svg"))
     lines = [line for line in report.splitlines() if line.startswith("| ")]
     assert lines[2] == (
         "| sentence-transformers, batches of 32 | fp32 | 80.0 (72.0 to 88.0) | 1.00 | 0.80 | 3.00 "
@@ -191,5 +191,6 @@ def test_a_quiet_machine_is_not_warned_of(measured):
     calm = found.speed.model_copy(update={"other_cpu_share": 0.01})
     form = found.model_copy(update={"speed": calm})
     collection = measured.collections[0].model_copy(update={"forms": [form]})
-    report = render_encode_speed(measured.model_copy(update={"collections": [collection]}), None)
+    quiet = measured.model_copy(update={"collections": [collection]})
+    report = markdown.render_markdown(encode_speed_document(quiet))
     assert "not to be trusted" not in report and "![" not in report

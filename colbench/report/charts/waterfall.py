@@ -31,9 +31,9 @@ def waterfall(results: Results, layout: Layout) -> Any | None:
     import altair
 
     taken = _taken(results)
-    if not taken:
-        return None
     measure = main_measure(results)
+    if not taken or measure is None:
+        return None
     values = [step.effectiveness[measure] for _, steps in taken for step in steps]
     columns = 1 if layout.narrow or len(taken) == 1 else 2
     width = (layout.width - (_NAMES if layout.narrow else 0)) // columns - (columns - 1) * _NAMES
