@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from colbench.report.costs import COSTS, Cost, cost, costs, explained
+from colbench.report.costs import Cost, cost, costs, explained
 from colbench.report.formats import count, fraction, number, p_value, percent, points, size
 from colbench.report.table import Cell, Column, Table, name, numbers, words
 from colbench.results.axes import short_names, shown
@@ -365,7 +365,7 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
         values |= {"reference": system.fidelity.reference, "rbo": system.fidelity.rbo}
         values |= {f"intersection@{k}": v for k, v in system.fidelity.intersection.items()}
     values["depth"] = system.depth
-    values |= {cost.source: cost.of(system) for cost in COSTS if "csv" in cost.places}
+    values |= {cost.source: cost.of(system) for cost in costs("csv")}
     if sweep is None:
         return {**what, **values}
     values |= {

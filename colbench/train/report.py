@@ -54,7 +54,7 @@ def sources_table(results: Train) -> Table:
         *numbers(count, "protected documents", "protected negatives"),
         *numbers(count, "held out", "trained on", priority=1),
     ]
-    rows = [[s.name, s.pairs, s.collection, *_counts(s)] for s in results.sources]
+    rows: list[list[Any]] = [[s.name, s.pairs, s.collection, *_counts(s)] for s in results.sources]
     several = len(rows) > 1
     if several:
         sums = [sum(column) for column in zip(*map(_counts, results.sources), strict=True)]

@@ -94,11 +94,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "kind": lambda block: type(block).__name__,
-        "points": points,
-        "prose": prose,
-    }
+    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["points"] = points
+    environment.filters["prose"] = prose
     return environment
 
 
