@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from colbench.report.formats import count, number, percent, size, three_digits
-from colbench.report.table import Cell, Column
-from colbench.results.schema import Calibration, IndexInfo, Latency, SystemResult
+from colbench.report.table import Cell, Column, Direction
+from colbench.results.schema import SystemResult
 
 Place = Literal["comparison", "building", "compare", "csv", "gate"]
 """Comparison of a run's systems, its table of building, `colbench compare`, CSV, gate."""
@@ -65,194 +65,119 @@ class Cost(Column):
         return self.format(value) if self.format is size else f"{self.format(value)} {unit}"
 
 
-def _timed(read: Callable[[Latency], float]) -> Read:
-    return lambda system: read(system.latency_ms) if system.latency_ms else None
+def _path(path: str) -> Read:
+    """Return a reader of an attribute of an attribute; None where one of them is missing."""
+
+    def read(system: SystemResult) -> float | None:
+        value: Any = system
+        for name in path.split("."):
+            value = None if value is None else getattr(value, name)
+        return value  # type: ignore[no-any-return]
+
+    return read
 
 
-def _index(read: Callable[[IndexInfo], float | None]) -> Read:
-    return lambda system: read(system.index) if system.index else None
+def _query(system: SystemResult) -> float | None:
+    times = system.latency_ms
+    return times.encode.p50 + times.search.p50 if times else None
 
 
-def _relative(read: Callable[[Latency, Calibration], float]) -> Read:
-    return lambda system: (
-        read(system.latency_ms, system.calibration)
-        if system.latency_ms and system.calibration
-        else None
-    )
+def _relative(stage: str, work: str) -> Read:
+    """Return a reader of a median latency in units of fixed work timed beside it."""
+    above, below = _path(f"latency_ms.{stage}.p50"), _path(f"calibration.{work}_ms")
+
+    def read(system: SystemResult) -> float | None:
+        time, unit = above(system), below(system)
+        return None if time is None or unit is None else time / unit
+
+    return read
 
 
-def _milliseconds(key: str, title: str, read: Callable[[Latency], float], **how: object) -> Cost:
+def _cost(
+    source: str,
+    title: str,
+    of: str | Read,
+    format: Callable[[Any], str],
+    unit: str = "",
+    *,
+    direction: Direction | None = "lower",
+    **how: Any,
+) -> Cost:
+    read = _path(of) if isinstance(of, str) else of
     return Cost(
-        title=title,
-        unit="ms",
-        format=three_digits,
-        direction="lower",
-        source=key,
-        of=_timed(read),
-        is_time=True,
-        **how,  # type: ignore[arg-type]
+        source=source, title=title, of=read, format=format, unit=unit, direction=direction, **how
     )
+
+
+def _ms(source: str, title: str, of: str | Read, about: str = "", **how: Any) -> Cost:
+    return _cost(source, title, of, three_digits, "ms", is_time=True, about=about, **how)
 
 
 _CSV: frozenset[Place] = frozenset({"csv"})
-_UNCOMPARED = _EVERYWHERE - {"compare"}
+_BUILT: frozenset[Place] = frozenset({"building", "csv"})
+_GATE: frozenset[Place] = frozenset({"gate"})
+_RUN = _EVERYWHERE - {"compare"}
+"""What says nothing of two runs: it depends on the cache, or follows from another cost."""
 
 COSTS: tuple[Cost, ...] = (
-    _milliseconds(
-        "encode_p50_ms", "encode ms", lambda t: t.encode.p50, about="median, encoding one query"
-    ),
-    _milliseconds(
-        "encode_p95_ms", "encode p95", lambda t: t.encode.p95, places=_EVERYWHERE - {"comparison"}
-    ),
-    _milliseconds("encode_p99_ms", "encode p99", lambda t: t.encode.p99, places=_CSV),
-    _milliseconds("encode_mean_ms", "encode mean", lambda t: t.encode.mean, places=_CSV),
-    _milliseconds(
-        "search_p50_ms",
-        "search ms",
-        lambda t: t.search.p50,
-        priority=1,
-        about="median, searching with one encoded query",
-    ),
-    _milliseconds(
-        "query_p50_ms",
-        "query ms",
-        lambda t: t.encode.p50 + t.search.p50,
-        about="the sum of both",
-    ),
-    _milliseconds(
-        "search_p95_ms",
-        "search p95",
-        lambda t: t.search.p95,
-        priority=2,
-        about="95th percentile of a search, ms",
-    ),
-    _milliseconds("search_p99_ms", "search p99", lambda t: t.search.p99, places=_CSV),
-    _milliseconds("search_mean_ms", "search mean", lambda t: t.search.mean, places=_CSV),
-    Cost(
-        title="QPS",
-        unit="queries/s",
-        format=number,
-        direction="higher",
-        source="throughput_qps",
-        priority=2,
-        of=lambda system: system.throughput_qps,
-        is_time=True,
+    _ms("encode_p50_ms", "encode ms", "latency_ms.encode.p50", "median, encoding one query"),
+    _ms("encode_p95_ms", "encode p95", "latency_ms.encode.p95", places=_CSV | {"compare"}),
+    _ms("encode_p99_ms", "encode p99", "latency_ms.encode.p99", places=_CSV),
+    _ms("encode_mean_ms", "encode mean", "latency_ms.encode.mean", places=_CSV),
+    _ms("search_p50_ms", "search ms", "latency_ms.search.p50", "median, one query", priority=1),
+    _ms("query_p50_ms", "query ms", _query, "the sum of both"),
+    _ms("search_p95_ms", "search p95", "latency_ms.search.p95", "95th percentile, ms", priority=2),
+    _ms("search_p99_ms", "search p99", "latency_ms.search.p99", places=_CSV),
+    _ms("search_mean_ms", "search mean", "latency_ms.search.mean", places=_CSV),
+    _cost(
+        *("throughput_qps", "QPS", "throughput_qps", number, "queries/s"),
         about="queries a second, all as one batch",
+        direction="higher",
+        is_time=True,
+        priority=2,
     ),
-    Cost(
-        title="other load",
-        format=percent,
-        direction="lower",
-        source="other_cpu_share",
-        of=lambda system: system.other_cpu_share,
-        places=_CSV,
-    ),
-    Cost(
-        title="docs encoded",
-        format=count,
-        source="docs_encoded",
-        of=lambda system: system.docs_encoded,
-        places=frozenset({"building", "csv"}),
+    _cost("other_cpu_share", "other load", "other_cpu_share", percent, places=_CSV),
+    _cost(
+        *("docs_encoded", "docs encoded", "docs_encoded", count),
         about="in this run, equal texts once, over every encoding that a system needs; the others "
         "came from the cache",
+        direction=None,
+        places=_BUILT,
+        optional=False,
         zero="0 (all cached)",
         none="none needed",
-        optional=False,
     ),
-    Cost(
-        title="docs/s",
-        unit="documents/s",
-        format=number,
-        direction="higher",
-        source="encode_docs_per_second",
-        of=lambda system: system.encode_docs_per_second,
-        is_time=True,
-        places=_UNCOMPARED | {"building"},
+    _cost(
+        *("encode_docs_per_second", "docs/s", "encode_docs_per_second", number, "documents/s"),
         about="the speed at which the documents were encoded, when they were",
-    ),
-    Cost(
-        title="build s",
-        unit="s",
-        format=three_digits,
-        direction="lower",
-        source="build_seconds",
-        of=lambda system: system.build_seconds,
+        direction="higher",
         is_time=True,
-        places=_EVERYWHERE | {"building"},
+        places=_RUN | _BUILT,
+    ),
+    _cost(
+        *("build_seconds", "build s", "build_seconds", three_digits, "s"),
         about="from cached vectors or texts to a searchable index",
-    ),
-    Cost(
-        title="vectors",
-        format=count,
-        source="vectors",
-        of=_index(lambda index: index.vectors),
-        places=frozenset({"building", "csv"}),
-        zero="",
-    ),
-    Cost(
-        title="dims",
-        format=str,
-        source="dims",
-        of=_index(lambda index: index.dims),
-        places=frozenset({"building", "csv"}),
-        zero="",
-    ),
-    Cost(
-        title="index",
-        format=size,
-        direction="lower",
-        source="index_bytes",
-        priority=1,
-        of=_index(lambda index: index.bytes),
-        places=_EVERYWHERE | {"gate"},
-        about="its files",
-    ),
-    Cost(
-        title="B/doc",
-        unit="B",
-        format=number,
-        direction="lower",
-        source="bytes_per_doc",
-        of=_index(lambda index: index.bytes_per_doc),
-        places=_UNCOMPARED,
-    ),
-    Cost(
-        title="B/vector",
-        unit="B",
-        format=number,
-        direction="lower",
-        source="bytes_per_vector",
-        of=_index(lambda index: index.bytes_per_vector),
-        places=_UNCOMPARED | {"building", "gate"},
-    ),
-    Cost(
-        title="peak RAM",
-        format=size,
-        direction="lower",
-        source="peak_rss_bytes",
-        of=lambda system: system.peak_rss_bytes,
-        places=_EVERYWHERE | {"gate"},
-        about="of the system's own process",
-    ),
-    Cost(
-        title="encode latency",
-        unit="× GEMM",
-        format=three_digits,
-        direction="lower",
-        source="encode_latency",
-        of=_relative(lambda latency, fixed: latency.encode.p50 / fixed.gemm_ms),
         is_time=True,
-        places=frozenset({"gate"}),
+        places=_EVERYWHERE | _BUILT,
     ),
-    Cost(
-        title="search latency",
-        unit="× scan",
-        format=three_digits,
-        direction="lower",
-        source="search_latency",
-        of=_relative(lambda latency, fixed: latency.search.p50 / fixed.scan_ms),
+    _cost("vectors", "vectors", "index.vectors", count, direction=None, places=_BUILT, zero=""),
+    _cost("dims", "dims", "index.dims", str, direction=None, places=_BUILT, zero=""),
+    _cost("index_bytes", "index", "index.bytes", size, priority=1, places=_EVERYWHERE | _GATE),
+    _cost("bytes_per_doc", "B/doc", "index.bytes_per_doc", number, "B", places=_RUN),
+    _cost(
+        *("bytes_per_vector", "B/vector", "index.bytes_per_vector", number, "B"),
+        places=_RUN | _BUILT | _GATE,
+    ),
+    _cost("peak_rss_bytes", "peak RAM", "peak_rss_bytes", size, places=_EVERYWHERE | _GATE),
+    _cost(
+        *("encode_latency", "encode latency", _relative("encode", "gemm"), three_digits, "× GEMM"),
         is_time=True,
-        places=frozenset({"gate"}),
+        places=_GATE,
+    ),
+    _cost(
+        *("search_latency", "search latency", _relative("search", "scan"), three_digits, "× scan"),
+        is_time=True,
+        places=_GATE,
     ),
 )
 """Every cost, in the order of the tables."""
