@@ -25,7 +25,7 @@ from colbench.report.formats import (
     ratio,
     three_digits,
 )
-from colbench.report.markdown import render_markdown
+from colbench.report.markdown import write_markdown
 from colbench.report.systems import gemm_share
 from colbench.report.table import (
     Block,
@@ -106,8 +106,7 @@ _FORMS = {"pooled": "one vector a text", "tokens": "one vector a token"}
 def write_encode_speed_report(results: EncodeSpeed, folder: Path) -> None:
     """Write `report.md` and the picture as SVG and PNG."""
     write_picture(results, folder / _PICTURE)
-    with atomic_write(folder / "report.md") as stream:
-        stream.write(render_markdown(encode_speed_document(results, f"{_PICTURE}.svg")))
+    write_markdown(encode_speed_document(results, f"{_PICTURE}.svg"), folder / "report.md")
 
 
 def encode_speed_document(results: EncodeSpeed, picture: str | None = None) -> Document:

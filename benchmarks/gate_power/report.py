@@ -10,7 +10,7 @@ from benchmarks.gate_power.record import CollectionPower, EqualPower, GatePower,
 from colbench.files import atomic_write
 from colbench.report.charts.draw import picture
 from colbench.report.formats import count, points, unsigned_points
-from colbench.report.markdown import render_markdown
+from colbench.report.markdown import write_markdown
 from colbench.report.table import (
     Block,
     Column,
@@ -90,8 +90,7 @@ _PICTURE = "power"
 def write_gate_power_report(results: GatePower, folder: Path) -> None:
     """Write `report.md` and the picture as SVG and PNG."""
     write_picture(results, folder / _PICTURE)
-    with atomic_write(folder / "report.md") as stream:
-        stream.write(render_markdown(gate_power_document(results, f"{_PICTURE}.svg")))
+    write_markdown(gate_power_document(results, f"{_PICTURE}.svg"), folder / "report.md")
 
 
 def gate_power_document(results: GatePower, picture: str | None = None) -> Document:

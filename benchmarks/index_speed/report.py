@@ -9,7 +9,7 @@ from benchmarks.index_speed.record import EngineResult, IndexSpeed, SearchResult
 from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
 from colbench.report.formats import count, fraction, percent, size, three_digits
-from colbench.report.markdown import render_markdown
+from colbench.report.markdown import write_markdown
 from colbench.report.table import (
     Block,
     Bullets,
@@ -78,8 +78,7 @@ _PICTURE = "tradeoff"
 def write_index_speed_report(results: IndexSpeed, folder: Path) -> None:
     """Write `report.md` and the picture as SVG and PNG."""
     write_picture(results, folder / _PICTURE)
-    with atomic_write(folder / "report.md") as stream:
-        stream.write(render_markdown(index_speed_document(results, f"{_PICTURE}.svg")))
+    write_markdown(index_speed_document(results, f"{_PICTURE}.svg"), folder / "report.md")
 
 
 def index_speed_document(results: IndexSpeed, picture: str | None = None) -> Document:

@@ -16,7 +16,7 @@ from colbench.compare.record import (
     PairComparison,
     Side,
 )
-from colbench.report.costs import cost
+from colbench.report.costs import cost, costs, explained
 from colbench.report.formats import fraction, p_value, points, shortened, three_digits
 from colbench.report.table import (
     Block,
@@ -151,11 +151,7 @@ def _costs(comparison: Comparison) -> Section:
     ]
     if not rows:
         return Section("Costs", [])
-    legend = (
-        "Times are medians over single queries, but for p95. QPS: all queries as one batch. "
-        "build s: from cached vectors or texts to a searchable index. "
-        "Times that are not comparable have no ratio."
-    )
+    legend = f"{explained(costs('compare'))} Times that are not comparable have no ratio."
     notes = _grouped([(pair, pair.cost_notes) for pair in pairs])
     return Section("Costs", _blocks(notes, [Table("", columns, rows)], legend))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from colbench.report.costs import costs, explained
 from colbench.report.systems import comparison, skipped, test_told
 from colbench.report.table import Cell, Table, caption, plain
 from colbench.results.schema import Results
@@ -121,10 +122,8 @@ def _caption(results: Results) -> str:
     parts = [f"{caption(results)}."]
     if results.sweep is not None:
         parts.append("References, and the points of the sweep that are on a Pareto front.")
-    parts.append(
-        "The best effectiveness is bold; times are medians over single queries in milliseconds, "
-        "p95 is of the search; QPS: all queries as one batch."
-    )
+    told = explained(cost for cost in costs("comparison") if cost.priority <= _ROOM)
+    parts.append(f"The best effectiveness is bold; {told}")
     if results.baseline is not None:
         parts.append(f"† differs from {results.baseline}: {test_told(results)}.")
     missing = ", ".join(name for name, _ in skipped(results))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
+from colbench.files import atomic_write
 from colbench.report import gfm
 from colbench.report.formats import clean
 from colbench.report.table import (
@@ -40,6 +42,16 @@ def render_markdown(document: Document) -> str:
     title = [f"# {prose(document.title)}"] if document.title else []
     parts = [*title, *(render_block(block) for block in document.blocks())]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_markdown(document: Document, path: Path) -> None:
+    """Write the report as GitHub-flavoured Markdown.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with atomic_write(path) as stream:
+        stream.write(render_markdown(document))
 
 
 def render_block(block: Block, level: int = 2) -> str:

@@ -50,7 +50,7 @@ def comparison(
         only: names of the systems to show; all where None.
     """
     known = baselines or [results.baseline]
-    systems = [s for s in measured(results) if only is None or s.name in only]
+    systems = measured(results)
     overlap = _overlap(systems)
     told = _told_costs(results)
     main = main_measure(results)
@@ -74,7 +74,8 @@ def comparison(
         for system in systems
     ]
     grouped = [groups.get(system.name, "") for system in systems] if groups else ()
-    return Table("Comparison of the systems", columns, rows, groups=grouped).compact()
+    table = Table("Comparison of the systems", columns, rows, groups=grouped).compact()
+    return table if only is None else table.named(only)
 
 
 def _told_costs(results: Results) -> list[Cost]:

@@ -6,7 +6,7 @@ A report is composed once, as a `Document`, and written by one renderer for each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -184,6 +184,17 @@ class Table:
             if not column.optional or any(_value(row[place]) is not None for row in self.rows)
         ]
         return self.select(kept)
+
+    def named(self, names: Collection[str]) -> Table:
+        """Return the table with the rows of these names; the best stays the best of all rows."""
+        lines = self.cells()
+        kept = [place for place, line in enumerate(lines) if line[0].value in names]
+        return replace(
+            self,
+            columns=[replace(column, marks_best=False) for column in self.columns],
+            rows=[lines[place] for place in kept],
+            groups=[self.groups[place] for place in kept] if self.groups else (),
+        )
 
     def select(self, places: Sequence[int]) -> Table:
         """Return the table with some of its columns."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from colbench.files import atomic_write, write_json
 from colbench.report.csv import write_csv
 from colbench.report.html.page import render_html
-from colbench.report.markdown import render_markdown
+from colbench.report.markdown import write_markdown
 from colbench.report.pictures import write_pictures
 from colbench.report.run import run_document
 from colbench.report.systems import tidy
@@ -31,6 +31,5 @@ def write_report(results: Results, folder: Path) -> Path:
         write_csv(table, folder / "sweep.csv")
         write_json(folder / "sweep.json", table.records())
     path = folder / "report.md"
-    with atomic_write(path) as stream:
-        stream.write(render_markdown(run_document(results, pictures)))
+    write_markdown(run_document(results, pictures), path)
     return path

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from colbench.files import atomic_write
 from colbench.report.csv import write_csv
 from colbench.report.formats import count, fraction, points, unsigned_points
-from colbench.report.markdown import render_markdown
+from colbench.report.markdown import write_markdown
 from colbench.report.table import (
     Block,
     Bullets,
@@ -61,8 +60,7 @@ _COLUMNS = (
 def write_reproduction_report(reproduction: Reproduction, folder: Path) -> Path:
     """Write `report.md` and `reproduction.csv` into `folder`; return the report's path."""
     path = folder / "report.md"
-    with atomic_write(path) as stream:
-        stream.write(render_markdown(reproduction_document(reproduction)))
+    write_markdown(reproduction_document(reproduction), path)
     write_csv(_figures(reproduction), folder / "reproduction.csv")
     return path
 

@@ -7,9 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from colbench.files import atomic_write
 from colbench.report.formats import count, fraction, number, points
-from colbench.report.markdown import render_markdown
+from colbench.report.markdown import write_markdown
 from colbench.report.table import (
     Block,
     Bullets,
@@ -133,8 +132,7 @@ def write_train_report(results: Train, folder: Path) -> None:
         StorageError: the folder cannot be written.
     """
     write_picture(results, folder / _PICTURE)
-    with atomic_write(folder / "report.md") as stream:
-        stream.write(render_markdown(train_document(results, f"{_PICTURE}.svg")))
+    write_markdown(train_document(results, f"{_PICTURE}.svg"), folder / "report.md")
 
 
 def train_document(results: Train, picture: str | None = None) -> Document:

@@ -324,6 +324,20 @@ def document_scopes(document, table):
     return {s.scope for s in document.sections if any(t is table for t in s.tables())}
 
 
+def test_the_best_of_a_front_is_the_best_of_all_points(sweep_results):
+    best = {"ndcg@10": 0.9, "mrr@10": 0.9}
+    systems = [
+        s.model_copy(update={"effectiveness": best}) if s.name == "nbits=1, nprobe=1" else s
+        for s in sweep_results.systems
+    ]
+    results = sweep_results.model_copy(update={"systems": systems})
+    front, whole = [section.tables()[0] for section in run_document(results).sections[:2]]
+    assert not any(cell.best for row in front.cells() for cell in row)
+    best = [cell.value for row in whole.cells() for cell in row if cell.best]
+    assert best == [0.9, 0.9]
+    assert "textbf" not in render_latex([results])
+
+
 def test_a_caption_is_of_whatever_has_a_collection(example_results):
     assert caption(SimpleNamespace(collection=example_results.collection)) == (
         "made/up: 10 documents, 3 queries"
