@@ -42,6 +42,16 @@ def add_folders(parser: ArgumentParser, holds: str) -> None:
     )
 
 
+def add_wide(parser: ArgumentParser) -> None:
+    """Add the option that prints tables whole."""
+    parser.add_argument(
+        "--wide",
+        action="store_true",
+        help="print each table whole, however narrow the terminal; default: the columns that "
+        "matter first, the others below",
+    )
+
+
 def open_console(width: int = WIDTH) -> Console:
     """Return a console on standard output.
 

@@ -19,16 +19,14 @@ FEATURE = Feature(
 
 
 def measure(run: Invocation) -> Finished:
-    """Measure, and show the report without its picture."""
-    from rich.markdown import Markdown
-
+    """Measure, and show the report."""
     from benchmarks.encode_speed.conductor import Conductor
-    from benchmarks.encode_speed.report import render_encode_speed
+    from benchmarks.encode_speed.report import encode_speed_document
     from colbench.experiment.task import Finished
 
     results, folder = Conductor(run.settings, run.command, run.overrides, run.folders).run()
     return Finished(
         folder,
-        lambda console: console.print(Markdown(render_encode_speed(results, picture=None))),
+        encode_speed_document(results),
         {"results": str(folder / "encode_speed.json"), "report": str(folder / "report.md")},
     )

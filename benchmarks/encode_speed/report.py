@@ -13,13 +13,35 @@ from benchmarks.encode_speed.record import (
     Speed,
     VariantSpeed,
 )
-from colbench.compare.tables import points
 from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
 from colbench.report.charts.draw import picture
-from colbench.report.encodings import gemm_share
-from colbench.report.gfm import code, table, text
-from colbench.report.rows import number, three_digits
+from colbench.report.formats import (
+    fraction,
+    number,
+    p_value,
+    percent,
+    points,
+    ratio,
+    three_digits,
+)
+from colbench.report.markdown import write_markdown
+from colbench.report.systems import gemm_share
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Cell,
+    Code,
+    Column,
+    Document,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    numbers,
+    origin,
+    words,
+)
 
 _WIDTH, _ROW = 300, 26
 _YARDSTICK = "sentence-transformers fp32"
@@ -84,134 +106,130 @@ _FORMS = {"pooled": "one vector a text", "tokens": "one vector a token"}
 def write_encode_speed_report(results: EncodeSpeed, folder: Path) -> None:
     """Write `report.md` and the picture as SVG and PNG."""
     write_picture(results, folder / _PICTURE)
-    with atomic_write(folder / "report.md") as stream:
-        stream.write(render_encode_speed(results, picture=f"{_PICTURE}.svg"))
+    write_markdown(encode_speed_document(results, f"{_PICTURE}.svg"), folder / "report.md")
 
 
-def render_encode_speed(results: EncodeSpeed, picture: str | None) -> str:
-    """Return the report as GitHub-flavoured Markdown, with the picture where it is named."""
-    parts = [
-        "# Encoding speed",
-        _caption(results),
-        f"![encoding speed and effectiveness]({picture})" if picture else "",
-        *(part for found in results.collections for part in _collection(found, results)),
-        f"Made by {code(results.command)}, {results.created}, commit "
-        f"{code(results.environment.git_commit or 'unknown')}.",
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def encode_speed_document(results: EncodeSpeed, picture: str | None = None) -> Document:
+    """Return the report, with the picture where its file is named."""
+    title = "encoding speed and effectiveness"
+    lead: list[Block] = [_caption(results)]
+    if picture:
+        lead.append(Picture("speed", title, path=picture))
+    made = origin(results.command, results.created, results.environment.git_commit)
+    sections = [_collection(found, results) for found in results.collections]
+    return Document("Encoding speed", lead, [*sections, Section("Origin", [made])])
 
 
-def _caption(results: EncodeSpeed) -> str:
+def _caption(results: EncodeSpeed) -> Paragraph:
     e = results.environment
     batches = sorted({form.speed.batch_size for one in results.collections for form in one.forms})
-    return (
-        f"{text(e.cpu)}, {e.threads} threads, {text(e.accelerator or 'no GPU')}. docs/s: median of "
-        "rounds in which each way of encoding takes its turn on the same documents, tokenisation "
-        "included; in parentheses the slowest and the fastest round. × ST: times as fast as "
-        f"sentence-transformers' own {code('encode_document')} in fp32 (version "
-        f"{text(e.packages.get('sentence-transformers', 'unknown'))}, batches of "
-        f"{', '.join(map(str, batches))}), × first: as the first "
-        "variant; medians of the ratios of each round. GFLOP/s: of the forward passes, padding not "
-        "counted; of GEMM peak: as a share of a large matrix product in the same precision. query "
-        "p50: encoding one query. "
-        f"{text(results.measure)} is over the whole collection, points is its difference to the "
-        f"first variant (× 100), p of the paired {results.test} test (Holm over the variants; † "
-        f"p ≤ {results.alpha:g})."
+    return Paragraph(
+        (
+            f"{e.cpu}, {e.threads} threads, {e.accelerator or 'no GPU'}. docs/s: median of rounds "
+            "in which each way of encoding takes its turn on the same documents, tokenisation "
+            "included; in parentheses the slowest and the fastest round. × ST: times as fast as "
+            "sentence-transformers' own ",
+            Code("encode_document"),
+            " in fp32 (version "
+            f"{e.packages.get('sentence-transformers', 'unknown')}, batches of "
+            f"{', '.join(map(str, batches))}), × first: as the first variant; medians of the "
+            "ratios of each round. GFLOP/s: of the forward passes, padding not counted; of GEMM "
+            "peak: as a share of a large matrix product in the same precision. query p50: encoding "
+            f"one query. {results.measure} is over the whole collection, points is its difference "
+            f"to the first variant (× 100), p of the paired {results.test} test (Holm over the "
+            f"variants; † p ≤ {results.alpha:g}).",
+        )
     )
 
 
-def _collection(found: CollectionResult, results: EncodeSpeed) -> list[str]:
-    parts = [
-        f"## {text(found.collection.name)}",
-        f"{found.collection.docs:,} documents, {found.collection.queries:,} queries.",
-    ]
-    for form in found.forms:
-        parts += _form(form, results.measure)
-    return parts
+def _collection(found: CollectionResult, results: EncodeSpeed) -> Section:
+    sizes = f"{found.collection.docs:,} documents, {found.collection.queries:,} queries."
+    forms = [_form(form, results.measure) for form in found.forms]
+    return Section(found.collection.name, [Paragraph(sizes), *forms])
 
 
-def _form(found: FormResult, measure: str) -> list[str]:
+def _form(found: FormResult, measure: str) -> Section:
     speed = found.speed
     timed = (
         f"{speed.documents:,} documents of {speed.tokens:,} tokens (at most {speed.limit:,} each), "
-        f"{speed.queries:,} queries, {speed.trials} rounds. {code(found.system)} searches."
+        f"{speed.queries:,} queries, {speed.trials} rounds. "
     )
-    busy = ""
+    blocks: list[Block] = [Paragraph((timed, Code(found.system), " searches."))]
     if speed.other_cpu_share > BUSY:
         busy = (
             f"Other processes used {speed.other_cpu_share:.0%} of the cores while this was timed: "
             "its times are not to be trusted."
         )
-    lines = [_yardstick(found)]
-    lines += [_variant(one, found.effects.get(one.name)) for one in speed.variants]
-    titles = [
-        *("backend", "precision", "docs/s", "× ST", "× first", "query p50 ms", "GFLOP/s"),
-        *("of GEMM peak", measure, "points", "p (Holm)", "cosine to fp32"),
-    ]
-    told = [f"- {sentence}" for sentence in [*_missing(found), *_best(found)]]
-    return [
-        f"### {text(speed.encoder)}, {_FORMS[speed.form]}",
-        timed,
-        busy,
-        table(titles, lines, left=2),
-        "\n".join(told),
-    ]
+        blocks.append(Paragraph(busy, "warning"))
+    blocks.append(_table(found, measure))
+    if told := [*_missing(found), *_best(found)]:
+        blocks.append(Bullets(told))
+    return Section(f"{speed.encoder}, {_FORMS[speed.form]}", blocks)
 
 
-def _yardstick(found: FormResult) -> list[str]:
+def _table(found: FormResult, measure: str) -> Table:
+    columns = [
+        *(words("backend"), words("precision")),
+        Column(title="docs/s", direction="higher", priority=0),
+        *numbers(ratio, "× ST", "× first", direction="higher", priority=0),
+        Column(title="query p50 ms", format=three_digits, direction="lower"),
+        Column(title="GFLOP/s", format=number, direction="higher"),
+        Column(title="of GEMM peak", format=percent, direction="higher"),
+        Column(title=measure, format=fraction, direction="higher", priority=0),
+        Column(title="points", format=points, direction="higher", priority=1),
+        Column(title="p (Holm)", format=p_value),
+        Column(title="cosine to fp32", format=fraction, direction="higher"),
+    ]
+    speed = found.speed
+    rows = [_variant(one, found.effects.get(one.name)) for one in speed.variants]
+    return Table(speed.encoder, columns, [_yardstick(found), *rows])
+
+
+def _yardstick(found: FormResult) -> list[Any]:
     speed, given = found.speed.yardstick, found.speed
     first = next((one.to_yardstick for one in given.variants[:1] if one.to_yardstick), None)
     return [
         f"sentence-transformers, batches of {given.batch_size}",
         "fp32",
         _rounds(speed),
-        "1.00",
-        "" if first is None else f"{1 / first:.2f}",
-        three_digits(speed.query_p50_ms),
-        number(speed.gflops),
-        *[""] * 5,
+        *(1.0, None if first is None else 1 / first),
+        *(speed.query_p50_ms, speed.gflops),
+        *[None] * 5,
     ]
 
 
-def _variant(one: VariantSpeed, effect: Effect | None) -> list[str]:
+def _variant(one: VariantSpeed, effect: Effect | None) -> list[Any]:
     told = [one.backend, one.precision]
     if one.speed is None or effect is None:
-        return [*told, "not measured", *[""] * 9]
+        return [*told, "not measured", *[None] * 9]
     return [
         *told,
         _rounds(one.speed),
-        _times(one.to_yardstick),
-        _times(one.to_first),
-        three_digits(one.speed.query_p50_ms),
-        number(one.speed.gflops),
-        gemm_share(one.speed.gflops, one.gemm_gflops).text,
+        *(one.to_yardstick, one.to_first),
+        *(one.speed.query_p50_ms, one.speed.gflops),
+        gemm_share(one.speed.gflops, one.gemm_gflops),
         *_effect(effect),
-        "" if effect.cosine is None else f"{effect.cosine:.4f}",
+        effect.cosine,
     ]
 
 
-def _effect(effect: Effect) -> list[str]:
-    value, test = f"{effect.value:.4f}", effect.test
+def _effect(effect: Effect) -> list[Any]:
+    test = effect.test
     if test is None:
-        return [value, "", ""]
-    mark = "†" if test.significant else ""
-    p_value = "" if test.p_holm is None else f"{test.p_holm:.3g}{mark}"
-    return [value, points(test.difference), p_value]
+        return [effect.value, None, None]
+    mark = "†" if test.significant and test.p_holm is not None else ""
+    return [effect.value, test.difference, Cell(test.p_holm, mark=mark)]
 
 
-def _rounds(speed: Speed) -> str:
-    low, high = min(speed.rounds), max(speed.rounds)
-    return f"{number(speed.docs_per_second)} ({number(low)} to {number(high)})"
-
-
-def _times(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _rounds(speed: Speed) -> Cell:
+    low, high = number(min(speed.rounds)), number(max(speed.rounds))
+    return Cell(speed.docs_per_second, f"{number(speed.docs_per_second)} ({low} to {high})")
 
 
 def _missing(found: FormResult) -> list[str]:
     """Say what was not measured, and why."""
     return [
-        f"{text(one.name)} was not measured: {text(one.reason)}"
+        f"{one.name} was not measured: {one.reason}"
         for one in found.speed.variants
         if one.reason is not None
     ]
@@ -223,7 +241,7 @@ def _best(found: FormResult) -> list[str]:
     if not ran:
         return []
     best = max(ran, key=lambda one: one.to_yardstick or 0)
-    told = f"{text(best.name)} is {best.to_yardstick:.2f} times as fast as sentence-transformers"
+    told = f"{best.name} is {best.to_yardstick:.2f} times as fast as sentence-transformers"
     test = found.effects[best.name].test
     if test is not None:
         told += f", at {points(test.difference)} points of effectiveness"

@@ -19,16 +19,14 @@ FEATURE = Feature(
 
 
 def measure(run: Invocation) -> Finished:
-    """Measure, and show the report without its picture."""
-    from rich.markdown import Markdown
-
+    """Measure, and show the report."""
     from benchmarks.gate_power.conductor import Conductor
-    from benchmarks.gate_power.report import render_gate_power
+    from benchmarks.gate_power.report import gate_power_document
     from colbench.experiment.task import Finished
 
     results, folder = Conductor(run.settings, run.command, run.overrides, run.folders).run()
     return Finished(
         folder,
-        lambda console: console.print(Markdown(render_gate_power(results, picture=None))),
+        gate_power_document(results),
         {"results": str(folder / "gate_power.json"), "report": str(folder / "report.md")},
     )

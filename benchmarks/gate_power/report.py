@@ -7,10 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gate_power.record import CollectionPower, EqualPower, GatePower, VariantResult
-from colbench.compare.tables import points
 from colbench.files import atomic_write
 from colbench.report.charts.draw import picture
-from colbench.report.gfm import code, table, text
+from colbench.report.formats import count, points, unsigned_points
+from colbench.report.markdown import write_markdown
+from colbench.report.table import (
+    Block,
+    Column,
+    Document,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    numbers,
+    origin,
+    words,
+)
 
 _WIDTH, _ROW = 260, 18
 _KINDS = {"degradation": "worse", "noise": "as good", "exchanged": "as good, exchanged"}
@@ -78,21 +90,17 @@ _PICTURE = "power"
 def write_gate_power_report(results: GatePower, folder: Path) -> None:
     """Write `report.md` and the picture as SVG and PNG."""
     write_picture(results, folder / _PICTURE)
-    with atomic_write(folder / "report.md") as stream:
-        stream.write(render_gate_power(results, picture=f"{_PICTURE}.svg"))
+    write_markdown(gate_power_document(results, f"{_PICTURE}.svg"), folder / "report.md")
 
 
-def render_gate_power(results: GatePower, picture: str | None) -> str:
-    """Return the report as GitHub-flavoured Markdown, with the picture where it is named."""
-    parts = [
-        "# Is the gate right?",
-        _caption(results),
-        f"![share of gates that raise an alarm]({picture})" if picture else "",
-        *(part for found in results.collections for part in _collection(found, results)),
-        f"Made by {code(results.command)}, {results.created}, commit "
-        f"{code(results.environment.git_commit or 'unknown')}.",
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def gate_power_document(results: GatePower, picture: str | None = None) -> Document:
+    """Return the report, with the picture where its file is named."""
+    lead: list[Block] = [Paragraph(_caption(results))]
+    if picture:
+        lead.append(Picture("power", "share of gates that raise an alarm", path=picture))
+    made = origin(results.command, results.created, results.environment.git_commit)
+    sections = [_collection(found, results) for found in results.collections]
+    return Document("Is the gate right?", lead, [*sections, Section("Origin", [made])])
 
 
 def _caption(results: GatePower) -> str:
@@ -107,53 +115,69 @@ def _caption(results: GatePower) -> str:
     )
 
 
-def _collection(found: CollectionPower, results: GatePower) -> list[str]:
+def _collection(found: CollectionPower, results: GatePower) -> Section:
     measure = next(iter(results.rules["measures"]))
     of = {
         kind: [variant for variant in found.variants if variant.kind == kind]
         for kind in ("noise", "degradation", "exchanged")
     }
-    return [
-        f"## {text(found.collection.name)}",
-        f"{found.collection.docs:,} documents, {found.collection.queries:,} queries.",
-        "### Power: runs that are worse",
-        _variants(of["degradation"], measure),
-        "### False alarms: runs that are as good",
-        _variants(of["noise"], measure),
-        "### False alarms: as different, and as good",
+    sizes = f"{found.collection.docs:,} documents, {found.collection.queries:,} queries."
+    exchanged = (
         "Each degraded run and the plain one, exchanged for a random half of the queries: rankings "
-        "differ as much as above, and neither side is better.",
-        _variants(of["exchanged"], measure, differences=False),
-        "### At equal power",
+        "differ as much as above, and neither side is better."
+    )
+    equal = (
         "Each way to judge, and the fixed tolerance that detects as many of the degradations as it "
-        "does: means over the runs above.",
-        _equal(found.equal_power),
-    ]
+        "does: means over the runs above."
+    )
+    return Section(
+        found.collection.name,
+        [
+            Paragraph(sizes),
+            Section("Power: runs that are worse", [_variants(of["degradation"], measure)]),
+            Section("False alarms: runs that are as good", [_variants(of["noise"], measure)]),
+            Section(
+                "False alarms: as different, and as good",
+                [Paragraph(exchanged), _variants(of["exchanged"], measure, differences=False)],
+            ),
+            Section("At equal power", [Paragraph(equal), _equal(found.equal_power)]),
+        ],
+    )
 
 
-def _variants(variants: Sequence[VariantResult], measure: str, *, differences: bool = True) -> str:
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _variants(
+    variants: Sequence[VariantResult], measure: str, *, differences: bool = True
+) -> Table:
     sizes = [detection.queries for detection in variants[0].detections] if variants else []
-    titles = ["run"]
+    ways = ("tests", "gate", "fixed") if differences else ("tests", "fixed")
+    columns = [words("run")]
     if differences:
-        titles += [f"{measure}, points", "all queries: verdict", "queries lost"]
-    titles += [f"{what}, {size}" for size in sizes for what in ("tests", "gate", "fixed")]
-    if not differences:
-        titles = [title for title in titles if not title.startswith("gate, ")]
-    lines = []
+        columns += [
+            words(f"{measure}, points", priority=0),
+            words("all queries: verdict", priority=0),
+            Column(title="queries lost", priority=0),
+        ]
+    columns += numbers(_share, *(f"{way}, {size}" for size in sizes for way in ways))
+    rows = []
     for variant in variants:
-        line = [text(variant.about)]
+        row: list[Any] = [variant.about]
         if differences:
-            line += [_points(variant, measure), _verdict(variant), _lost(variant)]
+            row += [_points(variant, measure), _verdict(variant), _lost(variant)]
         for found in variant.detections:
-            shares = [found.tests, found.gate, found.tolerance]
-            line += [f"{share:.1%}" for share in (shares if differences else shares[::2])]
-        lines.append(line)
-    return table(titles, lines)
+            row += [found.tests, found.gate, found.tolerance]
+            if not differences:
+                del row[-2]
+        rows.append(row)
+    return Table("Share of gates that raise an alarm", columns, rows)
 
 
 def _points(variant: VariantResult, measure: str) -> str:
     return ", ".join(
-        f"{text(system)} {points(found[measure])}" for system, found in variant.differences.items()
+        f"{system} {points(found[measure])}" for system, found in variant.differences.items()
     )
 
 
@@ -168,21 +192,22 @@ def _lost(variant: VariantResult) -> str:
     return ", ".join(map(str, variant.lost.values()))
 
 
-def _equal(rows: Sequence[EqualPower]) -> str:
-    lines = [
-        [
-            f"{row.queries}",
-            row.rule,
-            *map(_share, (row.power, row.noise, row.exchanged)),
-            "" if row.equal_tolerance is None else f"{100 * row.equal_tolerance:.2f}",
-            *map(_share, (row.equal_noise, row.equal_exchanged)),
-        ]
-        for row in rows
+def _equal(rows: Sequence[EqualPower]) -> Table:
+    columns = [
+        Column(title="queries", format=count, priority=0),
+        words("judged by", priority=0),
+        *numbers(_share, "power", "false alarms: noise", "exchanged", priority=0),
+        Column(title="tolerance of equal power, points", format=unsigned_points),
+        *numbers(_share, "its false alarms: noise", "its exchanged"),
     ]
-    titles = ["queries", "judged by", "power", "false alarms: noise", "exchanged"]
-    titles += ["tolerance of equal power, points", "its false alarms: noise", "its exchanged"]
-    return table(titles, lines, left=2)
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    return Table(
+        "At equal power",
+        columns,
+        [
+            [
+                *(row.queries, row.rule, row.power, row.noise, row.exchanged),
+                *(row.equal_tolerance, row.equal_noise, row.equal_exchanged),
+            ]
+            for row in rows
+        ],
+    )

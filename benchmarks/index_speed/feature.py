@@ -19,16 +19,14 @@ FEATURE = Feature(
 
 
 def measure(run: Invocation) -> Finished:
-    """Measure, and show the report without its picture."""
-    from rich.markdown import Markdown
-
+    """Measure, and show the report."""
     from benchmarks.index_speed.conductor import Conductor
-    from benchmarks.index_speed.report import render_index_speed
+    from benchmarks.index_speed.report import index_speed_document
     from colbench.experiment.task import Finished
 
     results, folder = Conductor(run.settings, run.command).run()
     return Finished(
         folder,
-        lambda console: console.print(Markdown(render_index_speed(results, picture=None))),
+        index_speed_document(results),
         {"results": str(folder / "index_speed.json"), "report": str(folder / "report.md")},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,24 @@ from benchmarks.index_speed.record import EngineResult, IndexSpeed, SearchResult
 from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
 from colbench.report.charts.draw import compact
-from colbench.report.gfm import code, table, text
-from colbench.report.rows import size, three_digits
+from colbench.report.formats import count, fraction, percent, size, three_digits
+from colbench.report.markdown import write_markdown
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Code,
+    Column,
+    Document,
+    Paragraph,
+    Picture,
+    Prose,
+    Section,
+    Table,
+    name,
+    numbers,
+    origin,
+    words,
+)
 
 _WIDTH, _HEIGHT = 420, 320
 
@@ -64,36 +79,34 @@ _PICTURE = "tradeoff"
 def write_index_speed_report(results: IndexSpeed, folder: Path) -> None:
     """Write `report.md` and the picture as SVG and PNG."""
     write_picture(results, folder / _PICTURE)
-    with atomic_write(folder / "report.md") as stream:
-        stream.write(render_index_speed(results, picture=f"{_PICTURE}.svg"))
+    write_markdown(index_speed_document(results, f"{_PICTURE}.svg"), folder / "report.md")
 
 
-def render_index_speed(results: IndexSpeed, picture: str | None) -> str:
-    """Return the report as GitHub-flavoured Markdown, with the picture where it is named."""
-    sections = [
-        "# Index speed",
-        _caption(results),
-        _searches(results),
-        f"![overlap and nDCG against latency]({picture})" if picture else "",
-        "## Building and memory",
-        _engines(results),
-        _told(results),
-        "## Where the time of a search goes",
-        _stages(results),
-        "## Growth",
-        _growth(results),
-        f"Made by {code(results.command)}, {results.created}, commit "
-        f"{code(results.environment.git_commit or 'unknown')}.",
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+def index_speed_document(results: IndexSpeed, picture: str | None = None) -> Document:
+    """Return the report, with the picture where its file is named."""
+    lead: list[Block] = [Paragraph(_caption(results)), _searches(results)]
+    if picture:
+        title = "overlap and nDCG against latency"
+        lead.append(Picture("tradeoff", title, path=picture))
+    made = origin(results.command, results.created, results.environment.git_commit)
+    return Document(
+        "Index speed",
+        lead,
+        [
+            Section("Building and memory", [_engines(results), Bullets(_told(results))]),
+            Section("Where the time of a search goes", [_stages(results)]),
+            Section("Growth", [_growth(results)]),
+            Section("Origin", [made]),
+        ],
+    )
 
 
 def _caption(results: IndexSpeed) -> str:
     environment = results.environment
     return (
-        f"{text(results.collection.name)}: {results.collection.docs:,} documents, "
+        f"{results.collection.name}: {results.collection.docs:,} documents, "
         f"{results.tokens:,} token vectors of {results.dims} dimensions, "
-        f"{text(environment.cpu)}, {environment.threads} threads. Queries are "
+        f"{environment.cpu}, {environment.threads} threads. Queries are "
         f"searched one at a time, k = {results.k}, encoding not included; p50 is over the first "
         f"{results.timed} queries, the fastest of {results.trials} passes each. Overlap is the "
         f"share of the exact MaxSim oracle's {results.k} best documents; the oracle has nDCG@10 "
@@ -102,66 +115,64 @@ def _caption(results: IndexSpeed) -> str:
     )
 
 
-def _searches(results: IndexSpeed) -> str:
+def _searches(results: IndexSpeed) -> Table:
     machine = results.machine
-    lines = [
-        ["bare product of all tokens, fp32", "", three_digits(machine.product_fp32_ms), *[""] * 5],
-        ["bare product of all tokens, bf16", "", three_digits(machine.product_bf16_ms), *[""] * 5],
+    overlap = f"overlap@{results.k}"
+    columns = [
+        *(words("engine"), name("search")),
+        words("error", priority=4, optional=True),
+        Column(title="p50 ms", format=three_digits, direction="lower", priority=0),
+        Column(title="p95 ms", format=three_digits, direction="lower"),
+        *numbers(fraction, overlap, "nDCG@10", direction="higher", priority=1),
+        *numbers(fraction, f"{overlap}, all queries", "nDCG@10, all queries", direction="higher"),
+    ]
+    rows: list[list[Any]] = [
+        ["bare product of all tokens, fp32", "", None, machine.product_fp32_ms, *[None] * 5],
+        ["bare product of all tokens, bf16", "", None, machine.product_bf16_ms, *[None] * 5],
     ]
     for engine in results.engines:
-        lines += [_search_line(engine, search, results) for search in engine.searches]
-    overlap = f"overlap@{results.k}"
-    titles = ["engine", "search", "p50 ms", "p95 ms", overlap, "nDCG@10"]
-    return table([*titles, f"{overlap}, all queries", "nDCG@10, all queries"], lines)
+        rows += [_search(engine, search) for search in engine.searches]
+    return Table("Searches", columns, rows).compact()
 
 
-def _search_line(engine: EngineResult, search: SearchResult, results: IndexSpeed) -> list[str]:
-    if search.error is not None:
-        return [code(engine.engine), code(search.name), text(search.error), *[""] * 5]
-    times = [_shown(search.p50_ms, three_digits), _shown(search.p95_ms, three_digits)]
-    scores = [search.overlap, search.ndcg, search.overlap_all, search.ndcg_all]
+def _search(engine: EngineResult, search: SearchResult) -> list[Any]:
     return [
-        code(engine.engine),
-        code(search.name),
-        *times,
-        *(_shown(value, lambda score: f"{score:.4f}") for value in scores),
+        *(Code(engine.engine), search.name, search.error, search.p50_ms, search.p95_ms),
+        *(search.overlap, search.ndcg, search.overlap_all, search.ndcg_all),
     ]
 
 
-def _shown(value: float | None, form: Callable[[float], str]) -> str:
-    return "" if value is None else form(value)
-
-
-def _engines(results: IndexSpeed) -> str:
-    lines = [
+def _engines(results: IndexSpeed) -> Table:
+    columns = [
+        *(name("engine"), words("version")),
+        Column(title="build s", format=three_digits, direction="lower", priority=0),
+        Column(title="build peak", format=size, direction="lower"),
+        Column(title="index", format=size, direction="lower", priority=0),
+        Column(title="B/vector", format=lambda value: f"{value:.1f}", direction="lower"),
+        Column(title="open s", format=three_digits, direction="lower"),
+        Column(title="search peak", format=size, direction="lower"),
+        *numbers(percent, "others, build", "others, search", direction="lower"),
+    ]
+    rows = [
         [
-            code(engine.engine),
-            text(engine.version or results.colbench_version),
-            _shown(engine.build_seconds, three_digits),
-            _shown(engine.build_peak_bytes, lambda value: size(int(value))),
-            _shown(engine.index_bytes, lambda value: size(int(value))),
-            _shown(engine.bytes_per_vector, lambda value: f"{value:.1f}"),
-            _shown(engine.open_seconds, three_digits),
-            _shown(engine.search_peak_bytes, lambda value: size(int(value))),
-            _shown(engine.build_others, lambda value: f"{value:.0%}"),
-            _shown(engine.search_others, lambda value: f"{value:.0%}"),
+            *(engine.engine, engine.version or results.colbench_version),
+            *(engine.build_seconds, engine.build_peak_bytes, engine.index_bytes),
+            *(engine.bytes_per_vector, engine.open_seconds, engine.search_peak_bytes),
+            *(engine.build_others, engine.search_others),
         ]
         for engine in results.engines
         if engine.error is None
     ]
-    titles = ["engine", "version", "build s", "build peak", "index", "B/vector", "open s"]
-    others = ["others, build", "others, search"]
-    told = (
-        "Others: share of the cores that other processes used meanwhile. A build of an engine of "
+    note = (
+        "others: share of the cores that other processes used meanwhile. A build of an engine of "
         "which others took a tenth or more is not to be trusted."
     )
-    return f"{table([*titles, 'search peak', *others], lines)}\n\n{told}"
+    return Table("Engines", columns, rows, [note])
 
 
-def _told(results: IndexSpeed) -> str:
-    lines = [f"- {code(e.engine)}: {text(e.error or e.about)}" for e in results.engines]
-    lines += [f"- {text(sentence)}" for sentence in _comparisons(results)]
-    return "\n".join(lines)
+def _told(results: IndexSpeed) -> list[Prose]:
+    engines: list[Prose] = [(Code(e.engine), f": {e.error or e.about}") for e in results.engines]
+    return [*engines, *_comparisons(results)]
 
 
 def _comparisons(results: IndexSpeed) -> list[str]:
@@ -190,49 +201,51 @@ def _comparisons(results: IndexSpeed) -> list[str]:
     return told
 
 
-def _stages(results: IndexSpeed) -> str:
-    lines = [
+def _stages(results: IndexSpeed) -> Table:
+    columns = [
+        *(name("search"), words("stage")),
+        Column(title="ms", format=three_digits, priority=0),
+        Column(title="items", format=count),
+        *numbers(three_digits, "MB", "M operations"),
+        Column(title="floor ms", format=three_digits, priority=0),
+        Column(title="ms / floor", format=lambda value: f"{value:.1f}", priority=0),
+    ]
+    rows = [
         [
-            code(search.name),
-            stage.stage,
-            three_digits(stage.ms),
-            "" if stage.items is None else f"{stage.items:,.0f}",
-            three_digits(stage.megabytes),
-            three_digits(stage.megaoperations),
-            three_digits(stage.floor_ms),
-            f"{stage.ms / stage.floor_ms:.1f}" if stage.floor_ms > 1e-6 else "",
+            *(search.name, stage.stage, stage.ms, stage.items),
+            *(stage.megabytes, stage.megaoperations, stage.floor_ms),
+            stage.ms / stage.floor_ms if stage.floor_ms > 1e-6 else None,
         ]
         for search in results.engines[0].searches
         for stage in search.stages
     ]
-    titles = ["search", "stage", "ms", "items", "MB", "M operations", "floor ms", "ms / floor"]
     machine = results.machine
-    rates = (
+    note = (
         f"Medians over the timed queries. The floor is what the bytes and operations that a stage "
         f"cannot do without would take at this machine's measured rates: "
         f"{machine.gigabytes_per_second:.1f} GB/s, {machine.fp32_gigaops:.0f} · 10⁹ fp32 and "
         + (f"{machine.int8_gigaops:.0f}" if machine.int8_gigaops else "unknown")
         + " · 10⁹ int8 operations a second."
     )
-    return f"{table(titles, lines)}\n\n{rates}"
+    return Table("Stages", columns, rows, [note])
 
 
-def _growth(results: IndexSpeed) -> str:
-    lines = [
-        [
-            f"{point.tokens:,}",
-            f"{point.documents:,}",
-            f"{point.centroids:,}",
-            three_digits(point.build_seconds),
-            three_digits(point.p50_ms),
-        ]
+def _growth(results: IndexSpeed) -> Table:
+    columns = [
+        *numbers(count, "tokens", "documents", "centroids"),
+        *numbers(three_digits, "build s", "p50 ms", direction="lower"),
+    ]
+    rows = [
+        [point.tokens, point.documents, point.centroids, point.build_seconds, point.p50_ms]
         for point in results.growth
     ]
-    told = ""
+    notes: list[Prose] = []
     if results.build_exponent is not None and results.search_exponent is not None:
-        told = (
-            f"\n\nBuild time grows as tokens^{results.build_exponent:.2f}, search p50 "
-            f"({code(results.growth_search)}) as tokens^{results.search_exponent:.2f} "
-            "(least squares of the logarithms)."
+        notes.append(
+            (
+                f"Build time grows as tokens^{results.build_exponent:.2f}, search p50 (",
+                Code(results.growth_search),
+                f") as tokens^{results.search_exponent:.2f} (least squares of the logarithms).",
+            )
         )
-    return table(["tokens", "documents", "centroids", "build s", "p50 ms"], lines) + told
+    return Table("Growth", columns, rows, notes)

@@ -37,41 +37,32 @@ def _open(options: argparse.Namespace) -> Any:
 def show(options: argparse.Namespace) -> int:
     """Print what is cached."""
     from rich.console import Console
-    from rich.table import Table
 
-    from colbench.report.rows import size
+    from colbench.report.formats import count, size
+    from colbench.report.table import Column, Document, Table, name, numbers, words
+    from colbench.report.terminal import print_document
 
     cache = _open(options)
-    table = Table(title=str(cache.root), title_justify="left")
-    for title in (
-        "fingerprint",
-        "model",
-        "form",
-        "precision",
-        "documents",
-        "vectors",
-        "size",
-        "used",
-    ):
-        table.add_column(title, overflow="fold", no_wrap=title == "fingerprint")
-    for entry in cache.entries():
-        table.add_row(
-            entry.fingerprint[:12],
-            entry.model,
-            entry.form,
-            entry.precision,
-            f"{entry.documents:,}",
-            f"{entry.vectors:,}",
-            size(entry.bytes),
-            f"{entry.last_used:%Y-%m-%d}",
-        )
-    Console(width=None if sys.stdout.isatty() else 160, markup=False).print(table)
+    columns = [
+        *(name("fingerprint"), words("model"), words("form"), words("precision")),
+        *numbers(count, "documents", "vectors"),
+        *(Column(title="size", format=size, priority=1), words("used", priority=2)),
+    ]
+    rows = [
+        [
+            *(entry.fingerprint[:12], entry.model, entry.form, entry.precision),
+            *(entry.documents, entry.vectors, entry.bytes, f"{entry.last_used:%Y-%m-%d}"),
+        ]
+        for entry in cache.entries()
+    ]
+    console = Console(width=None if sys.stdout.isatty() else 160, markup=False)
+    print_document(Document(str(cache.root), [Table("Cached vectors", columns, rows)]), console)
     return 0
 
 
 def remove(options: argparse.Namespace) -> int:
     """Remove what was asked for and say how much it freed."""
-    from colbench.report.rows import size
+    from colbench.report.formats import size
 
     freed = _open(options).prune(
         older_than_days=options.older_than,

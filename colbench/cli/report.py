@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.console import draw, put
+from colbench.console import add_wide, draw, put
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +44,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="with --format; default: standard output"
     )
+    add_wide(parser)
     parser.set_defaults(action=report)
 
 
@@ -56,36 +57,38 @@ def report(options: argparse.Namespace) -> int:
         raise ConfigError("--output says nothing without --format: add --format markdown, say")
     runs = [(path, read_results(path)) for path in options.results]
     if options.format is None:
-        draw(partial(_print_and_write, runs), None)
+        draw(partial(_print_and_write, runs, options.wide), None)
     elif options.format == "terminal":
-        draw(partial(_print, runs), options.output)
+        draw(partial(_print, runs, options.wide), options.output)
     else:
         put(_FORMATS[options.format](runs), options.output)
     return 0
 
 
-def _print(runs: _Runs, console: Console) -> None:
-    from colbench.report.terminal import print_results
+def _print(runs: _Runs, wide: bool, console: Console) -> None:
+    from colbench.report.run import run_document
+    from colbench.report.terminal import print_document
 
     for number, (_, results) in enumerate(runs):
         if number:
             console.print()
-        print_results(results, console)
+        print_document(run_document(results), console, wide=wide, brief=True)
 
 
-def _print_and_write(runs: _Runs, console: Console) -> None:
+def _print_and_write(runs: _Runs, wide: bool, console: Console) -> None:
     from colbench.report.write import write_report
 
     for path, results in runs:
         folder = path if path.is_dir() else path.parent
-        _print([(path, results)], console)
+        _print([(path, results)], wide, console)
         console.print(f"report: {write_report(results, folder)}", soft_wrap=True)
 
 
 def _markdown(runs: _Runs) -> str:
     from colbench.report.markdown import render_markdown
+    from colbench.report.run import run_document
 
-    return "\n".join(render_markdown(results) for _, results in runs)
+    return "\n".join(render_markdown(run_document(results)) for _, results in runs)
 
 
 def _html(runs: _Runs) -> str:
@@ -101,11 +104,12 @@ def _latex(runs: _Runs) -> str:
 
 
 def _csv(runs: _Runs) -> str:
-    from colbench.report.tidy import csv_text, tidy_rows, tidy_runs
+    from colbench.report.csv import csv_text
+    from colbench.report.systems import tidy, together
 
     if len(runs) == 1:
-        return csv_text(tidy_rows(runs[0][1]))
-    return csv_text(tidy_runs({str(path): results for path, results in runs}))
+        return csv_text(tidy(runs[0][1]))
+    return csv_text(together([tidy(results, run=str(path)) for path, results in runs]))
 
 
 _FORMATS: dict[str, Callable[[_Runs], str]] = {

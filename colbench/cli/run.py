@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import Any
 
-from colbench.console import add_folders, add_overrides, open_console
+from colbench.console import add_folders, add_overrides, add_wide, open_console
 from colbench.features import entry_point, features
 
 _ABOUT = """\
@@ -43,6 +43,7 @@ def add_parser(commands: Any) -> None:
     for feature in features():
         if feature.run_options is not None:
             entry_point(feature.run_options)(parser)
+    add_wide(parser)
     add_folders(parser, "systems, encoders, datasets or experiments")
     parser.set_defaults(action=run)
 
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
 
     from colbench.experiment.task import Invocation, measure_systems
+    from colbench.report.terminal import print_document
 
     known = features()
     watched = [entry_point(one.after_run)(settings) for one in known if one.after_run is not None]
@@ -73,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     invocation = Invocation(settings, command, options.overrides, options.config_dir)
     finished = (measure_systems if task is None else entry_point(task))(invocation)
     console = open_console()
-    finished.show(console)
+    print_document(finished.document, console, wide=options.wide, brief=finished.brief)
     for name, where in finished.files.items():
         console.print(f"{name + ':':<8} {where}", soft_wrap=True)
     return max([0, *(int(after(finished)) for after in watched if after is not None)])

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.console import draw, put
+from colbench.console import add_wide, draw, put
 
 if TYPE_CHECKING:
     from colbench.compare.record import Comparison
@@ -56,6 +56,7 @@ def add_parser(commands: Any) -> None:
         "--format", choices=("terminal", "markdown", "json"), default="terminal", help="of output"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    add_wide(parser)
     parser.set_defaults(action=compare)
 
 
@@ -78,21 +79,25 @@ def compare(options: argparse.Namespace) -> int:
         alpha=options.alpha,
         queries=options.queries,
     )
-    _show(comparison, options.format, options.output)
+    _show(comparison, options.format, options.output, options.wide)
     return 0
 
 
-def _show(comparison: Comparison, form: str, output: Path | None) -> None:
+def _show(comparison: Comparison, form: str, output: Path | None, wide: bool) -> None:
     if form == "json":
         put(comparison.model_dump_json(indent=2) + "\n", output)
-    elif form == "markdown":
-        from colbench.compare.markdown import render_comparison
+        return
+    from colbench.compare.sections import comparison_document
 
-        put(render_comparison(comparison), output)
+    document = comparison_document(comparison)
+    if form == "markdown":
+        from colbench.report.markdown import render_markdown
+
+        put(render_markdown(document), output)
     else:
-        from colbench.compare.terminal import print_comparison
+        from colbench.report.terminal import print_document
 
-        draw(partial(print_comparison, comparison), output)
+        draw(partial(print_document, document, wide=wide), output)
 
 
 def _level(text: str) -> float:

@@ -1,4 +1,4 @@
-"""What a comparison says: headings, words and cells, the same in the terminal and in Markdown."""
+"""What a comparison says: the report of it, the same in the terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from colbench.compare.costs import COSTS
 from colbench.compare.record import (
     Change,
     Comparison,
@@ -15,18 +14,46 @@ from colbench.compare.record import (
     MeasureChange,
     MovedQuery,
     PairComparison,
+    Side,
 )
-from colbench.compare.tables import (
-    ComparisonTable,
+from colbench.report.costs import cost, costs, explained
+from colbench.report.formats import fraction, p_value, points, shortened, three_digits
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Cell,
+    Code,
+    Column,
+    Document,
+    Paragraph,
+    Prose,
     Section,
-    pair_name,
-    points,
-    shortened,
+    Table,
+    caption,
+    name,
+    numbers,
+    words,
 )
-from colbench.report.rows import three_digits
 
 _NOT_CONFIGURED = ("facts.", "encodings.")
 """Beginnings of what a system settles itself while it is measured."""
+
+
+def comparison_document(comparison: Comparison) -> Document:
+    """Return the report of a comparison."""
+    sides: list[Prose] = [_side("A", comparison.a), _side("B", comparison.b)]
+    return Document(
+        (Code(comparison.a.path), " → ", Code(comparison.b.path)),
+        [
+            Paragraph(caption(comparison), "caption"),
+            Bullets([*sides, *comparison.notes]),
+        ],
+        sections(comparison),
+    )
+
+
+def _side(letter: str, side: Side) -> Prose:
+    return (f"{letter}: {side.experiment}, {side.created}, ", Code(side.command))
 
 
 def sections(comparison: Comparison) -> list[Section]:
@@ -38,82 +65,105 @@ def sections(comparison: Comparison) -> list[Section]:
         _moved(comparison),
         _unpaired(comparison),
     ]
-    return [section for section in found if section.notes or section.tables]
+    return [section for section in found if section.blocks]
+
+
+def pair_name(pair: PairComparison) -> str:
+    """Return the name of both systems, or both names.
+
+    >>> from types import SimpleNamespace as Pair
+    >>> pair_name(Pair(a="bm25", b="bm25")), pair_name(Pair(a="bm25", b="colbert"))
+    ('bm25', 'bm25 → colbert')
+    """
+    return pair.a if pair.a == pair.b else f"{pair.a} → {pair.b}"
 
 
 def _effectiveness(comparison: Comparison) -> Section:
     same = [pair for pair in comparison.pairs if _nothing_differs(pair)]
-    lines = [
+    names = ", ".join(map(pair_name, same))
+    notes = [f"byte-identical run, and so not in the table: {names}"] if same else []
+    notes += _grouped([(pair, pair.notes) for pair in comparison.pairs])
+    columns = [
+        name("system"),
+        words("measure"),
+        *numbers(fraction, "A", "B", priority=1),
+        *numbers(points, "points", priority=1),
+        Column(title=f"{comparison.level:.0%} interval"),
+        *numbers(p_value, "p", "p (Holm)"),
+        Column(title="W / T / L"),
+    ]
+    rows = [
         [pair_name(pair), change.measure, *_measure(change)]
         for pair in comparison.pairs
         if pair not in same
         for change in pair.effectiveness
     ]
-    names = ", ".join(map(pair_name, same))
-    notes = [f"byte-identical run, and so not in the table: {names}"] if same else []
-    notes += _grouped([(pair, pair.notes) for pair in comparison.pairs])
-    interval = f"{comparison.level:.0%} interval"
-    titles = ["system", "measure", "A", "B", "points", interval, "p", "p (Holm)", "W / T / L"]
-    if not lines:
-        return Section("Effectiveness", notes)
     legend = (
         f"points: B minus A, × 100. interval: bootstrap over queries (BCa, "
         f"{comparison.resamples:,} draws), not corrected. p: paired {comparison.test} test. "
         f"† p ≤ {comparison.alpha:g}, Holm-corrected over all systems and measures compared. "
         "W / T / L: queries on which B is better, equal, worse."
     )
-    return Section("Effectiveness", notes, [ComparisonTable("", titles, lines, left=2)], legend)
+    return Section("Effectiveness", _blocks(notes, [Table("", columns, rows)], legend))
+
+
+def _blocks(notes: Sequence[str], tables: Sequence[Table], legend: str = "") -> list[Block]:
+    """Return remarks, the tables that have rows, and how to read them."""
+    blocks: list[Block] = [Bullets(notes)] if notes else []
+    shown = [table for table in tables if table.rows]
+    return [*blocks, *shown, *([Paragraph(legend, "legend")] if shown and legend else [])]
 
 
 def _nothing_differs(pair: PairComparison) -> bool:
     return bool(pair.identical) and not any(change.difference for change in pair.effectiveness)
 
 
-def _measure(change: MeasureChange) -> list[str]:
-    cells = [f"{change.a:.4f}", f"{change.b:.4f}", points(change.difference)]
+def _measure(change: MeasureChange) -> list[Any]:
+    cells = [change.a, change.b, change.difference]
     if change.wins is None:
-        return [*cells, "", "", "", ""]
-    limits = (
-        ""
-        if change.low is None or change.high is None
-        else f"{points(change.low)} to {points(change.high)}"
-    )
+        return [*cells, None, None, None, None]
     return [
         *cells,
-        limits,
-        "" if change.p_value is None else f"{change.p_value:.3g}",
-        "" if change.p_holm is None else f"{change.p_holm:.3g}{'†' if change.significant else ''}",
+        limits(change.low, change.high),
+        change.p_value,
+        Cell(change.p_holm, mark="†" if change.significant else ""),
         f"{change.wins} / {change.ties} / {change.losses}",
     ]
 
 
+def limits(low: float | None, high: float | None) -> str | None:
+    """Return an interval of differences in points; None where it is not known."""
+    return None if low is None or high is None else f"{points(low)} to {points(high)}"
+
+
 def _costs(comparison: Comparison) -> Section:
     pairs = comparison.pairs
-    lines = [
-        [pair_name(pair), *_cost(cost, pair.times_comparable)]
-        for pair in pairs
-        for cost in pair.costs
+    columns = [
+        name("system"),
+        words("cost"),
+        *numbers(str, "A", "B"),
+        *numbers(three_digits, "B / A"),
     ]
-    if not lines:
-        return Section("Costs")
+    rows = [
+        [pair_name(pair), *_cost(change, pair.times_comparable)]
+        for pair in pairs
+        for change in pair.costs
+    ]
+    if not rows:
+        return Section("Costs", [])
+    legend = f"{explained(costs('compare'))} Times that are not comparable have no ratio."
     notes = _grouped([(pair, pair.cost_notes) for pair in pairs])
-    legend = (
-        "Times are medians over single queries, but for p95. QPS: all queries as one batch. "
-        "build s: from cached vectors or texts to a searchable index. "
-        "Times that are not comparable have no ratio."
-    )
-    table = ComparisonTable("", ["system", "cost", "A", "B", "B / A"], lines, left=2)
-    return Section("Costs", notes, [table], legend)
+    return Section("Costs", _blocks(notes, [Table("", columns, rows)], legend))
 
 
-def _cost(change: CostChange, times_comparable: bool) -> list[str]:
-    cost = COSTS[change.cost]
+def _cost(change: CostChange, times_comparable: bool) -> list[Any]:
+    found = cost(change.cost)
     told = times_comparable or not change.is_time
+    sides = (change.a, change.b)
     return [
-        cost.title,
-        "" if change.a is None else cost.shown(change.a),
-        "" if change.b is None else cost.shown(change.b),
-        three_digits(change.ratio if told else None),
+        found.title,
+        *(None if side is None else Cell(side, found.format(side)) for side in sides),
+        change.ratio if told else None,
     ]
 
 
@@ -131,17 +181,12 @@ def _grouped(told: Sequence[tuple[PairComparison, Sequence[str]]]) -> list[str]:
 
 def _settings(comparison: Comparison) -> list[Section]:
     pairs = [
-        changes_table(pair_name(pair), _told_here(pair), "setting")
-        for pair in comparison.pairs
-        if _told_here(pair)
+        changes_table(_told_here(pair), "setting", pair_name(pair)) for pair in comparison.pairs
     ]
-    config, environment = comparison.config, comparison.environment
     return [
-        Section("Systems", tables=pairs),
-        Section("Configuration", tables=[changes_table("", config, "key")] if config else []),
-        Section(
-            "Environment", tables=[changes_table("", environment, "key")] if environment else []
-        ),
+        Section("Systems", _blocks([], pairs)),
+        Section("Configuration", _blocks([], [changes_table(comparison.config, "key")])),
+        Section("Environment", _blocks([], [changes_table(comparison.environment, "key")])),
     ]
 
 
@@ -156,17 +201,17 @@ def _told_here(pair: PairComparison) -> list[Change]:
 
 
 def changes_table(
-    name: str, changes: Sequence[Change], title: str, sides: tuple[str, str] = ("A", "B")
-) -> ComparisonTable:
+    changes: Sequence[Change], title: str, system: str = "", sides: tuple[str, str] = ("A", "B")
+) -> Table:
     """Return a row a change.
 
     Args:
-        name: what stands above the table.
         changes: its rows.
         title: of the first column.
+        system: what stands above the table; empty for nothing.
         sides: titles of the values.
     """
-    lines = [
+    rows = [
         [
             change.key,
             "(none)" if change.kind == "added" else _value(change.a),
@@ -174,7 +219,7 @@ def changes_table(
         ]
         for change in changes
     ]
-    return ComparisonTable(name, [title, *sides], lines, left=3)
+    return Table(system, [name(title), *map(words, sides)], rows, titled=bool(system))
 
 
 def _value(value: Any) -> str:
@@ -183,30 +228,44 @@ def _value(value: Any) -> str:
 
 def _moved(comparison: Comparison) -> Section:
     tables = [
-        ComparisonTable(
+        moved_table(
             f"{pair_name(pair)}, {pair.moved_by}",
-            ["query", "text", "A", "B", "points", "first in A", "first in B"],
-            [query_cells(query) for query in [*pair.drops, *reversed(pair.rises)]],
-            left=2,
+            [*pair.drops, *reversed(pair.rises)],
+            ("A", "B"),
+            ("first in A", "first in B"),
         )
         for pair in comparison.pairs
-        if pair.drops or pair.rises
     ]
     graded = "In parentheses: how the document is judged for the query."
-    return Section("Queries that moved most", tables=tables, legend=graded if tables else "")
+    return Section("Queries that moved most", _blocks([], tables, graded))
 
 
-def query_cells(query: MovedQuery) -> list[str]:
-    """Return id, text, values before and after, points, and the first documents."""
-    return [
-        query.id,
-        shortened(query.text or ""),
-        f"{query.a:.4f}",
-        f"{query.b:.4f}",
-        points(query.difference),
-        _document(query.first_a),
-        _document(query.first_b),
+def moved_table(
+    title: str, queries: Sequence[MovedQuery], sides: tuple[str, str], firsts: tuple[str, str]
+) -> Table:
+    """Return a row a query that moved.
+
+    Args:
+        title: what stands above the table.
+        queries: its rows.
+        sides: titles of the values before and after.
+        firsts: titles of the documents ranked first before and after.
+    """
+    columns = [
+        name("query"),
+        words("text", priority=2),
+        *numbers(fraction, *sides, priority=1),
+        *numbers(points, "points", priority=1),
+        *(words(first, priority=2) for first in firsts),
     ]
+    rows = [
+        [
+            *(query.id, shortened(query.text or ""), query.a, query.b, query.difference),
+            *(_document(query.first_a), _document(query.first_b)),
+        ]
+        for query in queries
+    ]
+    return Table(title, columns, rows, titled=True)
 
 
 def _document(document: FirstDocument | None) -> str:
@@ -216,6 +275,5 @@ def _document(document: FirstDocument | None) -> str:
 
 
 def _unpaired(comparison: Comparison) -> Section:
-    lines = [[found.system, found.reason] for found in comparison.unpaired]
-    tables = [ComparisonTable("", ["system", "why"], lines, left=2)] if lines else []
-    return Section("Not compared", tables=tables)
+    rows = [[found.system, found.reason] for found in comparison.unpaired]
+    return Section("Not compared", _blocks([], [Table("", [name("system"), words("why")], rows)]))

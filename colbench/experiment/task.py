@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from colbench.config.settings import RunSettings
 from colbench.results.schema import Results
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from colbench.report.table import Document
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,17 @@ class Finished:
 
     Attributes:
         folder: where it wrote.
-        show: draws what it found on a console.
+        document: what it found, as it is shown.
         files: what was written → where, as it is printed.
         results: of a run, for what looks at them afterwards; None where there are no such.
+        brief: whether the terminal shows only what comes first in the document.
     """
 
     folder: Path
-    show: Callable[[Console], None]
+    document: Document
     files: dict[str, str] = field(default_factory=dict)
     results: Results | None = None
+    brief: bool = False
 
 
 def measure_systems(run: Invocation) -> Finished:
@@ -58,14 +59,15 @@ def measure_systems(run: Invocation) -> Finished:
 
 def finished_run(results: Results, folder: Path) -> Finished:
     """Return what is shown of results with the reports of a run."""
-    from colbench.report.terminal import print_results
+    from colbench.report.run import run_document
 
     return Finished(
         folder,
-        partial(print_results, results),
+        run_document(results),
         {
             "results": str(folder / "results.json"),
             "report": f"{folder / 'report.html'}, and report.md beside it",
         },
         results,
+        brief=True,
     )

@@ -10,6 +10,7 @@ from colbench.explain.labels import printable
 from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.explain.tables import contribution_table, difference_table
 from colbench.explain.wording import summary, two_decimals
+from colbench.report.terminal import print_block
 
 
 def print_explanation(
@@ -31,12 +32,10 @@ def print_explanation(
             _print_heat_map(explanation, document, console, everything=everything)
     if everything or not compared:
         console.print(Text(_legend(explanation), style="dim"))
-    console.print()
     if not compared:
-        console.print(contribution_table(explanation.documents[0].alignment, console.width))
+        print_block(contribution_table(explanation.documents[0].alignment, console.width), console)
         return
-    console.print(difference_table(explanation, console.width))
-    console.print()
+    print_block(difference_table(explanation, console.width), console)
     console.print(Text(outcome(explanation), style="bold"), soft_wrap=True)
     console.print(Text(summary(explanation)), soft_wrap=True)
 

@@ -44,7 +44,7 @@ def accept(options: argparse.Namespace) -> int:
     from colbench.errors import ConfigError
     from colbench.gate.baseline import accept as accepted
     from colbench.gate.baseline import is_baseline, write_baseline
-    from colbench.report.rows import size
+    from colbench.report.formats import size
     from colbench.results.store import read_results
 
     if is_baseline(options.results):

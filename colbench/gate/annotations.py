@@ -11,7 +11,7 @@ from typing import TextIO
 
 from colbench.gate.findings import doubts, failures, improvements
 from colbench.gate.record import GateReport
-from colbench.gate.wording import clean
+from colbench.report.formats import clean
 
 _MOST = 10
 """Annotations of a kind that GitHub shows of a step."""

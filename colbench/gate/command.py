@@ -145,9 +145,10 @@ def _tell(
 
 def _show(report: GateReport, form: str, output: Path | None) -> None:
     if form == "terminal":
-        from colbench.gate.terminal import print_gate
+        from colbench.gate.sections import gate_document
+        from colbench.report.terminal import print_document
 
-        draw(partial(print_gate, report), output)
+        draw(partial(print_document, gate_document(report), brief=True), output)
     else:
         put(_text(report, form), output)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from colbench.compare.tables import points
 from colbench.gate.record import CostVerdict, GateReport, Guard, MeasureVerdict, Verdict
-from colbench.gate.wording import COSTS, clean, growth, p_value, values
+from colbench.gate.wording import gated, growth, p_value, values
+from colbench.report.formats import clean, points
 
 _NAMED = 3
 """Findings that the first sentence names at most."""
@@ -84,7 +84,7 @@ def _of_guard(guard: Guard) -> Finding:
 
 def _of_cost(cost: CostVerdict) -> Finding:
     told = f"{cost.verdict}, {cost_told(cost)}"
-    return Finding(cost.system, COSTS[cost.cost].title, told, cost.reason)
+    return Finding(cost.system, gated(cost.cost).title, told, cost.reason)
 
 
 def failures(report: GateReport) -> list[Finding]:

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 
 from colbench.gate.findings import GUARDS, cost_told, measure_told, verdict_fails
 from colbench.gate.record import CostVerdict, GateReport, MeasureVerdict
-from colbench.gate.wording import COSTS, clean
+from colbench.gate.wording import gated
+from colbench.report.formats import clean
 
 _NAME = "colbench gate"
 _COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}
@@ -68,7 +69,7 @@ def _of_cost(cost: CostVerdict) -> _Case:
     told = f"{cost.verdict}, {cost_told(cost)}"
     if cost.reason:
         told += f": {cost.reason}"
-    return _Case(cost.system, COSTS[cost.cost].title, outcome, told)
+    return _Case(cost.system, gated(cost.cost).title, outcome, told)
 
 
 def _counts(cases: list[_Case]) -> dict[str, str]:

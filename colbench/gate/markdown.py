@@ -10,15 +10,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from colbench.compare.markdown import render_table
-from colbench.compare.tables import Section
 from colbench.errors import StorageError
-from colbench.gate.findings import headline
-from colbench.gate.record import GateReport, GateSide
-from colbench.gate.sections import next_command, notes, sections
-from colbench.gate.wording import clean, origin, rules_line
-from colbench.report.gfm import code, text
-from colbench.report.rows import caption
+from colbench.gate.record import GateReport
+from colbench.gate.sections import gate_document
+from colbench.report.markdown import prose, render_block, table_lines
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Cell,
+    Paragraph,
+    Prose,
+    Section,
+    Table,
+    spans,
+)
 
 LIMIT = 1_000_000
 """Bytes of a page, a little below GitHub's 1 MiB."""
@@ -28,12 +33,6 @@ _ROWS = 200
 
 _LONGEST = 500
 """Characters of a cell, a note or a name that are shown."""
-
-_FOLDED = ("Configuration", "Systems", "Environment")
-"""Sections that are collapsed where they are long."""
-
-_LONG = 8
-"""Rows from which they are."""
 
 _FOR_THE_END = 500
 """Bytes kept for what closes the page, and for the line that says that it was cut."""
@@ -47,17 +46,14 @@ def render_gate(report: GateReport, limit: int = LIMIT) -> str:
         limit: bytes that it takes at most; too few for the verdict are exceeded.
     """
     page = _Page(limit)
-    page.add("# Retrieval quality")
-    page.add(f"**{_short(headline(report), 2000)}**", always=True)
-    page.add(_short(caption(report)))
-    page.lines([f"- {_short(note)}" for note in notes(report)])
-    if command := next_command(report):
-        page.add(code(_bounded(command, 4 * _LONGEST)))
-    for section in sections(report):
+    document = gate_document(report)
+    page.add(f"# {prose(document.title)}")
+    verdict, *lead = document.lead
+    page.add(render_block(_short(verdict, 4 * _LONGEST)), always=True)
+    for block in lead:
+        _add(page, block)
+    for section in document.sections:
         _add_section(page, section)
-    page.add("## Origin")
-    page.lines([_side("baseline", report.baseline), _side("candidate", report.candidate)])
-    page.add(f"Rules: {_short(rules_line(report.rules), 8 * _LONGEST)}")
     return page.text()
 
 
@@ -132,37 +128,54 @@ def _bytes(block: str) -> int:
     return len(block.encode(errors="replace"))
 
 
-def _bounded(value: str, longest: int = _LONGEST) -> str:
-    return value if len(value) <= longest else f"{value[: longest - 1]}…"
+def _short(block: Block, longest: int = 8 * _LONGEST) -> Block:
+    """Return a paragraph of bounded length; another block as it is."""
+    if not isinstance(block, Paragraph):
+        return block
+    return replace(block, text=_bounded(block.text, longest))
 
 
-def _short(value: str, longest: int = _LONGEST) -> str:
-    return text(_bounded(value, longest))
+def _bounded(value: Prose, longest: int = _LONGEST) -> Prose:
+    """Return a sentence whose spans are of bounded length."""
+    parts = tuple(
+        type(part)(f"{part[: longest - 1]}…")
+        if isinstance(part, str) and len(part) > longest
+        else part
+        for part in spans(value)
+    )
+    return parts if isinstance(value, tuple) else parts[0]
 
 
-def _side(name: str, side: GateSide) -> str:
-    path, command = (code(_bounded(clean(value))) for value in (side.path, side.command))
-    return f"- {name}: {path} ({_short(origin(side))}), made by {command}"
+def _bounded_cell(cell: Cell) -> Cell:
+    return replace(cell, text=_bounded(cell.shown))
 
 
 def _add_section(page: _Page, section: Section) -> None:
-    rows = sum(len(table.lines) for table in section.tables)
-    if section.heading in _FOLDED and rows > _LONG:
-        summary = f"{section.heading}: {rows:,} differ"
+    rows = sum(len(table.rows) for table in section.tables())
+    if section.folded is not None and rows > section.folded:
+        summary = f"{prose(section.heading)}: {rows:,} differ"
         if page.add(f"<details><summary>{summary}</summary>"):
-            _add_content(page, section)
+            _add_all(page, section)
             page.add("</details>", always=True)  # open, it would swallow what follows
-    elif page.add(f"## {section.heading}"):
-        _add_content(page, section)
+    elif page.add(f"## {prose(section.heading)}"):
+        _add_all(page, section)
 
 
-def _add_content(page: _Page, section: Section) -> None:
-    page.lines([f"- {_short(note)}" for note in section.notes])
-    for found in section.tables:
-        lines = [[_bounded(cell) for cell in line] for line in found.lines]
-        rendered = render_table(replace(found, name="", lines=lines)).split("\n")
-        if found.name:
-            page.add(f"### {_short(found.name)}")
-        page.lines(rendered[2:], head=rendered[:2])
-    if section.legend:
-        page.add(_short(section.legend))
+def _add_all(page: _Page, section: Section) -> None:
+    for block in section.blocks:
+        _add(page, block)
+
+
+def _add(page: _Page, block: Block) -> None:
+    if isinstance(block, Bullets):
+        page.lines([f"- {prose(_bounded(item))}" for item in block.items])
+    elif isinstance(block, Table):
+        if block.titled:
+            page.add(f"### {prose(_bounded(block.title))}")
+        bounded = replace(
+            block, rows=[[_bounded_cell(cell) for cell in row] for row in block.cells()]
+        )
+        head, lines = table_lines(bounded)
+        page.lines(lines, head=head)
+    else:
+        page.add(render_block(_short(block)))

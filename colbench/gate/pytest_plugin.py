@@ -122,11 +122,12 @@ class ColbenchGate:
     def _table(self, report: GateReport) -> str:
         from rich.console import Console
 
-        from colbench.gate.terminal import print_gate
+        from colbench.gate.sections import gate_document
+        from colbench.report.terminal import print_document
 
         width = max(_LEAST_WIDTH, self._config.get_terminal_writer().fullwidth)
         console = Console(file=io.StringIO(), width=width, color_system=None)
-        print_gate(report, console)
+        print_document(gate_document(report), console, brief=True)
         return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 

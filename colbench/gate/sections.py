@@ -1,17 +1,60 @@
-"""What a gate found: headings, notes and cells, the same in the terminal and in Markdown."""
+"""What a gate found: the report of it, the same in the terminal and in Markdown."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from colbench.compare.record import Change
-from colbench.compare.sections import changes_table, query_cells
-from colbench.compare.tables import ComparisonTable, Section, points
-from colbench.gate.findings import GUARDS, failures, improvements, shown_p
-from colbench.gate.record import CostVerdict, GateReport, MeasureVerdict
-from colbench.gate.wording import COSTS, accept_command, clean, growth, p_value, values
+from colbench.compare.sections import changes_table, limits, moved_table
+from colbench.gate.findings import GUARDS, failures, headline, improvements, shown_p
+from colbench.gate.record import CostVerdict, GateReport, GateSide, MeasureVerdict
+from colbench.gate.wording import accept_command, gated, growth, origin, p_value, rules_line
+from colbench.gate.wording import values as cost_values
+from colbench.report.formats import clean, fraction, points
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Cell,
+    Code,
+    Column,
+    Document,
+    Paragraph,
+    Prose,
+    Section,
+    Style,
+    Table,
+    caption,
+    name,
+    numbers,
+    words,
+)
 
 _SIDES = ("baseline", "candidate")
+_STYLES: dict[str, Style] = {"pass": "good", "regression": "bad", "unjudged": "doubtful"}
+
+LONG = 8
+"""Rows beyond which settings that differ are folded."""
+
+
+def gate_document(report: GateReport) -> Document:
+    """Return the report of a gate, the verdict first."""
+    lead: list[Block] = [
+        Paragraph(headline(report), _STYLES[report.status]),
+        Paragraph(caption(report), "caption"),
+    ]
+    if found := notes(report):
+        lead.append(Bullets(found))
+    if command := next_command(report):
+        lead.append(Paragraph(Code(command)))
+    sides = [_side("baseline", report.baseline), _side("candidate", report.candidate)]
+    rules = Paragraph(f"rules: {rules_line(report.rules)}")
+    shown = [*sections(report), Section("Origin", [Bullets(sides), rules])]
+    return Document("Retrieval quality", lead, shown)
+
+
+def _side(title: str, side: GateSide) -> Prose:
+    return (f"{title}: ", Code(side.path), f" ({origin(side)}), made by ", Code(side.command))
 
 
 def notes(report: GateReport) -> list[str]:
@@ -35,21 +78,30 @@ def sections(report: GateReport) -> list[Section]:
         _effectiveness(report),
         _guards(report),
         _costs(report),
-        Section("Not judged", list(report.unjudged)),
+        Section("Not judged", [Bullets(report.unjudged)] if report.unjudged else []),
         _worst(report),
         *changed(report),
     ]
-    return [_cleaned(section) for section in found if section.notes or section.tables]
+    return [section for section in found if section.blocks]
+
+
+def _section(heading: str, tables: list[Table], legend: str = "") -> Section:
+    """Return a section of the tables that have rows; without any, one of nothing."""
+    shown = [table for table in tables if table.rows]
+    told = [Paragraph(legend, "legend")] if shown and legend else []
+    return Section(heading, [*shown, *told])
 
 
 def _effectiveness(report: GateReport) -> Section:
-    titles = [
-        *("system", "measure", "verdict", "baseline", "candidate"),
-        *("points", "interval", "p (Holm)", "worse / better"),
+    columns = [
+        *(name("system"), words("measure"), words("verdict")),
+        words("why", priority=4, optional=True),
+        *numbers(fraction, *_SIDES, priority=1),
+        *numbers(points, "points", priority=1),
+        Column(title="interval"),
+        *numbers(p_value, "p (Holm)"),
+        Column(title="worse / better"),
     ]
-    lines = [_measure(verdict) for verdict in report.verdicts]
-    if not lines:
-        return Section("Effectiveness")
     level = f"{1 - report.rules['alpha']:.0%}"
     legend = (
         "points: candidate minus baseline, × 100. interval: one-sided limits, each at "
@@ -57,75 +109,62 @@ def _effectiveness(report: GateReport) -> Section:
         "rise), one-sided, Holm-corrected over all systems and measures tested. worse / better: "
         "queries."
     )
-    return Section(
-        "Effectiveness", tables=[ComparisonTable("", titles, lines, left=3)], legend=legend
-    )
+    table = Table("", columns, [_measure(verdict) for verdict in report.verdicts])
+    return _section("Effectiveness", [table.compact()], legend)
 
 
-def _measure(verdict: MeasureVerdict) -> list[str]:
-    limits = (
-        ""
-        if verdict.low is None or verdict.high is None
-        else f"{points(verdict.low)} to {points(verdict.high)}"
-    )
+def _measure(verdict: MeasureVerdict) -> list[Any]:
     return [
-        verdict.system,
-        verdict.measure,
-        f"{verdict.verdict}: {verdict.reason}" if verdict.reason else verdict.verdict,
-        f"{verdict.baseline:.4f}",
-        f"{verdict.candidate:.4f}",
-        points(verdict.difference),
-        limits,
-        p_value(shown_p(verdict)),
+        *(verdict.system, verdict.measure, verdict.verdict, verdict.reason or None),
+        *(verdict.baseline, verdict.candidate, verdict.difference),
+        limits(verdict.low, verdict.high),
+        shown_p(verdict),
         f"{verdict.lower} / {verdict.higher}",
     ]
 
 
 def _guards(report: GateReport) -> Section:
-    lines = [
+    columns = [*(name("system"), words("guard"), words("verdict")), words("why", priority=4)]
+    rows = [
         [guard.system, GUARDS[guard.guard], "passed" if guard.passed else "failed", guard.told]
         for guard in report.guards
     ]
-    titles = ["system", "guard", "verdict", "found"]
-    return Section("Guards", tables=[ComparisonTable("", titles, lines, left=4)] if lines else [])
+    return _section("Guards", [Table("", columns, rows)])
 
 
 def _costs(report: GateReport) -> Section:
-    titles = ["system", "cost", "verdict", "baseline", "candidate", "growth", "at most"]
-    lines = [_cost(cost) for cost in report.costs]
-    if not lines:
-        return Section("Costs")
+    columns = [
+        *(name("system"), words("cost"), words("verdict")),
+        words("why", priority=4, optional=True),
+        *numbers(str, *_SIDES, priority=1),
+        *numbers(growth, "growth", "at most"),
+    ]
     legend = (
         "Latency: median over single queries, over that of fixed work timed beside it (GEMM: a "
         "matrix product; scan: a matrix times a vector)."
     )
-    return Section("Costs", tables=[ComparisonTable("", titles, lines, left=3)], legend=legend)
+    table = Table("", columns, [_cost(cost) for cost in report.costs])
+    return _section("Costs", [table.compact()], legend)
 
 
-def _cost(cost: CostVerdict) -> list[str]:
+def _cost(cost: CostVerdict) -> list[Any]:
+    before, after = cost_values(cost)
     return [
-        cost.system,
-        COSTS[cost.cost].title,
-        f"{cost.verdict}: {cost.reason}" if cost.reason else cost.verdict,
-        *values(cost),
-        growth(cost.ratio),
-        growth(cost.allowed),
+        *(cost.system, gated(cost.cost).title, cost.verdict, cost.reason or None),
+        *(Cell(cost.baseline, before), Cell(cost.candidate, after)),
+        *(cost.ratio, cost.allowed),
     ]
 
 
 def _worst(report: GateReport) -> Section:
-    titles = ["query", "text", "baseline", "candidate", "points", "first then", "first now"]
     tables = [
-        ComparisonTable(
-            f"{found.system}, {found.measure}",
-            titles,
-            [query_cells(query) for query in found.queries],
-            left=2,
+        moved_table(
+            f"{found.system}, {found.measure}", found.queries, _SIDES, ("first then", "first now")
         )
         for found in report.worst
     ]
     legend = "first then, first now: the document ranked first, and its judgment where known."
-    return Section("Queries that lost most", tables=tables, legend=legend if tables else "")
+    return _section("Queries that lost most", tables, legend)
 
 
 def changed(report: GateReport) -> list[Section]:
@@ -136,26 +175,12 @@ def changed(report: GateReport) -> list[Section]:
         for found in report.systems
     ]
     return [
-        Section("Configuration", tables=_changes("", report.config, "key")),
-        Section(
-            "Systems",
-            tables=[t for name, found in systems for t in _changes(name, found, "setting")],
-        ),
-        Section("Environment", tables=_changes("", report.environment, "key")),
+        _changes("Configuration", [("", report.config)], "key"),
+        _changes("Systems", systems, "setting"),
+        _changes("Environment", [("", report.environment)], "key"),
     ]
 
 
-def _changes(name: str, changes: list[Change], title: str) -> list[ComparisonTable]:
-    return [changes_table(name, changes, title, _SIDES)] if changes else []
-
-
-def _cleaned(section: Section) -> Section:
-    tables = [
-        replace(
-            table,
-            name=clean(table.name),
-            lines=[[clean(cell) for cell in line] for line in table.lines],
-        )
-        for table in section.tables
-    ]
-    return replace(section, notes=[clean(note) for note in section.notes], tables=tables)
+def _changes(heading: str, found: list[tuple[str, list[Change]]], title: str) -> Section:
+    tables = [changes_table(changes, title, system, _SIDES) for system, changes in found]
+    return replace(_section(heading, tables), folded=LONG)

@@ -2,68 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from colbench.gate.record import CostVerdict, GateReport, GateSide
-from colbench.report.rows import number, size, three_digits
-
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-class _Cost(NamedTuple):
-    title: str
-    shown: Callable[[float], str]
-    exact: Callable[[float], str]
+from colbench.report.costs import Cost, costs
+from colbench.report.formats import clean
 
 
-def _bytes(value: float) -> str:
-    return f"{value:,.0f} B"
-
-
-_SIZES = (lambda value: size(int(value)), _bytes)
-COSTS = {
-    "index_bytes": _Cost("index", *_SIZES),
-    "bytes_per_vector": _Cost(
-        "bytes per vector", lambda value: f"{number(value)} B", lambda value: f"{value:.10g} B"
-    ),
-    "peak_rss_bytes": _Cost("peak RAM", *_SIZES),
-    "encode_latency": _Cost(
-        "encode latency",
-        lambda value: f"{three_digits(value)} × GEMM",
-        lambda value: f"{value:.10g} × GEMM",
-    ),
-    "search_latency": _Cost(
-        "search latency",
-        lambda value: f"{three_digits(value)} × scan",
-        lambda value: f"{value:.10g} × scan",
-    ),
-}
-"""Key of the rules' costs → title, and how its values are written: shortly and exactly."""
-
-
-def clean(value: str) -> str:
-    r"""Return `value` as one line without control characters, which ids and texts may hold.
-
-    >>> clean("two\nlines, \x1b[31mred")
-    'two lines, �[31mred'
-    """
-    return _UNSEEN.sub("\ufffd", " ".join(value.split()))
+def gated(key: str) -> Cost:
+    """Return the cost that the rules name so."""
+    return next(cost for cost in costs("gate") if cost.source == key)
 
 
 def values(cost: CostVerdict) -> tuple[str, str]:
     """Return the baseline's value and the candidate's; in full where rounded ones look equal."""
-    known = COSTS[cost.cost]
-    shown = [_shown(value, known.shown) for value in (cost.baseline, cost.candidate)]
+    known = gated(cost.cost)
+    shown = [known.told(value) for value in (cost.baseline, cost.candidate)]
     if shown[0] == shown[1] and cost.baseline != cost.candidate:
-        shown = [_shown(value, known.exact) for value in (cost.baseline, cost.candidate)]
+        shown = [known.told(value, exact=True) for value in (cost.baseline, cost.candidate)]
     return shown[0], shown[1]
-
-
-def _shown(value: float | None, how: Callable[[float], str]) -> str:
-    return "" if value is None else how(value)
 
 
 def growth(ratio: float | None) -> str:
@@ -111,7 +70,7 @@ def accept_command(report: GateReport) -> str:
 def rules_line(rules: Mapping[str, Any]) -> str:
     """Return the rules in one line."""
     drops = ", ".join(f"{name} {100 * drop:g}" for name, drop in rules["measures"].items())
-    lost, costs = rules["lost_queries"], rules["costs"]
+    lost, allowed = rules["lost_queries"], rules["costs"]
     parts = [
         f"a drop matters from (points): {drops}",
         f"alpha {rules['alpha']:g}, Holm-corrected",
@@ -125,9 +84,9 @@ def rules_line(rules: Mapping[str, Any]) -> str:
         "growth at most: "
         + (
             ", ".join(
-                f"{known.title} {100 * costs[key]:g}%"
-                for key, known in COSTS.items()
-                if costs.get(key) is not None
+                f"{known.title} {100 * allowed[known.source]:g}%"
+                for known in costs("gate")
+                if allowed.get(known.source) is not None
             )
             or "not limited"
         ),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from colbench.report.formats import clean
+
 _SPECIAL = re.compile(
     r"[\\`*\[\]~#$]"
     r"|(?<![^\W_])_|_(?![^\W_])"  # between letters or digits an underscore is no emphasis
@@ -22,7 +24,7 @@ def text(value: str) -> str:
     >>> print(text("colbert_exact *fast* <b> [x](y)"))
     colbert_exact \*fast\* &lt;b> \[x\](y)
     """
-    escaped = _SPECIAL.sub(r"\\\g<0>", _one_line(value))
+    escaped = _SPECIAL.sub(r"\\\g<0>", clean(value))
     escaped = _NUMBERED.sub(r"\1\\\2", escaped)
     return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
@@ -33,7 +35,7 @@ def code(value: str) -> str:
     >>> print(code("colbert_exact"), code("a`b"))
     `colbert_exact` ``a`b``
     """
-    value = _one_line(value)
+    value = clean(value)
     if not value:
         return ""
     fence = "`" * (1 + max(map(len, re.findall("`+", value)), default=0))
@@ -41,22 +43,18 @@ def code(value: str) -> str:
     return f"{fence}{pad}{value}{pad}{fence}"
 
 
-def table(titles: Sequence[str], lines: Iterable[Sequence[str]], *, left: int = 1) -> str:
-    """Return a table, its first columns left-aligned and the others right-aligned.
+def table(titles: Sequence[str], lines: Iterable[Sequence[str]], *, left: Sequence[bool]) -> str:
+    """Return a table.
 
     Args:
         titles: the header, Markdown already.
         lines: the cells, Markdown already. Pipes are escaped here and nowhere else: a table needs
             that even inside a code span, and a code span outside a table must not have it.
-        left: number of left-aligned columns.
+        left: of each column whether it is left-aligned; the others are right-aligned.
     """
-    rule = [*["---"] * left, *["---:"] * (len(titles) - left)]
+    rule = ["---" if is_left else "---:" for is_left in left]
     return "\n".join([_row(titles), "| " + " | ".join(rule) + " |", *map(_row, lines)])
 
 
 def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _one_line(value: str) -> str:
-    return " ".join(value.split())

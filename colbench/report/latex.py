@@ -1,4 +1,4 @@
-"""The comparison as a LaTeX table, for a paper. It needs the package `booktabs` and no other.
+"""A table in LaTeX, for a paper. It needs the package `booktabs` and no other.
 
 Characters outside Latin script need an engine that has them, such as XeLaTeX.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from colbench.report.rows import COSTS, Cell, Row, caption, rows, skipped
+from colbench.report.costs import costs, explained
+from colbench.report.systems import comparison, skipped, test_told
+from colbench.report.table import Cell, Table, caption, plain
 from colbench.results.schema import Results
 
-_COSTS = ("search ms", "p95", "QPS", "index")
-"""The cost columns a page has room for."""
+_ROOM = 2
+"""Columns of at most this priority have room on a page, and those of names."""
 
 _WORDS = {
     "\\": r"\textbackslash{}",
@@ -35,7 +37,7 @@ _LIGATURE = re.compile(r"(?<=[-'`,?!])(?=[-'`,])")
 
 
 def render_latex(runs: Sequence[Results]) -> str:
-    """Return one table a run, with a caption and a label of its own.
+    """Return one table for each run, with a caption and a label of its own.
 
     Of a sweep, the references and the points on a Pareto front are shown.
     """
@@ -44,8 +46,45 @@ def render_latex(runs: Sequence[Results]) -> str:
     for results in runs:
         label = _label(results, labels)
         labels.add(label)
-        tables.append(_table(results, label))
+        tables.append(latex_table(_comparison(results), _caption(results), label))
     return "% needs \\usepackage{booktabs}\n" + "\n".join(tables)
+
+
+def latex_table(table: Table, caption: str, label: str) -> str:
+    """Return a table for a paper, with the columns that matter most.
+
+    Args:
+        table: what is set.
+        caption: plain text.
+        label: what it is referred to by; letters, digits, colons and dashes.
+    """
+    kept = [
+        place
+        for place, column in enumerate(table.columns)
+        if column.priority <= _ROOM or column.kind == "name"
+    ]
+    table = table.select(kept)
+    sides = "".join("r" if column.kind == "number" else "l" for column in table.columns)
+    lines = [[_cell(cell) for cell in row] for row in table.cells()]
+    return "\n".join(
+        [
+            r"\begin{table*}[t]",
+            r"  \centering",
+            f"  \\caption{{{latex(caption)}}}",
+            f"  \\label{{{label}}}",
+            r"  \footnotesize",
+            r"  \setlength{\tabcolsep}{3pt}",
+            f"  \\begin{{tabular}}{{{sides}}}",
+            r"    \toprule",
+            _line(latex(column.title) for column in table.columns),
+            r"    \midrule",
+            *map(_line, lines),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table*}",
+            "",
+        ]
+    )
 
 
 def latex(value: str) -> str:
@@ -60,75 +99,37 @@ def latex(value: str) -> str:
     )
 
 
-def _table(results: Results, label: str) -> str:
-    shown = _shown(results)
-    places = [COSTS.index(cost) for cost in _COSTS]
-    titles = ["system", *results.measures, *_COSTS]
-    lines = [
-        [_name(row), *map(_measure, row.measures), *(latex(row.costs[p].text) for p in places)]
-        for row in shown
-    ]
-    return "\n".join(
-        [
-            r"\begin{table*}[t]",
-            r"  \centering",
-            f"  \\caption{{{_caption(results)}}}",
-            f"  \\label{{{label}}}",
-            r"  \footnotesize",
-            r"  \setlength{\tabcolsep}{3pt}",
-            f"  \\begin{{tabular}}{{l{'r' * (len(titles) - 1)}}}",
-            r"    \toprule",
-            _line(map(latex, titles)),
-            r"    \midrule",
-            *map(_line, lines),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table*}",
-            "",
-        ]
-    )
-
-
-def _shown(results: Results) -> list[Row]:
-    if results.sweep is None:
-        return rows(results)
-    sweep = results.sweep
-    names = {*sweep.references, *sweep.front_latency, *sweep.front_bytes}
-    return [row for row in rows(results) if row.name in names]
-
-
 def _line(cells: Iterable[str]) -> str:
     return f"    {' & '.join(cells)} \\\\"
 
 
-def _name(row: Row) -> str:
-    return latex(row.name) + (" (baseline)" if row.is_baseline else "")
-
-
-def _measure(cell: Cell) -> str:
-    number, dagger = cell.text.rstrip("†"), cell.text.endswith("†")
+def _cell(cell: Cell) -> str:
+    written = latex(plain(cell.shown))
     # Of no width, so that the digits of a column stay below each other.
-    mark = r"\rlap{$^\dagger$}" if dagger else ""
-    return (f"\\textbf{{{number}}}" if cell.best else number) + mark
+    mark = f"\\rlap{{{latex(cell.mark)}}}" if cell.mark else ""
+    bold = f"\\textbf{{{written}}}" if cell.best else written
+    return f"{bold}{mark}" + (f" ({latex(cell.tag)})" if cell.tag else "")
+
+
+def _comparison(results: Results) -> Table:
+    sweep = results.sweep
+    if sweep is None:
+        return comparison(results)
+    return comparison(results, only=[*sweep.references, *sweep.front_latency, *sweep.front_bytes])
 
 
 def _caption(results: Results) -> str:
     parts = [f"{caption(results)}."]
     if results.sweep is not None:
         parts.append("References, and the points of the sweep that are on a Pareto front.")
-    parts.append(
-        "The best effectiveness is bold; times are medians over single queries in milliseconds, "
-        "p95 is of the search; QPS: all queries as one batch."
-    )
+    told = explained(cost for cost in costs("comparison") if cost.priority <= _ROOM)
+    parts.append(f"The best effectiveness is bold; {told}")
     if results.baseline is not None:
-        parts.append(
-            f"† differs from {results.baseline}: paired {results.test} test, Holm-corrected, "
-            f"p ≤ {results.alpha:g}."
-        )
+        parts.append(f"† differs from {results.baseline}: {test_told(results)}.")
     missing = ", ".join(name for name, _ in skipped(results))
     if missing:
         parts.append(f"Not measured: {missing}.")
-    return latex(" ".join(parts))
+    return " ".join(parts)
 
 
 def _label(results: Results, taken: set[str]) -> str:

@@ -1,190 +1,167 @@
-"""`report.md`: the comparison for a pull request or a README."""
+"""A report as GitHub-flavoured Markdown, for a pull request or a README."""
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
-from colbench.report.attribution import HEADING, LossTable, explain_losses, loss_tables
-from colbench.report.encodings import HEADING as ENCODERS
-from colbench.report.encodings import TOLD, WORDS, encoding_table
-from colbench.report.gfm import code, table, text
-from colbench.report.pictures import Picture
-from colbench.report.rows import COSTS, caption, legend, number, rows, size, skipped, three_digits
-from colbench.report.sweep_markdown import sweep_sections
-from colbench.results.schema import Results
+from colbench.files import atomic_write
+from colbench.report import gfm
+from colbench.report.formats import clean
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Cell,
+    Code,
+    Column,
+    Document,
+    Extra,
+    Facts,
+    Link,
+    Listing,
+    Paragraph,
+    Picture,
+    Prose,
+    Section,
+    Strong,
+    Table,
+    plain,
+    spans,
+)
+
+_LOUD = ("warning", "good", "bad", "doubtful")
+"""Styles of what must not be overlooked."""
+
+_SIGNED = re.compile(r"[-+][0-9.,e%-]+( to [-+]?[0-9.]+)?")
 
 
-def render_markdown(results: Results, pictures: Sequence[Picture] = ()) -> str:
-    """Return the report as GitHub-flavoured Markdown.
+def render_markdown(document: Document) -> str:
+    """Return the report as GitHub-flavoured Markdown."""
+    title = [f"# {prose(document.title)}"] if document.title else []
+    parts = [*title, *(render_block(block) for block in document.blocks())]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_markdown(document: Document, path: Path) -> None:
+    """Write the report as GitHub-flavoured Markdown.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with atomic_write(path) as stream:
+        stream.write(render_markdown(document))
+
+
+def render_block(block: Block, level: int = 2) -> str:
+    """Return a part of a report; nothing for what Markdown does not show.
 
     Args:
-        results: what is reported.
-        pictures: charts written beside the report, which it shows.
+        block: the part.
+        level: of its heading, if it is a section.
     """
-    if results.sweep is not None:
-        sections = [
-            f"# {text(results.experiment)}",
-            *sweep_sections(results, results.sweep, _pictures(pictures)),
-            _remarks(results),
-            _environment(results),
-        ]
-        return "\n\n".join(section for section in sections if section) + "\n"
-    sections = [
-        f"# {text(results.experiment)}",
-        text(caption(results)),
-        _comparison(results),
-        text(legend(results)),
-        _remarks(results),
-        _pictures(pictures),
-        _significance(results),
-        _losses(results),
-        _building(results),
-        _index_files(results),
-        _latency(results),
-        _environment(results),
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    match block:
+        case Section():
+            return _section(block, level)
+        case Table():
+            return _table(block)
+        case Bullets():
+            return "\n".join(f"- {prose(item)}" for item in block.items)
+        case Facts():
+            return "\n".join(f"- {prose(term)}: {prose(told)}" for term, told in block.items)
+        case Listing():
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
+            return f"{fence}{block.language}\n{block.text}\n{fence}"
+        case Picture():
+            shown = f"![{prose(block.title)}]({block.path})" if block.path else ""
+            return "\n\n".join(part for part in (shown, prose(block.told)) if part)
+        case Extra():
+            return ""
+        case Paragraph():
+            text = prose(block.text)
+            return f"**{text}**" if block.style in _LOUD and text else text
 
 
-def _comparison(results: Results) -> str:
-    lines = [
-        [
-            code(row.name) + (" (baseline)" if row.is_baseline else ""),
-            *(f"**{cell.text}**" if cell.best else cell.text for cell in row.measures),
-            *(cell.text for cell in row.costs),
-        ]
-        for row in rows(results)
-    ]
-    return table(["system", *map(text, results.measures), *COSTS], lines)
-
-
-def _remarks(results: Results) -> str:
-    lines = [f"- {code(name)} skipped: {text(reason)}" for name, reason in skipped(results)]
-    lines += [f"- {text(note)}" for note in [*results.collection.notes, *results.notes]]
-    return "\n".join(lines)
-
-
-def _pictures(pictures: Sequence[Picture]) -> str:
-    if not pictures:
+def _section(section: Section, level: int) -> str:
+    parts = [render_block(block, level + 1) for block in section.blocks]
+    content = "\n\n".join(part for part in parts if part)
+    if not content or section.scope == "page":
         return ""
-    shown = [f"![{p.title}]({p.path})\n\n{p.told}" for p in pictures]
-    return "\n\n".join(["## Plots", *shown])
+    rows = sum(len(table.rows) for table in section.tables())
+    if section.folded is None or rows <= section.folded:
+        return f"{'#' * level} {prose(section.heading)}\n\n{content}"
+    # A summary is HTML, in which Markdown's own marks are not read.
+    title = html.escape(clean(plain(section.heading)), quote=False)
+    summary = f"<summary>{title}: {rows:,} rows</summary>"
+    return f"<details>{summary}\n\n{content}\n\n</details>"
 
 
-def _significance(results: Results) -> str:
-    lines = [
-        [
-            code(system.name),
-            text(measure),
-            f"{test.difference:+.4f}",
-            "" if test.p_value is None else f"{test.p_value:.3g}",
-            "" if test.p_holm is None else f"{test.p_holm:.3g}{'†' if test.significant else ''}",
-            f"{test.wins} / {test.ties} / {test.losses}",
-        ]
-        for system in results.systems
-        for measure, test in (system.significance or {}).items()
+def _table(table: Table) -> str:
+    head, lines = table_lines(table)
+    parts = [
+        f"### {prose(table.title)}" if table.titled else "",
+        "\n".join([*head, *lines]),
+        *map(prose, table.notes),
     ]
-    if not lines or results.baseline is None:
-        return ""
-    titles = ["system", "measure", "difference", "p", "p (Holm)", "wins / ties / losses"]
-    return f"## Against {code(results.baseline)}\n\n{table(titles, lines)}"
+    return "\n\n".join(part for part in parts if part)
 
 
-def _losses(results: Results) -> str:
-    parts = [_loss(loss) for loss in loss_tables(results)]
-    if not parts:
-        return ""
-    return "\n\n".join([f"## {HEADING}", *parts, text(explain_losses(results))])
-
-
-def _loss(loss: LossTable) -> str:
-    lines = [[code(line[0]), *line[1:]] for line in loss.lines]
-    told = [text(loss.told)] if loss.told else []
-    return "\n\n".join([f"### {code(loss.system)}", table([*map(text, loss.titles)], lines), *told])
-
-
-def _building(results: Results) -> str:
-    lines = []
-    for system in results.systems:
-        if system.status != "ok":
-            continue
-        index = system.index
-        lines.append(
-            [
-                code(system.name),
-                _encoded(system.docs_encoded),
-                number(system.encode_docs_per_second),
-                three_digits(system.build_seconds),
-                f"{index.vectors:,}" if index and index.vectors else "",
-                str(index.dims) if index and index.vectors else "",
-                number(index.bytes_per_vector) if index else "",
-            ]
-        )
-    if not lines:
-        return ""
-    titles = ["system", "docs encoded", "docs/s", "build s", "vectors", "dims", "bytes per vector"]
-    told = (
-        "docs encoded: in this run, equal texts once, over every encoding that a system needs; "
-        "the others came from the cache. docs/s: the speed when they were encoded."
-    )
-    return f"## Encoding and building\n\n{table(titles, lines)}\n\n{told}"
-
-
-def _encoded(count: int | None) -> str:
-    if count is None:
-        return "none needed"
-    return f"{count:,}" if count else "0 (all cached)"
-
-
-def _index_files(results: Results) -> str:
-    lines = [
-        [code(system.name), code(file), size(count)]
-        for system in results.systems
-        if system.index
-        for file, count in system.index.files.items()
+def table_lines(table: Table) -> tuple[list[str], list[str]]:
+    """Return the head of a table, its title line and its rule, and a line for each row."""
+    left = [column.kind != "number" for column in table.columns]
+    rows = [
+        [_cell(cell, column) for cell, column in zip(row, table.columns, strict=True)]
+        for row in table.cells()
     ]
-    return f"## Index files\n\n{table(['system', 'file', 'size'], lines)}" if lines else ""
+    head, rule, *lines = gfm.table(
+        [gfm.text(column.title) for column in table.columns], rows, left=left
+    ).split("\n")
+    return [head, rule], lines
 
 
-def _latency(results: Results) -> str:
-    lines = []
-    for system in results.systems:
-        if system.latency_ms is None:
-            continue
-        latency = system.latency_ms
-        for stage, found in (("encode", latency.encode), ("search", latency.search)):
-            values = (found.p50, found.p95, found.p99, found.mean)
-            of = f"{latency.queries} × {latency.trials}"
-            lines.append([code(system.name), stage, *map(three_digits, values), of])
-    if not lines:
-        return ""
-    titles = ["system", "stage", "p50", "p95", "p99", "mean", "queries × trials"]
-    return f"## Latency, ms\n\n{table(titles, lines)}"
+def _cell(cell: Cell, column: Column) -> str:
+    if column.kind == "name" and isinstance(cell.shown, str):
+        written = gfm.code(cell.shown)
+    else:
+        written = _value(cell.shown)
+    written += cell.mark
+    if cell.best and written:
+        written = f"**{written}**"
+    return f"{written} ({gfm.text(cell.tag)})" if cell.tag else written
 
 
-def _environment(results: Results) -> str:
-    e = results.environment
-    commit = code(e.git_commit[:12]) if e.git_commit else "unknown"
-    packages = ", ".join(f"{name} {version}" for name, version in e.packages.items())
-    facts = [
-        f"- Command: {code(results.command)}",
-        f"- Finished: {text(results.created)}, colbench {text(results.colbench_version)}, "
-        f"commit {commit}" + (" with uncommitted changes" if e.git_dirty else ""),
-        f"- Machine: {text(e.cpu)}, {e.threads} threads of {e.cores} cores, "
-        f"{size(e.memory_bytes)} memory, {text(e.accelerator or 'no GPU')}, {text(e.platform)}",
-        f"- Collection fingerprint: {code(results.collection.fingerprint)}",
-        f"- Python {text(e.python)}; {text(packages)}",
-        f"- Seed {e.seed}",
-    ]
-    return "\n\n".join(["## Environment", "\n".join(facts), *_encoders(results)])
+def _value(shown: Prose) -> str:
+    """Return what a cell shows; the sign of a number opens no list and is left as it is."""
+    return shown if isinstance(shown, str) and _SIGNED.fullmatch(shown) else prose(shown)
 
 
-def _encoders(results: Results) -> list[str]:
-    found = encoding_table(results)
-    if found is None:
-        return []
-    lines = [
-        [code(words[0]), *map(text, words[1:]), *(cell.text for cell in numbers)]
-        for words, numbers in found.lines
-    ]
-    return [f"### {ENCODERS}", table([*WORDS, *found.titles], lines, left=len(WORDS)), TOLD]
+def prose(value: Prose) -> str:
+    """Return a sentence as Markdown that shows exactly its characters."""
+    parts: Sequence[str | Link] = spans(value)
+    if len(parts) == 1:
+        return _span(parts[0])
+    return "".join(_joined(part) for part in parts)
+
+
+def _joined(part: str | Link) -> str:
+    """Return a span with the spaces at its ends, which part it from its neighbours."""
+    written = _span(part)
+    if type(part) is not str:
+        return written
+    if not part.strip():
+        return " " if part else ""
+    before, after = part[:1].isspace(), part[-1:].isspace()
+    return f"{' ' if before else ''}{written}{' ' if after else ''}"
+
+
+def _span(part: str | Link) -> str:
+    match part:
+        case Link():
+            return f"[{gfm.text(part.text)}]({part.url})"
+        case Code():
+            return gfm.code(part)
+        case Strong():
+            return f"**{gfm.text(part)}**" if part else ""
+        case _:
+            return gfm.text(part)

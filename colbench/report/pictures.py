@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from colbench.files import atomic_write
 from colbench.report.charts.catalogue import CHARTS
 from colbench.report.charts.draw import picture
 from colbench.report.charts.frame import WIDE
-from colbench.report.rows import caption
+from colbench.report.table import Picture, caption
 from colbench.results.schema import Results
 
 FOLDER = "pictures"
 """Where the pictures go, beside the report."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A chart that was written.
-
-    Attributes:
-        path: the SVG, relative to the report; the PNG differs in its ending.
-        title: what it shows.
-        told: how to read it.
-    """
-
-    path: str
-    title: str
-    told: str
 
 
 def write_pictures(results: Results, folder: Path) -> list[Picture]:
@@ -48,5 +32,5 @@ def write_pictures(results: Results, folder: Path) -> list[Picture]:
             stream.write(svg)
         with atomic_write(stem.with_suffix(".png"), "wb") as stream:
             stream.write(png)
-        written.append(Picture(f"{FOLDER}/{kind.name}.svg", kind.title, kind.told))
+        written.append(Picture(kind.name, kind.title, kind.told, f"{FOLDER}/{kind.name}.svg"))
     return written

@@ -1,142 +1,259 @@
-"""The comparison table in the terminal."""
+"""A report in the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from colbench.report.attribution import HEADING, explain_losses, loss_tables
-from colbench.report.rows import COSTS, Cell, caption, legend, rows, skipped
-from colbench.report.sweep import MARKS, explanation, sweep_table
-from colbench.results.schema import Results, SweepInfo
+from colbench.report.formats import clean
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Cell,
+    Document,
+    Facts,
+    Listing,
+    Paragraph,
+    Prose,
+    Section,
+    Strong,
+    Table,
+    spans,
+)
 
 _UNBOUNDED = 10_000
 """Columns of a terminal in which every table fits."""
 
+_HERE = ("brief", "report")
+"""Scopes of the sections that a terminal shows."""
 
-@dataclass(frozen=True)
-class _Column:
-    title: str
-    cells: list[Cell]
+_STYLES = {
+    "plain": "",
+    "caption": "bold",
+    "finding": "",
+    "legend": "dim",
+    "warning": "yellow",
+    "good": "bold green",
+    "bad": "bold red",
+    "doubtful": "bold yellow",
+}
 
 
-def print_results(results: Results, console: Console) -> None:
-    """Print the comparison, what was skipped, how to read it, and where quality is lost.
+def print_document(
+    document: Document, console: Console, *, wide: bool = False, brief: bool = False
+) -> None:
+    """Print a report.
 
-    One table where the console is wide enough for it; else effectiveness and costs apart, each in
-    as many tables as it takes to show every value in full.
+    Args:
+        document: what is printed.
+        console: whose width decides which columns of a table stand in a table below it.
+        wide: print every table whole, though its lines be longer than the console is wide.
+        brief: leave out sections that are not for a short account.
     """
-    console.print(Text(caption(results), style="bold"), soft_wrap=True)
-    if results.sweep is not None:
-        _print_sweep(results, results.sweep, console)
-        return
-    for table in _tables(results, console):
+    if document.title and not brief:
+        console.print(_text(document.title, "bold"), soft_wrap=True)
         console.print()
-        console.print(table)
-    console.print()
-    for name, reason in skipped(results):
-        console.print(Text.assemble(("skipped", "yellow"), f" {name}: {reason}"), soft_wrap=True)
-    for text in [*results.collection.notes, *results.notes]:
-        console.print(Text(f"note: {text}", style="dim"), soft_wrap=True)
-    console.print(Text(legend(results), style="dim"))
-    _print_losses(results, console)
+    for block in document.blocks():
+        if not isinstance(block, Section) or block.scope in (("brief",) if brief else _HERE):
+            print_block(block, console, wide=wide)
 
 
-def _print_sweep(results: Results, sweep: SweepInfo, console: Console) -> None:
-    """Print what lies on a front, and what to choose."""
-    found = sweep_table(results, sweep, front_only=True)
-    console.print(Text(f"{len(sweep.points)} points; those on a front:"), soft_wrap=True)
-    console.print()
-    console.print(_plain_table(found.titles, found.lines, left=1 + len(sweep.axes)))
-    console.print()
-    for advice in sweep.advice:
-        console.print(Text(advice), soft_wrap=True)
-    for name, reason in skipped(results):
-        console.print(Text.assemble(("skipped", "yellow"), f" {name}: {reason}"), soft_wrap=True)
-    for text in [*results.collection.notes, *results.notes]:
-        console.print(Text(f"note: {text}", style="dim"), soft_wrap=True)
-    told = f"{MARKS} {explanation(results)} The other points are in the report."
-    console.print(Text(told, style="dim"))
+def print_block(block: Block, console: Console, *, wide: bool = False, level: int = 2) -> None:
+    """Print a part of a report; nothing for what a terminal does not show."""
+    match block:
+        case Section():
+            _print_section(block, console, wide, level)
+        case Table():
+            _print_table(block, console, wide)
+        case Paragraph():
+            text = _text(block.text, _STYLES[block.style])
+            console.print(text, soft_wrap=block.style != "legend")
+        case Bullets():
+            for item in block.items:
+                console.print(Text.assemble("- ", _text(item)), soft_wrap=True)
+        case Facts():
+            for term, told in block.items:
+                console.print(Text.assemble(f"{clean(term)}: ", _text(told)), soft_wrap=True)
+        case Listing():
+            console.print(Text(block.text), soft_wrap=True)
 
 
-def _print_losses(results: Results, console: Console) -> None:
-    losses = loss_tables(results)
-    if not losses:
-        return
+def _print_section(section: Section, console: Console, wide: bool, level: int) -> None:
+    style = "bold underline" if level == 2 else "bold"
     console.print()
-    console.print(Text(HEADING, style="bold"))
-    for loss in losses:
+    console.print(_text(section.heading, style), soft_wrap=True)
+    for block in section.blocks:
+        print_block(block, console, wide=wide, level=level + 1)
+
+
+def _print_table(table: Table, console: Console, wide: bool) -> None:
+    if table.titled:
         console.print()
-        console.print(Text(loss.system), soft_wrap=True)
-        console.print(_plain_table(loss.titles, loss.lines, left=1))
-        if loss.told:
-            console.print(Text(loss.told), soft_wrap=True)
-    console.print()
-    console.print(Text(explain_losses(results), style="dim"))
+        console.print(Text(clean(table.title), style="bold"), soft_wrap=True)
+    if table.rows:
+        for grid in _grids(table, console, wide):
+            console.print()
+            with _widened(console, grid if wide else None):
+                console.print(grid, crop=False)
+        console.print()
+    for note in table.notes:
+        console.print(_text(note, "dim"))
 
 
-def _plain_table(titles: Sequence[str], lines: Iterable[Sequence[str]], *, left: int) -> Table:
-    """Return a table whose first columns are left-aligned, the others right-aligned."""
-    table = Table(header_style="bold", show_edge=False)
-    for number, title in enumerate(titles):
-        justify: Literal["left", "right"] = "left" if number < left else "right"
-        table.add_column(Text(title), justify=justify, overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    return table
+@contextmanager
+def _widened(console: Console, grid: Grid | None) -> Iterator[None]:
+    """Let a table have all the columns it needs."""
+    before = console.width
+    if grid is not None:
+        console.width = max(before, _width(grid, console))
+    try:
+        yield
+    finally:
+        console.width = before
 
 
-def _tables(results: Results, console: Console) -> list[Table]:
-    measured = rows(results)
-    if not measured:
-        return []
-    measures = [
-        _Column(title, [row.measures[number] for row in measured])
-        for number, title in enumerate(results.measures)
-    ]
-    costs = [
-        _Column(title, [row.costs[number] for row in measured])
-        for number, title in enumerate(COSTS)
-    ]
-    marked = [row.name + (" (baseline)" if row.is_baseline else "") for row in measured]
-    together = _table(marked, [*measures, *costs], console)
-    if _fits(together, console):
-        return [together]
-    # Space is short: the legend names the baseline.
-    names = [row.name for row in measured]
-    return [*_parts(names, measures, console), *_parts(names, costs, console)]
+def _grids(table: Table, console: Console, wide: bool) -> list[Grid]:
+    """Return one table where it fits; else those columns first that matter most.
+
+    The columns on the left, with names, are in each of them. No number is cut or wrapped; names and
+    prose are wrapped where even that is not enough.
+    """
+    if not wide:
+        kept = [place for place, column in enumerate(table.columns) if not column.implied]
+        table = table.select(kept)
+    cells = table.cells()
+    whole = _grid(table, cells, range(len(table.columns)), {}, tags=True)
+    if wide or _width(whole, console) <= console.width:
+        return [whole]
+    left = _left(table)
+    others = [place for place in range(len(table.columns)) if place not in left]
+    bounds = _bounds(table, cells, left, others, console)
+
+    def draw(places: Sequence[int]) -> Grid:
+        return _grid(table, cells, [*left, *places], bounds, tags=False)
+
+    if not others:
+        return [draw([])]
+    return [draw(part) for part in _parts(table, others, draw, console)]
 
 
-def _parts(names: Sequence[str], columns: Sequence[_Column], console: Console) -> list[Table]:
-    """Cut columns into the fewest tables of about equal length that fit."""
-    tables: list[Table] = []
-    for count in range(1, len(columns) + 1):
-        cuts = [len(columns) * number // count for number in range(count + 1)]
-        tables = [_table(names, columns[start:end], console) for start, end in pairwise(cuts)]
-        if all(_fits(table, console) for table in tables):
+def _left(table: Table) -> list[int]:
+    """Return the first columns of names and prose: what a row is called."""
+    left = [0]
+    for place in range(1, len(table.columns)):
+        column = table.columns[place]
+        if column.kind == "number" or column.priority != 3:
             break
-    return tables
+        left.append(place)
+    return left
 
 
-def _fits(table: Table, console: Console) -> bool:
+def _bounds(
+    table: Table,
+    cells: Sequence[Sequence[Cell]],
+    left: Sequence[int],
+    others: Sequence[int],
+    console: Console,
+) -> dict[int, int]:
+    """Return how wide columns of names and prose may be: no number is to be cut for them."""
+
+    def needed(place: int) -> int:
+        """Return the width of a column with its padding and a line beside it."""
+        return _width(_grid(table, cells, [place], {}, tags=False), console) + 1
+
+    numbers = [place for place in others if table.columns[place].kind == "number"]
+    prose = [place for place in others if place not in numbers]
+    room = max(map(needed, numbers), default=console.width // 2 if prose else 0)
+    share = (console.width - max(room, 12 * bool(others))) // len(left)
+    shares = {place: min(needed(place), max(12, share)) for place in left}
+    # What a short name leaves is a long one's.
+    spare = share * len(left) - sum(shares.values())
+    bounds = {p: width + (spare if width >= share else 0) - 3 for p, width in shares.items()}
+    rest = console.width - sum(min(needed(p), bounds[p] + 3) for p in left)
+    return bounds | dict.fromkeys(prose, max(10, rest - 3))
+
+
+def _parts(
+    table: Table, places: Sequence[int], draw: Callable[[Sequence[int]], Grid], console: Console
+) -> list[list[int]]:
+    """Deal columns to tables, those that matter most to the first, as many as fit to each."""
+    waiting = sorted(places, key=lambda place: (table.columns[place].priority, place))
+    parts = []
+    while waiting:
+        part: list[int] = []
+        for place in waiting:
+            larger = sorted([*part, place])
+            if not part or _width(draw(larger), console) <= console.width:
+                part = larger
+        parts.append(part)
+        waiting = sorted(place for place in waiting if place not in part)
+    return parts
+
+
+def _width(grid: Grid, console: Console) -> int:
     unbounded = console.options.update_width(_UNBOUNDED)
-    return console.measure(table, options=unbounded).maximum <= console.width
+    return console.measure(grid, options=unbounded).maximum
 
 
-def _table(names: Sequence[str], columns: Sequence[_Column], console: Console) -> Table:
-    # Folded rather than cut short where even one column is too wide; a name leaves room for values.
-    table = Table(header_style="bold", show_edge=False)
-    table.add_column("system", overflow="fold", max_width=console.width // 2)
-    for column in columns:
-        table.add_column(Text(column.title), justify="right", overflow="fold")
-    for number, name in enumerate(names):
-        cells = [column.cells[number] for column in columns]
-        styled = [Text(cell.text, style="bold" if cell.best else "") for cell in cells]
-        table.add_row(Text(name), *styled)
-    return table
+def _grid(
+    table: Table,
+    cells: Sequence[Sequence[Cell]],
+    places: Sequence[int],
+    bounds: Mapping[int, int],
+    *,
+    tags: bool,
+) -> Grid:
+    """Return some columns of a table; a name that the row above has is left out."""
+    grid = Grid(header_style="bold", show_edge=False)
+    for place in places:
+        column = table.columns[place]
+        is_number = column.kind == "number"
+        grid.add_column(
+            Text(column.title),
+            justify="right" if is_number else "left",
+            overflow="fold",
+            no_wrap=is_number,
+            max_width=None if is_number else bounds.get(place),
+        )
+    repeats = sum(column.kind != "number" for column in table.columns) > 1
+    before = None
+    for number, row in enumerate(cells):
+        if table.totals and number == len(cells) - table.totals:
+            grid.add_section()
+        shown = [row[place] for place in places]
+        if repeats and shown[0].plain == before:
+            shown[0] = replace(shown[0], text="", tag="")
+        before = row[places[0]].plain
+        grid.add_row(*(_cell(cell, tags) for cell in shown))
+    return grid
+
+
+def _cell(cell: Cell, tags: bool) -> Text:
+    text = _text(cell.shown, "bold" if cell.best else "")
+    text.append(cell.mark)
+    if cell.tag and tags:
+        text.append(f" ({clean(cell.tag)})")
+    return text
+
+
+def _text(prose: Prose, style: str = "") -> Text:
+    """Return a sentence, without control characters, which ids and texts may hold."""
+    parts = spans(prose)
+    text = Text(style=style)
+    for place, part in enumerate(parts):
+        written = _cleaned(str(part), first=place == 0, last=place == len(parts) - 1)
+        text.append(written, style="bold" if isinstance(part, Strong) else None)
+    return text
+
+
+def _cleaned(part: str, *, first: bool, last: bool) -> str:
+    """Return a span as part of one line, with the spaces that part it from its neighbours."""
+    written = clean(part)
+    before = " " if part[:1].isspace() and not first else ""
+    after = " " if part[-1:].isspace() and not last and written else ""
+    return f"{before}{written}{after}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from colbench.files import atomic_write, write_json
+from colbench.report.csv import write_csv
 from colbench.report.html.page import render_html
-from colbench.report.markdown import render_markdown
+from colbench.report.markdown import write_markdown
 from colbench.report.pictures import write_pictures
-from colbench.report.tidy import tidy_rows, write_csv
+from colbench.report.run import run_document
+from colbench.report.systems import tidy
 from colbench.results.schema import Results
 
 
@@ -25,10 +27,9 @@ def write_report(results: Results, folder: Path) -> Path:
     with atomic_write(folder / "report.html") as stream:
         stream.write(render_html([results]))
     if results.sweep is not None:
-        rows = tidy_rows(results)
-        write_csv(rows, folder / "sweep.csv")
-        write_json(folder / "sweep.json", rows)
+        table = tidy(results)
+        write_csv(table, folder / "sweep.csv")
+        write_json(folder / "sweep.json", table.records())
     path = folder / "report.md"
-    with atomic_write(path) as stream:
-        stream.write(render_markdown(results, pictures))
+    write_markdown(run_document(results, pictures), path)
     return path

@@ -71,10 +71,10 @@ def reproduce(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from colbench.experiment.output import file_stem
+    from colbench.report.terminal import print_document
     from colbench.reproduce.record import write_reproduction
     from colbench.reproduce.reference import load_reference
-    from colbench.reproduce.report import write_reproduction_report
-    from colbench.reproduce.terminal import print_reproduction
+    from colbench.reproduce.report import reproduction_summary, write_reproduction_report
 
     reference = load_reference()
     entries = reference.of(options.dataset, options.model)
@@ -86,7 +86,7 @@ def reproduce(options: argparse.Namespace) -> int:
     reproduction = _reproduction(options, reference, entries, folder)
     written = write_reproduction(reproduction, folder)
     report = write_reproduction_report(reproduction, folder)
-    print_reproduction(reproduction, console)
+    print_document(reproduction_summary(reproduction), console)
     console.print(f"results: {written}", soft_wrap=True)
     console.print(f"report:  {report}", soft_wrap=True)
     return 0
@@ -130,24 +130,27 @@ def _command(options: argparse.Namespace) -> list[str]:
 
 
 def _print_entries(entries: Sequence[Entry], console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+    from colbench.report.formats import unsigned_points
+    from colbench.report.table import Cell, Column, Document, Table, name, words
+    from colbench.report.terminal import print_document
     from colbench.reproduce.reference import OTHER_METRICS
-    from colbench.reproduce.rows import points, value
+    from colbench.reproduce.rows import value
 
-    table = Table(header_style="bold", show_edge=False)
-    for title in ("figure", "system", "value", "tolerance", "source"):
-        right = title in ("value", "tolerance")
-        table.add_column(title, justify="right" if right else "left", overflow="fold")
-    for entry in entries:
-        cells = [
-            entry.id,
-            entry.system or entry.why or "",
-            value(entry.value, OTHER_METRICS.get(entry.metric)) + ("?" if entry.suspect else ""),
-            points(entry.tolerance, signed=False),
-            f"{entry.source.title} ({entry.source.grade})",
+    columns = [
+        *(name("figure"), words("system", priority=1), Column(title="value", priority=0)),
+        Column(title="tolerance", format=unsigned_points, priority=0),
+        words("source", priority=4),
+    ]
+    rows = [
+        [
+            *(entry.id, entry.system or entry.why),
+            Cell(
+                entry.value,
+                value(entry.value, OTHER_METRICS.get(entry.metric)) + "?" * entry.suspect,
+            ),
+            *(entry.tolerance, f"{entry.source.title} ({entry.source.grade})"),
         ]
-        table.add_row(*map(Text, cells))
-    console.print(table)
-    console.print(Text(f"{len(entries)} figures; ? marks one that is probably wrong", style="dim"))
+        for entry in entries
+    ]
+    note = f"{len(entries)} figures; ? marks one that is probably wrong"
+    print_document(Document("", [Table("Figures", columns, rows, [note])]), console)

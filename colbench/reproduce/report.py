@@ -1,19 +1,36 @@
-"""`report.md` and `reproduction.csv` of `colbench reproduce`."""
+"""`report.md` and `reproduction.csv` of `colbench reproduce`, and what it prints."""
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Sequence
 from pathlib import Path
 
-from colbench.files import atomic_write
-from colbench.report.gfm import code, table, text
+from colbench.report.csv import write_csv
+from colbench.report.formats import count, fraction, points, unsigned_points
+from colbench.report.markdown import write_markdown
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Cell,
+    Code,
+    Column,
+    Document,
+    Link,
+    Paragraph,
+    Prose,
+    Section,
+    Table,
+    name,
+    numbers,
+    words,
+)
 from colbench.reproduce.record import Comparison, Reproduction, SourceInfo
 from colbench.reproduce.rows import (
     LEGEND,
     measured,
     not_run,
     others,
-    points,
+    reasons,
     settings,
     status,
     summary,
@@ -43,127 +60,184 @@ _COLUMNS = (
 def write_reproduction_report(reproduction: Reproduction, folder: Path) -> Path:
     """Write `report.md` and `reproduction.csv` into `folder`; return the report's path."""
     path = folder / "report.md"
-    with atomic_write(path) as stream:
-        stream.write(render_reproduction(reproduction))
-    with atomic_write(folder / "reproduction.csv") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*_COLUMNS, "settings_that_differ", "source", "grade"])
-        for entry in reproduction.entries:
-            cells = [getattr(entry, column) for column in _COLUMNS]
-            writer.writerow([*cells, settings(entry), entry.source.title, entry.source.grade])
+    write_markdown(reproduction_document(reproduction), path)
+    write_csv(_figures(reproduction), folder / "reproduction.csv")
     return path
 
 
-def render_reproduction(reproduction: Reproduction) -> str:
-    """Return the report as GitHub-flavoured Markdown."""
+def _figures(reproduction: Reproduction) -> Table:
+    """Return every figure, measured or not, for other programs."""
+    titles = (*_COLUMNS, "settings_that_differ", "source", "grade")
+    rows = [
+        [
+            *(getattr(entry, column) for column in _COLUMNS),
+            *(settings(entry), entry.source.title, entry.source.grade),
+        ]
+        for entry in reproduction.entries
+    ]
+    return Table("Figures", [Column(title=title) for title in titles], rows)
+
+
+def reproduction_document(reproduction: Reproduction) -> Document:
+    """Return the report."""
+    made = (
+        "Made by ",
+        Code(reproduction.command),
+        f", {reproduction.created}, colbench {reproduction.colbench_version}.",
+    )
+    lead: list[Block] = [Paragraph(f"{summary(reproduction)}."), *_measured(reproduction)]
     sections = [
-        "# Published figures, measured again",
-        text(summary(reproduction)) + ".",
-        _measured(reproduction),
         _runs(reproduction),
         _averages(reproduction),
-        _not_run(reproduction),
-        f"Made by {code(reproduction.command)}, {text(reproduction.created)}, colbench "
-        f"{text(reproduction.colbench_version)}.",
+        Section("Not run", [_dataset(*one) for one in not_run(reproduction).items()]),
+        Section("Origin", [Paragraph(made)]),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    shown = [section for section in sections if section.blocks]
+    return Document("Published figures, measured again", lead, shown)
 
 
-def _measured(reproduction: Reproduction) -> str:
+def reproduction_summary(reproduction: Reproduction) -> Document:
+    """Return what a terminal shows: what was measured in full, and the rest by its reasons.
+
+    A dataset of which nothing was measured is one line, unless it is the only one asked for.
+    """
+    found, missing = measured(reproduction), not_run(reproduction)
+    blocks: list[Block] = []
+    if found:
+        table = measured_table(found)
+        few = ("figure", "published", "measured", "difference", "tolerance", "status")
+        titles = [column.title for column in table.columns]
+        blocks.append(table.select([titles.index(title) for title in few]))
+    if differing := [_difference(entry) for entry in found if entry.status == "differs"]:
+        blocks.append(Bullets(differing))
+    whole = {entry.dataset for entry in found}
+    for dataset, entries in missing.items():
+        if dataset in whole or len(missing) == 1:
+            blocks.append(Paragraph(f"{dataset}, not run:"))
+            blocks.append(_reasons(entries))
+    rest = [
+        f"{dataset}: {len(entries)} not run, {reasons(entries)[0][0]}"
+        for dataset, entries in missing.items()
+        if dataset not in whole and len(missing) > 1
+    ]
+    refused = sum(average.status == "refused" for average in reproduction.averages)
+    if refused:
+        rest.append(
+            f"{refused} averages refused: a member was not measured in full; see the report"
+        )
+    if rest:
+        blocks.append(Bullets(rest, minor=True))
+    blocks.append(Paragraph(summary(reproduction), "caption"))
+    if found:
+        blocks.append(Paragraph(LEGEND, "legend"))
+    return Document("", blocks)
+
+
+def _difference(entry: Comparison) -> str:
+    """Return what may explain a difference."""
+    told = [settings(entry)]
+    if entry.settings_unknown:
+        told.append(f"not published: {', '.join(entry.settings_unknown)}")
+    if entry.note:
+        told.append(entry.note)
+    return f"{entry.id}: {'; '.join(part for part in told if part)}"
+
+
+def _reasons(entries: Sequence[Comparison]) -> Table:
+    columns = [Column(title="figures", format=count, priority=0), words("why")]
+    return Table("Not run", columns, [[number, why] for why, number in reasons(entries)])
+
+
+def _measured(reproduction: Reproduction) -> list[Block]:
     found = measured(reproduction)
     if not found:
-        return "Nothing that is published could be measured here."
-    lines = [
-        [
-            code(entry.id),
-            text(status(entry)),
-            value(entry.published),
-            value(entry.measured),
-            points(entry.difference),
-            points(entry.tolerance, signed=False),
-            code(entry.system or ""),
-            text(settings(entry)),
-            text(", ".join(entry.settings_unknown)),
-            _source(entry.source),
-            text(others(entry)),
-        ]
-        for entry in found
+        return [Paragraph("Nothing that is published could be measured here.")]
+    notes: list[Prose] = [(Code(entry.id), f": {entry.note}") for entry in found if entry.note]
+    blocks: list[Block] = [measured_table(found), Paragraph(LEGEND, "legend")]
+    return [*blocks, *([Bullets(notes)] if notes else [])]
+
+
+def measured_table(entries: Sequence[Comparison]) -> Table:
+    """Return a row for each figure that was measured."""
+    columns = [
+        *(name("figure"), words("status", priority=1)),
+        *numbers(fraction, "published", "measured", priority=0),
+        Column(title="difference", format=points, priority=0),
+        Column(title="tolerance", format=unsigned_points, priority=0),
+        name("system", priority=4),
+        *(words(title, priority=4) for title in ("settings that differ", "not published")),
+        *(words(title, priority=4) for title in ("source", "also published")),
     ]
-    titles = ["figure", "status", "published", "measured", "difference", "tolerance", "system"]
-    titles += ["settings that differ", "not published", "source", "also published"]
-    notes = [f"- {code(entry.id)}: {text(entry.note)}" for entry in found if entry.note]
-    return "\n\n".join(
-        [table(titles, lines, left=2), text(LEGEND), *(["\n".join(notes)] if notes else [])]
-    )
-
-
-def _source(source: SourceInfo) -> str:
-    return f"[{text(source.title)}]({source.url}), {source.grade}"
-
-
-def _runs(reproduction: Reproduction) -> str:
-    if not reproduction.runs:
-        return ""
-    lines = [
+    rows = [
         [
-            code(run.folder),
-            text(run.collection) + (" (a subset)" if run.sampled else ""),
-            f"{run.docs:,}",
-            f"{run.queries:,}",
-            text(run.cpu),
-            code((run.git_commit or "unknown")[:12]),
-            text(run.created),
+            *(entry.id, status(entry), entry.published, entry.measured),
+            *(entry.difference, entry.tolerance, entry.system),
+            *(settings(entry), ", ".join(entry.settings_unknown)),
+            *(_source(entry.source), others(entry)),
+        ]
+        for entry in entries
+    ]
+    return Table("Figures", columns, rows)
+
+
+def _source(source: SourceInfo) -> Prose:
+    return (Link(source.title, source.url), f", {source.grade}")
+
+
+def _runs(reproduction: Reproduction) -> Section:
+    columns = [
+        *(name("run"), words("collection", priority=4)),
+        *numbers(count, "documents", "queries"),
+        *(words("machine", priority=4), name("commit", priority=4), words("finished", priority=4)),
+    ]
+    rows = [
+        [
+            *(run.folder, f"{run.collection}{' (a subset)' * run.sampled}"),
+            *(run.docs, run.queries, run.cpu),
+            *((run.git_commit or "unknown")[:12], run.created),
         ]
         for run in reproduction.runs
     ]
-    titles = ["run", "collection", "documents", "queries", "machine", "commit", "finished"]
-    return f"## Runs\n\n{table(titles, lines)}"
+    return Section("Runs", [Table("Runs", columns, rows)] if rows else [])
 
 
-def _averages(reproduction: Reproduction) -> str:
-    if not reproduction.averages:
-        return ""
-    lines = [
+def _averages(reproduction: Reproduction) -> Section:
+    columns = [
+        *(name("mean"), words("status", priority=1)),
+        *numbers(fraction, "published", "measured"),
+        Column(title="difference", format=points),
+        *(words(title, priority=4) for title in ("why", "note", "source")),
+    ]
+    rows = [
         [
-            code(average.id),
-            average.status,
-            value(average.published),
-            value(average.measured),
-            points(average.difference),
-            text(why_refused(average)),
-            text(average.note or ""),
-            _source(average.source),
+            *(average.id, average.status, average.published, average.measured),
+            *(average.difference, why_refused(average), average.note, _source(average.source)),
         ]
         for average in reproduction.averages
     ]
-    titles = ["mean", "status", "published", "measured", "difference", "why", "note", "source"]
     told = (
         "A mean is refused while a member was not measured in full. CQADupStack is one member, the "
         "mean of its twelve forums."
     )
-    return f"## Averages\n\n{told}\n\n{_details('means', len(lines), table(titles, lines))}"
+    means = Section("means", [Table("Means", columns, rows)], folded=0)
+    return Section("Averages", [Paragraph(told), means] if rows else [])
 
 
-def _not_run(reproduction: Reproduction) -> str:
-    parts = [_dataset(name, entries) for name, entries in not_run(reproduction).items()]
-    return "\n\n".join(["## Not run", *parts]) if parts else ""
-
-
-def _dataset(name: str, entries: list[Comparison]) -> str:
-    lines = [
+def _dataset(dataset: str, entries: Sequence[Comparison]) -> Section:
+    columns = [
+        *(name("figure"), words("what", priority=1)),
+        Column(title="published", priority=0),
+        *(words(title, priority=4) for title in ("why not", "note", "source")),
+    ]
+    rows = [
         [
-            code(entry.id),
-            text(entry.unit or entry.metric),
-            value(entry.published, entry.unit) + (" (suspect)" if entry.suspect else ""),
-            text(entry.reason or ""),
-            text(entry.note or ""),
-            _source(entry.source),
+            *(entry.id, entry.unit or entry.metric),
+            Cell(
+                entry.published,
+                value(entry.published, entry.unit) + (" (suspect)" if entry.suspect else ""),
+            ),
+            *(entry.reason, entry.note, _source(entry.source)),
         ]
         for entry in entries
     ]
-    titles = ["figure", "what", "published", "why not", "note", "source"]
-    return _details(text(name), len(lines), table(titles, lines))
-
-
-def _details(title: str, count: int, content: str) -> str:
-    return f"<details>\n<summary>{title}: {count}</summary>\n\n{content}\n\n</details>"
+    return Section(dataset, [Table(dataset, columns, rows)], folded=0)

@@ -1,4 +1,4 @@
-"""Published figures beside measured ones, as words: shared by terminal, Markdown and CSV."""
+"""Published figures beside measured ones, as words."""
 
 from __future__ import annotations
 
@@ -73,18 +73,6 @@ def value(number: float | None, unit: str | None = None) -> str:
     if unit is None:
         return f"{number:.4f}"
     return f"{number:,.0f}" if number == int(number) else f"{number:,}"
-
-
-def points(fraction: float | None, *, signed: bool = True) -> str:
-    """Hundredths with two decimals; nothing for None.
-
-    >>> points(0.0123), points(0.0005, signed=False), points(-0.00001)
-    ('+1.23', '0.05', '0.00')
-    """
-    if fraction is None:
-        return ""
-    rounded = round(fraction * 100, 2)
-    return f"{rounded:+.2f}" if signed and rounded else f"{abs(rounded):.2f}"
 
 
 def settings(entry: Comparison) -> str:

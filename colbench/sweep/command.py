@@ -46,7 +46,8 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
     """
     from colbench.errors import ConfigError
     from colbench.features import features
-    from colbench.report.terminal import print_results
+    from colbench.report.run import run_document
+    from colbench.report.terminal import print_document
     from colbench.sweep.multirun import JOBS, Multirun
 
     if options.show_config:
@@ -63,7 +64,7 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
     done, results = jobs.run(" ".join(command))
     console = open_console()
     for one in [results] if results else [job.results for job in done]:
-        print_results(one, console)
+        print_document(run_document(one), console, wide=options.wide, brief=True)
     if results:
         console.print(f"results: {jobs.root / 'results.json'}", soft_wrap=True)
         console.print(f"report:  {jobs.root / 'report.html'}", soft_wrap=True)

@@ -16,7 +16,17 @@ import yaml
 
 from colbench.encoder.loading.weights import EMBEDDED
 from colbench.files import atomic_write
-from colbench.report.gfm import code, text
+from colbench.report.markdown import render_markdown
+from colbench.report.table import (
+    Block,
+    Code,
+    Document,
+    Link,
+    Listing,
+    Paragraph,
+    Prose,
+    Section,
+)
 from colbench.train.naming import (
     KINDS,
     base_label,
@@ -27,7 +37,7 @@ from colbench.train.naming import (
     without_folders,
 )
 from colbench.train.record import Train
-from colbench.train.report import protected_list, result_line, sources_table, stopped_line
+from colbench.train.report import protected_list, result, sources_table, stopped
 
 FILE_NAME = "README.md"
 
@@ -45,6 +55,10 @@ _WHAT = {
     "pair, to rerank what another system found",
 }
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_REMOVED = (
+    "found: examples in the source; duplicates and what belongs to a protected split, by id or by "
+    "text, were removed; held out: kept for development."
+)
 _SNIPPETS = {
     "colbert": """\
 from sentence_transformers import MultiVectorEncoder
@@ -83,22 +97,25 @@ def render_card(results: Train) -> str:
     front = _yaml(_front_matter(results))
     results = without_folders(results)
     base = base_of(results)
-    parts = [
-        f"# {KINDS[results.kind]} from {text(base)}, trained for {text(results.collection.name)}",
-        stopped_line(results),
-        _about(results, base),
-        "## Data",
-        sources_table(results),
-        _removed(results),
-        "## Recipe",
-        f"```yaml\n{_yaml(results.config['train'])}```",
-        _recipe(results),
-        "## Scores",
-        _scores(results),
-        "## Use",
-        _use(results),
-    ]
-    return f"---\n{front}---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
+    document = Document(
+        f"{KINDS[results.kind]} from {base}, trained for {results.collection.name}",
+        [*stopped(results), Paragraph(_about(results, base))],
+        [
+            Section(
+                "Data", [sources_table(results), Paragraph(_REMOVED), *protected_list(results)]
+            ),
+            Section(
+                "Recipe",
+                [
+                    Listing(_yaml(results.config["train"]).rstrip(), "yaml"),
+                    Paragraph(_recipe(results)),
+                ],
+            ),
+            Section("Scores", [result(results), Paragraph(_scores(results))]),
+            Section("Use", _use(results)),
+        ],
+    )
+    return f"---\n{front}---\n\n{render_markdown(document)}"
 
 
 def _yaml(value: Any) -> str:
@@ -126,57 +143,52 @@ def _hub_name(results: Train) -> str | None:
     return name if is_hub else None
 
 
-def _about(results: Train, base: str) -> str:
+def _about(results: Train, base: str) -> Prose:
     sizes = results.parameters
     dims = "" if sizes.dims is None else f" Its vectors have {sizes.dims:,} dimensions."
     return (
-        f"This is {_WHAT[results.kind]}. It was trained from {code(base)} on {results.examples:,} "
-        f"examples with [sentence-transformers](https://sbert.net)' trainer: {updated(results)}, "
-        f"{sizes.trained:,} of {sizes.total:,} parameters.{dims}"
+        f"This is {_WHAT[results.kind]}. It was trained from ",
+        Code(base),
+        f" on {results.examples:,} examples with ",
+        Link("sentence-transformers", "https://sbert.net"),
+        f"' trainer: {updated(results)}, {sizes.trained:,} of {sizes.total:,} parameters.{dims}",
     )
 
 
-def _removed(results: Train) -> str:
-    told = (
-        "found: examples in the source; duplicates and what belongs to a protected split, by id or "
-        "by text, were removed; held out: kept for development."
-    )
-    return "\n\n".join(part for part in (told, protected_list(results)) if part)
-
-
-def _recipe(results: Train) -> str:
-    parts = [f"Seed {results.environment.seed}, {results.steps:,} steps."]
+def _recipe(results: Train) -> Prose:
+    parts: list[str] = [f"Seed {results.environment.seed}, {results.steps:,} steps. "]
     if results.mining is not None:
-        parts.append(
-            f"Hard negatives: {results.mining.negatives:,}, found by {code(results.mining.system)}."
-        )
+        mined = f"Hard negatives: {results.mining.negatives:,}, found by "
+        parts += [mined, Code(results.mining.system), ". "]
     if results.teacher is not None:
         teacher = results.teacher
-        parts.append(
-            f"Teacher: {code(base_label(teacher.model))}, {teacher.pairs:,} pairs scored; in "
-            f"{teacher.agreement:.1%} of the examples it scores the positive highest."
+        scored = (
+            f", {teacher.pairs:,} pairs scored; in {teacher.agreement:.1%} of the examples it "
+            "scores the positive highest. "
         )
+        parts += ["Teacher: ", Code(base_label(teacher.model)), scored]
     versions = results.environment.packages
     known = [f"{n} {versions[n]}" for n in ("sentence-transformers", "torch") if n in versions]
-    parts.append(f"Made with {text(', '.join([f'colbench {results.colbench_version}', *known]))}:")
-    return " ".join(parts) + f" {code(results.command)}"
+    made = ", ".join([f"colbench {results.colbench_version}", *known])
+    return (*parts, f"Made with {made}: ", Code(results.command))
 
 
-def _scores(results: Train) -> str:
+def _scores(results: Train) -> Prose:
     dev = results.development
     return (
-        f"{result_line(results)}\n\nThis development part was held out of the source "
-        f"{code(dev.source)} ({text(dev.collection)}) and decided which checkpoint was kept. It is "
-        "not a test: the best of several checkpoints looks better on it than on new queries, and "
-        "it searches few documents, so its values are not comparable with those of a whole "
-        "collection."
+        "This development part was held out of the source ",
+        Code(dev.source),
+        f" ({dev.collection}) and decided which checkpoint was kept. It is not a test: the best of "
+        "several checkpoints looks better on it than on new queries, and it searches few "
+        "documents, so its values are not comparable with those of a whole collection.",
     )
 
 
-def _use(results: Train) -> str:
-    words = " ".join(["colbench run dataset=DATASET", *load_words(results.kind, "MODEL")])
-    return (
-        "MODEL is the folder of this file, or the name under which it was uploaded.\n\n"
-        f"```python\n{_SNIPPETS[results.kind]}\n```\n\n"
-        f"With colbench, beside other systems on a test collection:\n\n```sh\n{words}\n```"
-    )
+def _use(results: Train) -> list[Block]:
+    command = " ".join(["colbench run dataset=DATASET", *load_words(results.kind, "MODEL")])
+    return [
+        Paragraph("MODEL is the folder of this file, or the name under which it was uploaded."),
+        Listing(_SNIPPETS[results.kind], "python"),
+        Paragraph("With colbench, beside other systems on a test collection:"),
+        Listing(command, "sh"),
+    ]

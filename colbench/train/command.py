@@ -66,17 +66,16 @@ def train(options: argparse.Namespace) -> int:
         yaml.safe_dump(settings.model_dump(mode="json"), sys.stdout, sort_keys=False)
         return 0
 
-    from rich.markdown import Markdown
-
+    from colbench.report.terminal import print_document
     from colbench.train.conductor import Trainer
-    from colbench.train.report import render_train_summary
+    from colbench.train.report import train_summary
 
     folders = [word for folder in options.config_dir for word in ("--config-dir", str(folder))]
     command = [*options.program.split(), "train", *map(shlex.quote, [*options.overrides, *folders])]
     trainer = Trainer(settings, command, options.config_dir, fresh=options.fresh)
     results, folder = trainer.run()
     console = open_console()
-    console.print(Markdown(render_train_summary(results)))
+    print_document(train_summary(results), console)
     console.print(f"model:   {folder / 'model'}", soft_wrap=True)
     console.print(f"results: {folder / 'train.json'}", soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)

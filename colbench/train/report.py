@@ -5,53 +5,74 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
-from colbench.compare.tables import points
-from colbench.files import atomic_write
-from colbench.report.gfm import code, table, text
-from colbench.report.rows import number
+from colbench.report.formats import count, fraction, number, points
+from colbench.report.markdown import write_markdown
+from colbench.report.table import (
+    Block,
+    Bullets,
+    Cell,
+    Code,
+    Column,
+    Document,
+    Listing,
+    Paragraph,
+    Picture,
+    Prose,
+    Section,
+    Strong,
+    Table,
+    name,
+    numbers,
+    spans,
+    words,
+)
 from colbench.train.naming import KINDS, base_label, base_of, load_words, updated
 from colbench.train.picture import write_picture
 from colbench.train.record import CurvePoint, MiningReport, SourceReport, TeacherReport, Train
 
 
-def data_section(results: Train) -> list[str]:
-    """Return the blocks of the section, without its heading; an empty one says nothing."""
+def data_section(results: Train) -> list[Block]:
+    """Return the content of the section, without its heading."""
     return [
         sources_table(results),
-        _caption(results),
-        protected_list(results),
-        _mining(results.mining),
-        _teacher(results.teacher),
+        Paragraph(_caption(results)),
+        *protected_list(results),
+        Paragraph(_mining(results.mining)),
+        *([] if results.teacher is None else [Paragraph(_teacher(results.teacher))]),
     ]
 
 
-def sources_table(results: Train) -> str:
+def sources_table(results: Train) -> Table:
     """Return the table of what became of the examples of each source."""
-    titles = [
-        *("source", "pairs", "collection", "found", "duplicates", "protected queries"),
-        *("protected documents", "protected negatives", "held out", "trained on"),
+    columns = [
+        *(name("source"), words("pairs"), words("collection")),
+        *numbers(count, "found", priority=1),
+        *numbers(count, "duplicates", "protected queries"),
+        *numbers(count, "protected documents", "protected negatives"),
+        *numbers(count, "held out", "trained on", priority=1),
     ]
-    lines = [_source(source) for source in results.sources]
-    if len(lines) > 1:
+    rows: list[list[Any]] = [[s.name, s.pairs, s.collection, *_counts(s)] for s in results.sources]
+    several = len(rows) > 1
+    if several:
         sums = [sum(column) for column in zip(*map(_counts, results.sources), strict=True)]
-        lines.append(["all", "", "", *(f"{total:,}" for total in sums)])
-    return table(titles, lines, left=3)
+        rows.append([("all",), None, None, *sums])
+    return Table("Sources", columns, rows, totals=int(several))
 
 
-def protected_list(results: Train) -> str:
-    """Return the splits that were never trained on, as a list; nothing where there is none."""
-    lines = [
-        f"- {text(split.name)}: {split.queries:,} queries, {split.documents:,} judged documents "
-        f"(fingerprint {code(split.fingerprint[:12])})"
+def protected_list(results: Train) -> list[Block]:
+    """Return the splits that were never trained on; nothing where there is none."""
+    splits: list[Prose] = [
+        (
+            f"{split.name}: {split.queries:,} queries, {split.documents:,} judged documents "
+            "(fingerprint ",
+            Code(split.fingerprint[:12]),
+            ")",
+        )
         for split in results.protected
     ]
-    return "\n".join(["Protected, never trained on:", "", *lines]) if lines else ""
-
-
-def _source(source: SourceReport) -> list[str]:
-    names = [code(source.name), text(source.pairs), text(source.collection or "")]
-    return [*names, *(f"{count:,}" for count in _counts(source))]
+    return [Paragraph("Protected, never trained on:"), Bullets(splits)] if splits else []
 
 
 def _counts(source: SourceReport) -> list[int]:
@@ -66,37 +87,38 @@ def _counts(source: SourceReport) -> list[int]:
     ]
 
 
-def _caption(results: Train) -> str:
+def _caption(results: Train) -> Prose:
     dev = results.development
     return (
         "found: examples in the source. Dropped: duplicates (the same query and document), "
         "protected queries and protected documents (those of a split below, by id or by text), "
         "and negatives that are protected documents. held out: kept for development. trained on: "
         "what limits and few-shot draws left of the rest. Development: "
-        f"{dev.queries:,} queries over {dev.documents:,} documents of {text(dev.collection)}, held "
-        f"out of the source {code(dev.source)}; they decide which checkpoint is kept."
+        f"{dev.queries:,} queries over {dev.documents:,} documents of {dev.collection}, held "
+        "out of the source ",
+        Code(dev.source),
+        "; they decide which checkpoint is kept.",
     )
 
 
-def _mining(mining: MiningReport | None) -> str:
+def _mining(mining: MiningReport | None) -> Prose:
     if mining is None:
         return "Negatives: none were mined."
     return (
-        f"Negatives: {mining.negatives:,} for {mining.examples:,} examples, found by "
-        f"{code(mining.system)} in {number(mining.seconds)} s. {mining.left_out:,} documents were "
-        f"left out because they score too near the positive or above it; {mining.short:,} examples "
-        "have fewer than asked for."
+        f"Negatives: {mining.negatives:,} for {mining.examples:,} examples, found by ",
+        Code(mining.system),
+        f" in {number(mining.seconds)} s. {mining.left_out:,} documents were left out because "
+        f"they score too near the positive or above it; {mining.short:,} examples have fewer than "
+        "asked for.",
     )
 
 
-def _teacher(teacher: TeacherReport | None) -> str:
-    if teacher is None:
-        return ""
+def _teacher(teacher: TeacherReport) -> Prose:
     return (
-        f"Teacher: the {KINDS.get(teacher.kind) or text(teacher.kind)} "
-        f"{code(base_label(teacher.model))} scored {teacher.pairs:,} pairs in "
-        f"{number(teacher.seconds)} s; in {teacher.agreement:.1%} of the examples it scores the "
-        "positive highest."
+        f"Teacher: the {KINDS.get(teacher.kind) or teacher.kind} ",
+        Code(base_label(teacher.model)),
+        f" scored {teacher.pairs:,} pairs in {number(teacher.seconds)} s; in "
+        f"{teacher.agreement:.1%} of the examples it scores the positive highest.",
     )
 
 
@@ -110,93 +132,95 @@ def write_train_report(results: Train, folder: Path) -> None:
         StorageError: the folder cannot be written.
     """
     write_picture(results, folder / _PICTURE)
-    with atomic_write(folder / "report.md") as stream:
-        stream.write(render_train(results, picture=f"{_PICTURE}.svg"))
+    write_markdown(train_document(results, f"{_PICTURE}.svg"), folder / "report.md")
 
 
-def render_train(results: Train, picture: str | None) -> str:
-    """Return the report as GitHub-flavoured Markdown, with the picture where it is named."""
-    parts = [
-        f"# Training: {KINDS[results.kind]} from {text(base_of(results))}",
-        stopped_line(results),
-        _trained(results),
-        result_line(results),
-        f"![learning curve]({picture})" if picture else "",
-        "## Data",
-        *data_section(results),
-        "## Learning curve",
-        _curve(results),
-        "loss: mean since the point before. The checkpoint of the best value is the one saved.",
-        "## Use",
-        _use(results),
-        _origin(results),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def render_train_summary(results: Train) -> str:
-    """Return what was trained, the result and the table of sources, as Markdown."""
-    parts = [_trained(results), result_line(results), sources_table(results)]
-    return "\n\n".join(parts) + "\n"
-
-
-def stopped_line(results: Train) -> str:
-    """Return a sentence in bold that says why the training ended early; nothing if it did not."""
-    if results.stopped is None:
-        return ""
-    return f"**Stopped before its last step: {text(results.stopped)}**"
-
-
-def result_line(results: Train) -> str:
-    """Return what the training changed on the development part, in one line."""
-    dev, start, best = results.development, results.start_value, results.best_value
-    if best <= start:
-        change = f"no better at any evaluation (best {best:.4f}, at step {results.best_step:,})"
-    else:
-        change = f"**{best:.4f}** at step {results.best_step:,}: {points(best - start)} points"
-    return (
-        f"{text(dev.measure)} on the development part ({dev.queries:,} queries, {dev.documents:,} "
-        f"documents): {start:.4f} untrained, {change}."
+def train_document(results: Train, picture: str | None = None) -> Document:
+    """Return the report, with the picture where its file is named."""
+    lead: list[Block] = [*stopped(results), Paragraph(_trained(results)), result(results)]
+    if picture:
+        lead.append(Picture("learning_curve", "learning curve", path=picture))
+    told = "loss: mean since the point before. The checkpoint of the best value is the one saved."
+    return Document(
+        f"Training: {KINDS[results.kind]} from {base_of(results)}",
+        lead,
+        [
+            Section("Data", data_section(results)),
+            Section("Learning curve", [_curve(results), Paragraph(told, "legend")]),
+            Section("Use", _use(results)),
+            Section("Origin", [Paragraph(_origin(results))]),
+        ],
     )
 
 
-def _trained(results: Train) -> str:
+def train_summary(results: Train) -> Document:
+    """Return what was trained, the result and the table of sources."""
+    return Document("", [Paragraph(_trained(results)), result(results), sources_table(results)])
+
+
+def stopped(results: Train) -> list[Block]:
+    """Return a sentence that says why the training ended early; nothing if it did not."""
+    if results.stopped is None:
+        return []
+    return [Paragraph(f"Stopped before its last step: {results.stopped}", "warning")]
+
+
+def result(results: Train) -> Paragraph:
+    """Return what the training changed on the development part, in one line."""
+    dev, start, best = results.development, results.start_value, results.best_value
+    at = f" at step {results.best_step:,}"
+    change: Prose
+    if best <= start:
+        change = f"no better at any evaluation (best {best:.4f},{at})."
+    else:
+        change = (Strong(f"{best:.4f}"), f"{at}: {points(best - start)} points.")
+    where = (
+        f"{dev.measure} on the development part ({dev.queries:,} queries, {dev.documents:,} "
+        f"documents): {start:.4f} untrained, "
+    )
+    return Paragraph((where, *spans(change)))
+
+
+def _trained(results: Train) -> Prose:
     sizes = results.parameters
     dims = "" if sizes.dims is None else f"; vectors of {sizes.dims:,} dimensions"
     return (
-        f"{KINDS[results.kind]} from {code(base_of(results))}, trained on "
-        f"{results.examples:,} examples in {results.steps:,} steps, for "
-        f"{text(results.collection.name)}. Trained: {updated(results)}, {sizes.trained:,} of "
-        f"{sizes.total:,} parameters{dims}."
+        f"{KINDS[results.kind]} from ",
+        Code(base_of(results)),
+        f", trained on {results.examples:,} examples in {results.steps:,} steps, for "
+        f"{results.collection.name}. Trained: {updated(results)}, {sizes.trained:,} of "
+        f"{sizes.total:,} parameters{dims}.",
     )
 
 
-def _curve(results: Train) -> str:
-    titles = ["step", "epoch", "seconds", "loss", "learning rate", results.development.measure, ""]
-    lines = [_point(p, results.best_step) for p in results.curve if p.value is not None]
-    return table([text(title) for title in titles], lines, left=0)
-
-
-def _point(point: CurvePoint, best_step: int) -> list[str]:
-    best, value = point.step == best_step, f"{point.value:.4f}"
-    return [
-        f"{point.step:,}",
-        f"{point.epoch:.2f}",
-        number(point.seconds),
-        "" if point.loss is None else f"{point.loss:.4g}",
-        "" if point.learning_rate is None else f"{point.learning_rate:.3g}",
-        f"**{value}**" if best else value,
-        "best" if best else "",
+def _curve(results: Train) -> Table:
+    columns = [
+        *numbers(count, "step", priority=0),
+        Column(title="epoch", format="{:.2f}".format),
+        Column(title="seconds", format=number),
+        Column(title="loss", format="{:.4g}".format, direction="lower", priority=1),
+        Column(title="learning rate", format="{:.3g}".format),
+        Column(title=results.development.measure, format=fraction, priority=0),
     ]
+    rows = [_point(p, results.best_step) for p in results.curve if p.value is not None]
+    return Table("Learning curve", columns, rows)
 
 
-def _use(results: Train) -> str:
-    words = ["colbench", "run", *_dataset(results.command)]
-    words += load_words(results.kind, "OUTPUT/model")
-    return (
-        "The model of the best step is in `model`, with its model card; OUTPUT is the folder of "
-        f"this report.\n\n```sh\n{' '.join(map(shlex.quote, words))}\n```"
+def _point(point: CurvePoint, best_step: int) -> list[Any]:
+    best = point.step == best_step
+    value = Cell(point.value, best=best, tag="best" if best else "")
+    return [*(point.step, point.epoch, point.seconds, point.loss, point.learning_rate), value]
+
+
+def _use(results: Train) -> list[Block]:
+    command = ["colbench", "run", *_dataset(results.command)]
+    command += load_words(results.kind, "OUTPUT/model")
+    told = (
+        "The model of the best step is in ",
+        Code("model"),
+        ", with its model card; OUTPUT is the folder of this report.",
     )
+    return [Paragraph(told), Listing(" ".join(map(shlex.quote, command)), "sh")]
 
 
 def _dataset(command: str) -> list[str]:
@@ -208,11 +232,14 @@ def _dataset(command: str) -> list[str]:
     return [word for word in words if re.match(r"\+*dataset[.=]", word)]
 
 
-def _origin(results: Train) -> str:
+def _origin(results: Train) -> Prose:
     e = results.environment
     again = f", resumed {results.resumed:,} times" if results.resumed else ""
     return (
-        f"Made by {code(results.command)}, {results.created}, commit "
-        f"{code(e.git_commit or 'unknown')}; {number(results.seconds)} s of training{again}, on "
-        f"{text(e.cpu)}, {e.threads} threads, {text(e.accelerator or 'no GPU')}."
+        "Made by ",
+        Code(results.command),
+        f", {results.created}, commit ",
+        Code(e.git_commit or "unknown"),
+        f"; {number(results.seconds)} s of training{again}, on {e.cpu}, {e.threads} threads, "
+        f"{e.accelerator or 'no GPU'}.",
     )

@@ -180,3 +180,20 @@ def test_a_report_of_a_damaged_file_is_one_line(capsys, tmp_path):
     (tmp_path / "results.json").write_text(json.dumps([]), encoding="utf-8")
     assert main(["report", str(tmp_path), "--format", "csv"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["report"], ["compare", "--systems", "bm25=colbert_exact"]])
+def test_wide_prints_each_table_whole(monkeypatch, capsys, folder, words):
+    monkeypatch.setattr("colbench.cli.output._WIDTH", 60)
+    command = [words[0], str(folder), *words[1:], "--format", "terminal"]
+
+    def heads():
+        lines = capsys.readouterr().out.splitlines()
+        return [line for line in lines if line.startswith(" system ")]
+
+    assert main(command) == 0
+    narrow = heads()
+    assert main([*command, "--wide"]) == 0
+    wide = heads()
+    assert len(narrow) > len(wide) >= 1
+    assert max(map(len, narrow)) <= 60 < max(map(len, wide))

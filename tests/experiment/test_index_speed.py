@@ -14,12 +14,13 @@ from benchmarks.index_speed.floors import IndexShape, stage_costs
 from benchmarks.index_speed.growth import exponent, mix
 from benchmarks.index_speed.judge import Judge
 from benchmarks.index_speed.record import GrowthPoint, IndexSpeed, Machine
-from benchmarks.index_speed.report import render_index_speed
+from benchmarks.index_speed.report import index_speed_document
 from benchmarks.index_speed.settings import IndexSpeedSettings
 from benchmarks.index_speed.vectors import VectorFiles
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
 from colbench.errors import ConfigError
+from colbench.report.markdown import render_markdown
 from colbench.results.sealed import read_sealed
 
 register()
@@ -204,7 +205,7 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
     assert str(tmp_path) not in json.dumps(results.config)
     for name in ("report.md", "tradeoff.svg", "tradeoff.png"):
         assert (folder / name).stat().st_size > 0
-    report = render_index_speed(results, picture=None)
+    report = render_markdown(index_speed_document(results))
     assert "OSError: no" in report and "bare product" in report and "tokens^" in report
     times = {path.name: path.stat().st_mtime_ns for path in (folder / ".parts").glob("*.json")}
     again, _ = Conductor(compose_run(words), ["colbench", "run"]).run()

@@ -6,9 +6,10 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from colbench.report import markdown
 from colbench.report.attribution import HEADING, loss_tables
-from colbench.report.markdown import render_markdown
-from colbench.report.terminal import print_results
+from colbench.report.run import run_document
+from colbench.report.terminal import print_document
 from colbench.results.schema import AttributionStep
 
 STEPS = {  # step → nDCG@10, MRR@10, RBO
@@ -46,8 +47,12 @@ def with_attribution(results, rows, **changes):
 
 def terminal(results, width=200):
     console = Console(file=io.StringIO(), width=width)
-    print_results(results, console)
+    print_document(run_document(results), console, brief=True)
     return console.file.getvalue()
+
+
+def render_markdown(results):
+    return markdown.render_markdown(run_document(results))
 
 
 def cells(markdown):
@@ -59,7 +64,7 @@ def cells(markdown):
 def test_each_step_is_a_row_with_its_change_and_its_overlap(example_results):
     title, _, *rows = cells(render_markdown(with_attribution(example_results, attribution())))
     assert title == [
-        *("step", "ndcg@10", "change", "RBO"),
+        *("stage", "ndcg@10", "points", "RBO"),
         *("intersection@10", "intersection@100", "intersection@1000"),
     ]
     assert rows == [
@@ -67,7 +72,7 @@ def test_each_step_is_a_row_with_its_change_and_its_overlap(example_results):
         ["`compressed`", "0.7030", "-0.42", "0.9612", "0.9611", "0.9602", "0.9512"],
         ["`candidates`", "0.7041", "+0.11", "0.9501", "0.9500", "0.9491", "0.9401"],
         ["`pruned`", "0.7020", "-0.21", "0.9402", "0.9401", "0.9392", "0.9302"],
-        ["`final`", "0.7020", "+0.00", "0.9402", "0.9401", "0.9392", "0.9302"],
+        ["`final`", "0.7020", "0.00", "0.9402", "0.9401", "0.9392", "0.9302"],
     ]
 
 
@@ -106,7 +111,7 @@ def test_every_system_that_was_taken_apart_has_a_table(example_results):
         for system, name in zip(example_results.systems, ("first", "second"), strict=False)
     ]
     results = example_results.model_copy(update={"systems": systems, "baseline": None})
-    assert [table.system for table in loss_tables(results)] == ["first", "second"]
+    assert [table.title for table in loss_tables(results)] == ["first", "second"]
     for told in (render_markdown(results), terminal(results)):
         assert told.count(HEADING) == 1
         assert told.count("first: most is lost") == told.count("second: most is lost") == 1
@@ -126,9 +131,10 @@ def test_no_value_is_cut_short_however_narrow_the_terminal(example_results, widt
     assert "…" not in shown
     lines = shown.splitlines()
     assert max(map(len, (line for line in lines if "│" in line))) <= width
-    for expected in loss_tables(results)[0].lines:
-        (line,) = [line for line in lines if line.strip().startswith(f"{expected[0]} ")]
-        assert [cell.strip() for cell in line.split("│")] == expected
+    for expected in loss_tables(results)[0].cells():
+        own = [line for line in lines if line.strip().startswith(f"{expected[0].plain} ")]
+        found = [cell.strip() for line in own for cell in line.split("│")[1:]]
+        assert found == [cell.plain for cell in expected[1:]]
 
 
 @pytest.mark.parametrize("name", ["a|b", "<b>x", "*a* `b`", "## x", "- item", "12. item"])

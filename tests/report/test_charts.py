@@ -21,6 +21,7 @@ from colbench.report.charts.theme import DARK, LIGHT
 from colbench.report.charts.waterfall import waterfall
 from colbench.report.markdown import render_markdown
 from colbench.report.pictures import write_pictures
+from colbench.report.run import run_document
 from colbench.report.write import write_report
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -224,4 +225,4 @@ def test_results_without_measurements_have_no_pictures(example_results, tmp_path
     results = example_results.model_copy(update={"systems": example_results.systems[2:]})
     assert write_pictures(results, tmp_path) == []
     assert list(tmp_path.iterdir()) == []
-    assert "## Plots" not in render_markdown(results, [])
+    assert "## Effectiveness, time and size" not in render_markdown(run_document(results))

@@ -11,9 +11,9 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from colbench.compare.compute import compare
-from colbench.compare.markdown import render_comparison
-from colbench.compare.sections import sections
-from colbench.compare.terminal import print_comparison
+from colbench.compare.sections import comparison_document, sections
+from colbench.report.markdown import render_markdown
+from colbench.report.terminal import print_document
 
 BETTER = {
     "bm25": {"ndcg@10": [0.3, 0.9, 0.9, 0.3], "mrr@10": [0.1, 0.2, 1.0, 0.0]},
@@ -44,8 +44,12 @@ def comparison(a):
 
 def terminal(comparison, width=200):
     console = Console(file=io.StringIO(), width=width)
-    print_comparison(comparison, console)
+    print_document(comparison_document(comparison), console)
     return console.file.getvalue()
+
+
+def render_comparison(comparison):
+    return render_markdown(comparison_document(comparison))
 
 
 def rendered(comparison):
@@ -97,8 +101,8 @@ def test_an_identical_run_is_named_and_not_in_the_table(comparison):
 def test_only_identical_runs_leave_no_table_of_measures(a):
     comparison = compare(opened(a), opened(a))
     (first, *_) = sections(comparison)
-    assert (first.heading, first.tables) == ("Effectiveness", [])
-    assert "bm25, colbert_exact" in first.notes[0]
+    assert (first.heading, first.tables()) == ("Effectiveness", [])
+    assert "bm25, colbert_exact" in first.blocks[0].items[0]
 
 
 def test_sections_without_content_are_left_out(comparison):
@@ -188,8 +192,13 @@ def test_no_number_is_cut_however_narrow_the_terminal(comparison, width):
     assert max(map(len, text.splitlines())) <= max(width, 100)  # one line of prose may be longer
     found = {cell.strip() for line in text.splitlines() for cell in line.split("│")}
     for section in sections(comparison):
-        for table in section.tables:
-            numbers = {cell for line in table.lines for cell in line[table.left :]}
+        for table in section.tables():
+            numbers = {
+                cell.plain
+                for row in table.cells()
+                for cell, column in zip(row, table.columns, strict=True)
+                if column.kind == "number"
+            }
             assert numbers <= found
 
 

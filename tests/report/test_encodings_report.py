@@ -11,11 +11,12 @@ from benchmarks.encode_speed.record import (
     Speed,
     VariantSpeed,
 )
-from benchmarks.encode_speed.report import render_encode_speed
+from benchmarks.encode_speed.report import encode_speed_document
 from colbench.compare.changes import setting_changes
-from colbench.report.encodings import encoding_table
+from colbench.report import markdown
 from colbench.report.html.page import render_html
-from colbench.report.markdown import render_markdown
+from colbench.report.run import run_document
+from colbench.report.systems import encoders
 from colbench.results.schema import EncodingInfo, Results, Significance
 
 INFO = EncodingInfo(
@@ -33,6 +34,10 @@ INFO = EncodingInfo(
     truncated_tokens=100,
     cosine=0.99123,
 )
+
+
+def render_markdown(results):
+    return markdown.render_markdown(run_document(results))
 
 
 def with_encodings(results, *infos):
@@ -57,8 +62,8 @@ def test_the_environment_shows_speed_share_of_the_peak_and_what_was_cut_off(exam
 
 
 def test_results_without_encodings_have_no_such_table(example_results):
-    assert encoding_table(example_results) is None
-    assert encoding_table(with_encodings(example_results)) is None
+    assert not encoders(example_results).rows
+    assert not encoders(with_encodings(example_results)).rows
     assert "of GEMM peak" not in render_markdown(example_results)
     assert "of GEMM peak" not in render_html([example_results])
 
@@ -66,12 +71,12 @@ def test_results_without_encodings_have_no_such_table(example_results):
 def test_systems_of_one_encoder_share_a_row_and_empty_columns_are_left_out(example_results):
     pooled = INFO.model_copy(update={"form": "pooled", "cosine": None, "gemm_gflops": None})
     results = with_encodings(example_results, pooled, pooled)
-    table = encoding_table(results)
-    assert len(table.lines) == 1 and "cosine to fp32" not in table.titles
-    words, numbers = table.lines[0]
-    assert words[1] == "pooled" and numbers[2].text == ""
+    table = encoders(results)
+    (row,) = table.cells()
+    assert "cosine to fp32" not in [column.title for column in table.columns]
+    assert row[1].plain == "pooled" and row[6].plain == ""
     split = pooled.model_copy(update={"chunks": 1234})
-    assert encoding_table(with_encodings(example_results, split)).lines[0][1][-1].text == "1,234"
+    assert encoders(with_encodings(example_results, split)).cells()[0][-1].plain == "1,234"
 
 
 def test_an_arithmetic_that_changed_is_a_change_of_the_system(example_results):
@@ -162,7 +167,7 @@ def measured(example_results):
 
 def test_encode_speed_is_a_table_of_speed_ratio_and_effectiveness(measured):
     assert EncodeSpeed.model_validate_json(measured.model_dump_json()) == measured
-    report = render_encode_speed(measured, picture="speed.svg")
+    report = markdown.render_markdown(encode_speed_document(measured, "speed.svg"))
     lines = [line for line in report.splitlines() if line.startswith("| ")]
     assert lines[2] == (
         "| sentence-transformers, batches of 32 | fp32 | 80.0 (72.0 to 88.0) | 1.00 | 0.80 | 3.00 "
@@ -186,5 +191,6 @@ def test_a_quiet_machine_is_not_warned_of(measured):
     calm = found.speed.model_copy(update={"other_cpu_share": 0.01})
     form = found.model_copy(update={"speed": calm})
     collection = measured.collections[0].model_copy(update={"forms": [form]})
-    report = render_encode_speed(measured.model_copy(update={"collections": [collection]}), None)
+    quiet = measured.model_copy(update={"collections": [collection]})
+    report = markdown.render_markdown(encode_speed_document(quiet))
     assert "not to be trusted" not in report and "![" not in report

@@ -31,7 +31,8 @@ from colbench.gate.annotations import annotation_lines, print_annotations
 from colbench.gate.findings import headline
 from colbench.gate.junit import render_junit
 from colbench.gate.markdown import LIMIT, render_gate, write_step_summary
-from colbench.gate.terminal import print_gate
+from colbench.gate.sections import gate_document
+from colbench.report.terminal import print_document
 
 REGRESSED = report(
     "regression",
@@ -59,7 +60,7 @@ UNJUDGED = report("unjudged", unjudged=["colbert: skipped in the candidate: no w
 
 def terminal(found, width=200):
     console = Console(file=io.StringIO(), width=width)
-    print_gate(found, console)
+    print_document(gate_document(found), console, brief=True)
     return console.file.getvalue()
 
 
@@ -108,11 +109,13 @@ def test_the_verdict_names_what_failed_and_counts_the_rest():
 
 def test_a_measure_is_shown_with_its_means_points_limits_and_verdict():
     header, row, *_ = cells(html(REGRESSED), "Effectiveness")
-    assert header[3:8] == ["baseline", "candidate", "points", "interval", "p (Holm)"]
+    assert header[2:5] == ["verdict", "why", "baseline"]
+    assert header[5:9] == ["candidate", "points", "interval", "p (Holm)"]
     assert row == [
         "<code>colbert</code>",
         "ndcg@10",
-        "regressed: the reason it is regressed",
+        "regressed",
+        "the reason it is regressed",
         "0.7000",
         "0.6769",
         "-2.31",
@@ -125,14 +128,14 @@ def test_a_measure_is_shown_with_its_means_points_limits_and_verdict():
 
 def test_a_measure_judged_by_identity_has_neither_limits_nor_p():
     row = cells(html(REGRESSED), "Effectiveness")[-1]
-    assert row[0] == "<code>bm25</code>" and row[6:8] == ["", ""]
+    assert row[0] == "<code>bm25</code>" and row[7:9] == ["", ""]
 
 
 def test_latencies_are_multiples_of_the_calibration_and_sizes_are_sizes():
     index, encode, search = cells(html(REGRESSED), "Costs")[1:]
-    assert index[1:] == ["index", "regressed", "10.0 MB", "15.0 MB", "+50%", "+0%"]
-    assert encode[3:] == ["10.0 × GEMM", "12.3 × GEMM", "+23.4%", "+50%"]
-    assert search[2] == "inconclusive: too busy" and search[4:6] == ["0.800 × scan", ""]
+    assert index[1:] == ["index", "regressed", "", "10.0 MB", "15.0 MB", "+50%", "+0%"]
+    assert encode[4:] == ["10.0 × GEMM", "12.3 × GEMM", "+23.4%", "+50%"]
+    assert search[2:4] == ["inconclusive", "too busy"] and search[5:7] == ["0.800 × scan", ""]
 
 
 def test_sizes_that_differ_never_look_equal():
@@ -392,7 +395,7 @@ def test_what_the_gate_finds_is_shown(example_results):
     found = judged(before, gated_results(example_results, values, config={"k": 2}))
     page, shown = html(found), terminal(found)
     rows = {(row[0], row[1]): row for row in cells(page, "Effectiveness")[1:]}
-    assert rows["<code>bm25</code>", "ndcg@10"][3:6] == ["0.3750", "0.0000", "-37.50"]
+    assert rows["<code>bm25</code>", "ndcg@10"][4:7] == ["0.3750", "0.0000", "-37.50"]
     for query in ("text of q1", "text of q2", "text of q3"):
         assert query in shown and query in page
     assert len(cells(page, "Costs")) == len(found.costs) + 1

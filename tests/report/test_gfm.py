@@ -57,7 +57,7 @@ def test_a_code_span_shows_exactly_its_characters(value):
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize(("write", "tag"), [(text, "{}"), (code, "<code>{}</code>")])
 def test_a_table_keeps_its_shape_and_shows_exactly_the_characters(value, write, tag):
-    html = rendered(table(["a", "b"], [[write(value), write(value)]]))
+    html = rendered(table(["a", "b"], [[write(value), write(value)]], left=[True, False]))
     cells = re.findall(r"<td[^>]*>(.*?)</td>", html)
     assert cells == [tag.format(shown(value))] * 2
 
@@ -67,6 +67,6 @@ def test_any_text_survives_a_paragraph_an_item_a_heading_and_a_table(value):
     assert rendered(text(value)) == f"<p>{shown(value)}</p>\n"
     assert rendered(f"# {text(value)}") == f"<h1>{shown(value)}</h1>\n"
     assert rendered(f"- {code(value)}") == f"<ul>\n<li><code>{shown(value)}</code></li>\n</ul>\n"
-    html = rendered(table(["a", "b"], [[text(value), code(value)]]))
+    html = rendered(table(["a", "b"], [[text(value), code(value)]], left=[True, True]))
     cells = re.findall(r"<td[^>]*>(.*?)</td>", html)
     assert cells == [shown(value), f"<code>{shown(value)}</code>"]

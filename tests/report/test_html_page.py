@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.report.html.comparison import finding
+from colbench.report.groups import group
 from colbench.report.html.embed import content_policy, inline_script, json_block
-from colbench.report.html.groups import group
 from colbench.report.html.page import render_html
 from colbench.report.html.queries import query_data
+from colbench.report.run import finding
 from colbench.results.schema import DocumentInfo, QueryInfo
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
@@ -107,9 +107,15 @@ def test_results_without_values_by_query_say_how_to_get_them(example_results):
 def test_a_sweep_has_its_parameters_as_columns_and_no_single_queries(sweep_results):
     page = render_html([sweep_results])
     titles, reference, point, *_ = table(page, "Comparison of the systems")
-    assert titles[:4] == [["system"], ["nbits"], ["nprobe"], ["ndcg@10"]]
-    assert reference[1:3] == [[], []]
-    assert point[1:3] == [["1"], ["1"]]
+    assert titles[:5] == [["system"], ["front"], ["nbits"], ["nprobe"], ["ndcg@10"]]
+    assert reference[1:4] == [["tb"], [], []]
+    assert point[1:4] == [["b"], ["1"], ["16"]]
+    whole = page.partition("<summary>All points</summary>")[2]
+    names = [line[0] for line in table(whole, "Comparison of the systems")[1:]]
+    assert names == [
+        [*system.name.split(), *tag]
+        for system, tag in zip(sweep_results.systems, [["baseline"], *[[]] * 6], strict=True)
+    ]
     assert "nbits=2, nprobe=4 is enough." in page
     assert "Query by query" not in page
     assert set(block(page, "charts")[0]) == {"pareto_latency", "pareto_bytes", "latency"}

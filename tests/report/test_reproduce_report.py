@@ -7,6 +7,8 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from colbench.report.markdown import render_markdown
+from colbench.report.terminal import print_document
 from colbench.reproduce.record import (
     AverageComparison,
     Comparison,
@@ -15,8 +17,11 @@ from colbench.reproduce.record import (
     SettingDifference,
     SourceInfo,
 )
-from colbench.reproduce.report import render_reproduction, write_reproduction_report
-from colbench.reproduce.terminal import print_reproduction
+from colbench.reproduce.report import (
+    reproduction_document,
+    reproduction_summary,
+    write_reproduction_report,
+)
 
 SOURCE = SourceInfo(title="A | paper", url="https://example.org/a", grade="primary")
 
@@ -78,7 +83,7 @@ def reproduction():
 
 def printed(reproduction):
     console = Console(file=io.StringIO(), width=120)
-    print_reproduction(reproduction, console)
+    print_document(reproduction_summary(reproduction), console)
     return console.file.getvalue()
 
 
@@ -87,9 +92,9 @@ def test_the_terminal_shows_what_ran_and_sums_up_the_rest(reproduction):
     assert "+1.23" in out and "0.5123" in out
     assert "far: k1 0.9 → unknown" in out
     assert "differs (figure suspect)" in out
-    assert "2  no weights" in " ".join(out.split(" ")) and "missing" not in out
-    assert [line for line in out.splitlines() if line.startswith("beir/quora")] == [
-        "beir/quora: 30 not run, not here"
+    assert "2 │ no weights" in out and "missing" not in out
+    assert [line for line in out.splitlines() if "beir/quora" in line] == [
+        "- beir/quora: 30 not run, not here"
     ]
     assert "1 reproduced, 1 differ, 1 differ from a figure that is probably wrong" in out
     assert len(out.splitlines()) < 30
@@ -98,11 +103,11 @@ def test_the_terminal_shows_what_ran_and_sums_up_the_rest(reproduction):
 def test_a_single_dataset_of_which_nothing_ran_is_told_by_its_reasons(reproduction):
     only = [entry for entry in reproduction.entries if entry.dataset == "beir/quora"]
     out = printed(reproduction.model_copy(update={"entries": only}))
-    assert "beir/quora, not run:" in out and "30  not here" in out
+    assert "beir/quora, not run:" in out and "30 │ not here" in out
 
 
 def test_the_report_holds_every_figure_once_and_folds_what_did_not_run(reproduction):
-    text = render_reproduction(reproduction)
+    text = render_markdown(reproduction_document(reproduction))
     for entry in reproduction.entries:
         first_cells = [line for line in text.splitlines() if line.startswith(f"| `{entry.id}` |")]
         assert len(first_cells) == 1

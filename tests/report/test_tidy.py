@@ -9,8 +9,14 @@ import json
 import pytest
 
 from colbench.errors import StorageError
-from colbench.report.tidy import csv_text, tidy_rows, tidy_runs, write_csv
+from colbench.report.csv import csv_text, write_csv
+from colbench.report.systems import tidy, together
+from colbench.report.table import Table
 from colbench.results.schema import Fidelity, SweepInfo
+
+
+def tidy_rows(results):
+    return tidy(results).records()
 
 
 def read(text):
@@ -108,7 +114,7 @@ def test_rows_are_json(sweep_results):
 
 def test_csv_holds_every_value_and_quotes_what_needs_it(sweep_results):
     rows = tidy_rows(sweep_results)
-    found = read(csv_text(rows))
+    found = read(csv_text(tidy(sweep_results)))
     assert [list(row) for row in found] == [list(row) for row in rows]
     for row, cells in zip(rows, found, strict=True):
         for column, value in row.items():
@@ -124,12 +130,13 @@ def test_csv_holds_every_value_and_quotes_what_needs_it(sweep_results):
 def test_a_name_with_commas_quotes_and_line_breaks_survives(example_results):
     name = 'a, "b"\n;c'
     systems = [system.model_copy(update={"name": name}) for system in example_results.systems]
-    rows = tidy_rows(example_results.model_copy(update={"systems": systems}))
-    assert {row["system"] for row in read(csv_text(rows))} == {name}
+    table = tidy(example_results.model_copy(update={"systems": systems}))
+    assert {row["system"] for row in read(csv_text(table))} == {name}
 
 
 def test_several_runs_have_a_column_that_names_them(example_results, sweep_results):
-    rows = tidy_runs({"one": example_results, "two": sweep_results})
+    runs = {"one": example_results, "two": sweep_results}
+    rows = together([tidy(results, run=name) for name, results in runs.items()]).records()
     assert [row["run"] for row in rows] == ["one"] * 3 + ["two"] * 3
     assert len({tuple(row) for row in rows}) == 1
     assert next(iter(rows[0])) == "run"
@@ -137,13 +144,14 @@ def test_several_runs_have_a_column_that_names_them(example_results, sweep_resul
 
 
 def test_the_file_holds_the_same_text(example_results, tmp_path):
-    rows = tidy_rows(example_results)
-    write_csv(rows, tmp_path / "new" / "table.csv")
-    assert (tmp_path / "new" / "table.csv").read_text(encoding="utf-8") == csv_text(rows)
+    table = tidy(example_results)
+    write_csv(table, tmp_path / "new" / "table.csv")
+    assert (tmp_path / "new" / "table.csv").read_text(encoding="utf-8") == csv_text(table)
 
 
 def test_no_rows_are_no_table(tmp_path):
-    assert csv_text([]).strip() == ""
+    empty = Table("", [], [])
+    assert csv_text(empty).strip() == ""
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(StorageError, match="cannot write"):
-        write_csv([], tmp_path / "file" / "table.csv")
+        write_csv(empty, tmp_path / "file" / "table.csv")

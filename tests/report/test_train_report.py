@@ -8,10 +8,19 @@ from trained import train_record
 
 from colbench.config.compose import compose_run
 from colbench.report.charts.draw import specification
+from colbench.report.markdown import render_markdown
 from colbench.train.naming import base_label, base_of, load_words
 from colbench.train.picture import learning_curve
 from colbench.train.record import Train
-from colbench.train.report import render_train, render_train_summary, write_train_report
+from colbench.train.report import train_document, train_summary, write_train_report
+
+
+def render_train(record, picture=None):
+    return render_markdown(train_document(record, picture))
+
+
+def render_train_summary(record):
+    return render_markdown(train_summary(record))
 
 
 def rows(markdown, first):
@@ -72,8 +81,7 @@ def test_what_is_protected_mined_and_taught_is_told():
 def test_the_curve_has_a_row_an_evaluation_and_marks_the_best_alone():
     table = rows(render_train(train_record(), None), "step")
     assert [row[0] for row in table] == ["0", "100", "200", "300"]
-    assert [row[-1] for row in table] == ["", "", "best", ""]
-    assert [row[-2] for row in table] == ["0.6512", "0.7001", "**0.7234**", "0.7198"]
+    assert [row[-1] for row in table] == ["0.6512", "0.7001", "**0.7234** (best)", "0.7198"]
     assert table[0][3:5] == ["", ""] and table[2][1:5] == ["0.67", "120", "0.75", "1e-05"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from colbench.report.charts.frame import Axis, Layout
 from colbench.report.charts.theme import colour
-from colbench.report.rows import three_digits
+from colbench.report.formats import three_digits
 from colbench.results.schema import Latency, Results
 
 _STEP = 30

@@ -9,12 +9,14 @@ from typing import Any
 from colbench.report.charts.frame import Axis, Layout
 from colbench.report.charts.grid import grid
 from colbench.report.charts.labels import place
-from colbench.report.charts.points import Cost, Point, plotted_measure, points, short, varied
+from colbench.report.charts.points import Cost, Point, points, short, varied
 from colbench.report.charts.theme import colour
+from colbench.report.costs import costs
+from colbench.report.systems import main_measure
 from colbench.results.schema import Results
 
-_SHOWN = ("search ms", "p95", "encode ms", "QPS", "index")
-"""Costs that a hover tells, besides the measures."""
+_TOLD = 2
+"""Costs of at most this priority are told by a hover, besides the measures."""
 _SIZE = 85
 """Area of a point, in square pixels."""
 _FEW = 12
@@ -38,7 +40,7 @@ def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
         "x": altair.X("cost:Q", title=f"{cost.title} (log scale)")
         .scale(x.scale())
         .axis(values=x.ticks(), labelExpr=cost.tick, grid=True),
-        "y": altair.Y("effect:Q", title=plotted_measure(results))
+        "y": altair.Y("effect:Q", title=main_measure(results))
         .scale(y.scale())
         .axis(format=y.format(layout.height // 50), tickCount=layout.height // 50),
     }
@@ -67,8 +69,12 @@ def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
 
 def _hover(results: Results, found: Sequence[Point]) -> dict[str, str]:
     """Return field → title of what a hover tells. Numbered, as a title may hold anything."""
-    titles = ["name", *_axes(results), *results.measures, *_SHOWN]
+    titles = ["name", *_axes(results), *results.measures, *_costs()]
     return {f"t{number}": title for number, title in enumerate(titles)}
+
+
+def _costs() -> list[str]:
+    return [cost.title for cost in costs("comparison") if cost.priority <= _TOLD]
 
 
 def _axes(results: Results) -> list[str]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from colbench.measures.pareto import pareto_front
-from colbench.report.attribution import main_measure
-from colbench.report.rows import COSTS, rows
+from colbench.report.costs import cost as described
+from colbench.report.systems import comparison, main_measure
 from colbench.results.axes import shown
 from colbench.results.schema import Results, SystemResult
 
@@ -29,21 +29,16 @@ class Cost:
     tick: str
 
 
-def _search(system: SystemResult) -> float | None:
-    return system.latency_ms.search.p50 if system.latency_ms else None
-
-
-def _bytes(system: SystemResult) -> float | None:
-    return system.index.bytes if system.index else None
-
-
 LATENCY = Cost(
-    "pareto_latency", "search of one query, ms, p50", _search, "format(datum.value, '~g')"
+    "pareto_latency",
+    "search of one query, ms, p50",
+    described("search_p50_ms").of,
+    "format(datum.value, '~g')",
 )
 SIZE = Cost(
     "pareto_bytes",
     "index, bytes",
-    _bytes,
+    described("index_bytes").of,
     "replace(format(datum.value, '~s'), /([kMGT]?)$/, ' $1B')",
 )
 
@@ -75,16 +70,9 @@ class Point:
     cells: dict[str, str]
 
 
-def plotted_measure(results: Results) -> str | None:
-    """Return the measure on the axis; None where nothing was judged."""
-    if results.sweep is not None:
-        return results.sweep.measure
-    return main_measure(results) if results.measures else None
-
-
 def points(results: Results, cost: Cost) -> list[Point]:
     """Return the systems that have both values, in the order of the results."""
-    measure = plotted_measure(results)
+    measure = main_measure(results)
     found: dict[str, tuple[float, float]] = {}
     for system in results.systems:
         value, effect = cost.of(system), (system.effectiveness or {}).get(measure or "")
@@ -141,13 +129,11 @@ def _front(results: Results, cost: Cost, found: dict[str, tuple[float, float]]) 
 
 
 def _cells(results: Results) -> dict[str, dict[str, str]]:
+    table = comparison(results)
+    titles = [column.title for column in table.columns[1:]]
     return {
-        row.name: {
-            title: cell.text
-            for title, cell in zip(
-                (*results.measures, *COSTS), (*row.measures, *row.costs), strict=True
-            )
-            if cell.text
+        row[0].plain: {
+            title: cell.plain for title, cell in zip(titles, row[1:], strict=True) if cell.plain
         }
-        for row in rows(results)
+        for row in table.cells()
     }

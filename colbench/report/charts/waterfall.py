@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from colbench.report.attribution import main_measure
 from colbench.report.charts.frame import Axis, Layout
 from colbench.report.charts.theme import colour
+from colbench.report.systems import main_measure
 from colbench.results.schema import AttributionStep, Results
 
 _STEP = 26
@@ -31,9 +31,9 @@ def waterfall(results: Results, layout: Layout) -> Any | None:
     import altair
 
     taken = _taken(results)
-    if not taken:
-        return None
     measure = main_measure(results)
+    if not taken or measure is None:
+        return None
     values = [step.effectiveness[measure] for _, steps in taken for step in steps]
     columns = 1 if layout.narrow or len(taken) == 1 else 2
     width = (layout.width - (_NAMES if layout.narrow else 0)) // columns - (columns - 1) * _NAMES

@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from colbench.report.charts.draw import vega_lite_version
+from colbench.report.charts.catalogue import CHARTS
+from colbench.report.charts.draw import specification, vega_lite_version
+from colbench.report.charts.frame import NARROW, WIDE
 from colbench.report.charts.theme import DARK, FONT, LIGHT, configuration
+from colbench.report.formats import points
+from colbench.report.groups import Group, group
 from colbench.report.html.embed import content_policy, inline_script, json_block
-from colbench.report.html.groups import group
-from colbench.report.html.section import section
+from colbench.report.html.queries import query_data
+from colbench.report.run import group_document
+from colbench.report.table import (
+    Code,
+    Document,
+    Extra,
+    Link,
+    Picture,
+    Prose,
+    Section,
+    Strong,
+    spans,
+)
 from colbench.results.schema import Results
 
 _SCRIPTS = ("tables.js", "charts.js", "queries.js")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the page says of one collection.
+
+    Attributes:
+        name: of the collection.
+        document: the report.
+        charts: name → layout → Vega-Lite specification.
+        queries: what the view of single queries is filled from; None where it is left out.
+    """
+
+    name: str
+    document: Document
+    charts: dict[str, dict[str, Any]]
+    queries: dict[str, Any] | None
+
+    def parts(self) -> Iterator[tuple[bool, list[Section]]]:
+        """Yield neighbouring sections together, with whether they are folded."""
+        found = itertools.groupby(self.document.sections, lambda s: s.folded is not None)
+        return ((folded, list(sections)) for folded, sections in found)
 
 
 def render_html(runs: Sequence[Results]) -> str:
@@ -25,6 +65,28 @@ def render_html(runs: Sequence[Results]) -> str:
     It loads nothing: styles, scripts, data and the plotting library (0.9 MB) are inside it. Text of
     the results reaches it as escaped HTML, or as JSON that the page shows with `textContent`.
     """
+    groups = [_part(found) for found in group(runs)]
+    scripts = [plotting_library(), *(inline_script(_asset(name)) for name in _SCRIPTS)]
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=" and ".join(dict.fromkeys(run.experiment for run in runs)),
+            groups=groups,
+            charts=json_block([found.charts for found in groups]),
+            queries=json_block([found.queries for found in groups]),
+            themes=json_block({"light": configuration(LIGHT), "dark": configuration(DARK)}),
+            policy=content_policy(scripts),
+            scripts=scripts,
+            style=Markup(_asset("style.css")),
+            light=LIGHT.colours(),
+            dark=DARK.colours(),
+            font=Markup(FONT),
+        )
+    )
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("colbench.report.html"),
         autoescape=True,
@@ -32,21 +94,49 @@ def render_html(runs: Sequence[Results]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sections = [section(found) for found in group(runs)]
-    scripts = [plotting_library(), *(inline_script(_asset(name)) for name in _SCRIPTS)]
-    return environment.get_template("page.html.j2").render(
-        title=" and ".join(dict.fromkeys(run.experiment for run in runs)),
-        sections=sections,
-        charts=json_block([found.charts for found in sections]),
-        queries=json_block([found.queries for found in sections]),
-        themes=json_block({"light": configuration(LIGHT), "dark": configuration(DARK)}),
-        policy=content_policy(scripts),
-        scripts=scripts,
-        style=Markup(_asset("style.css")),
-        light=LIGHT.colours(),
-        dark=DARK.colours(),
-        font=Markup(FONT),
-    )
+    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["points"] = points
+    environment.filters["prose"] = prose
+    return environment
+
+
+def _part(found: Group) -> _Part:
+    charts = {}
+    for kind in CHARTS:
+        wide, narrow = kind.draw(found.results, WIDE), kind.draw(found.results, NARROW)
+        if wide is not None and narrow is not None:
+            charts[kind.name] = {"wide": specification(wide), "narrow": specification(narrow)}
+    drawn = [Picture(kind.name, kind.title, kind.told) for kind in CHARTS if kind.name in charts]
+    queries = query_data(found.results)
+    document = group_document(found, drawn)
+    # A view that cannot be filled, and of which there is nothing to say, leaves no heading behind.
+    sections = [s for s in document.sections if queries or any(map(_says, s.blocks))]
+    name = found.results.collection.name
+    return _Part(name, replace(document, sections=sections), charts, queries)
+
+
+def _says(block: object) -> bool:
+    return not (isinstance(block, Extra) and block.kind == "queries" and not block.text)
+
+
+def prose(value: Prose) -> Markup:
+    """Return a sentence as HTML that shows exactly its characters."""
+    return Markup("").join(map(_span, spans(value)))
+
+
+def _span(part: str | Link) -> Markup:
+    match part:
+        case Link():
+            # Nothing but an address of the web may be followed.
+            is_web = part.url.startswith(("https://", "http://"))
+            told = escape(part.text)
+            return Markup('<a href="{}">{}</a>').format(part.url, told) if is_web else told
+        case Code():
+            return Markup("<code>{}</code>").format(str(part))
+        case Strong():
+            return Markup("<strong>{}</strong>").format(str(part))
+        case _:
+            return escape(part)
 
 
 @functools.cache

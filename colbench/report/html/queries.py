@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from colbench.report.charts.points import plotted_measure
+from colbench.report.systems import main_measure
 from colbench.results.schema import Results, SystemResult
 
 
@@ -21,7 +21,7 @@ def query_data(results: Results) -> dict[str, Any] | None:
     places = {document.id: place for place, document in enumerate(results.documents)}
     return {
         "measures": results.measures,
-        "measure": plotted_measure(results),
+        "measure": main_measure(results),
         "first": first,
         "second": second,
         "queries": [
@@ -54,7 +54,7 @@ def query_data(results: Results) -> dict[str, Any] | None:
 
 def _pair(results: Results, systems: list[SystemResult]) -> tuple[int, int]:
     """Return the places of the best system and of what it is held against at first."""
-    measure = plotted_measure(results) or ""
+    measure = main_measure(results) or ""
     order = sorted(
         range(len(systems)),
         key=lambda place: -(systems[place].effectiveness or {}).get(measure, 0.0),

@@ -1,0 +1,199 @@
+"""The costs of a system, each described once for all reports, comparison and gate.
+
+To add one is to add it to `COSTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from colbench.report.formats import count, number, percent, size, three_digits
+from colbench.report.table import Cell, Column, Direction
+from colbench.results.schema import SystemResult
+
+Place = Literal["comparison", "building", "compare", "csv", "gate"]
+"""Comparison of a run's systems, its table of building, `colbench compare`, CSV, gate."""
+
+_EVERYWHERE: frozenset[Place] = frozenset({"comparison", "compare", "csv"})
+
+Read = Callable[[SystemResult], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost(Column):
+    """One cost.
+
+    Attributes:
+        of: reads it from a system; None where it was not measured.
+        is_time: whether another machine or a busy one would change it.
+        places: the tables that have it.
+        about: how to read it, where the title does not say; empty for nothing.
+        zero: what stands for 0; None for the number.
+        none: what stands where there is no value.
+    """
+
+    of: Read
+    is_time: bool = False
+    places: frozenset[Place] = _EVERYWHERE
+    about: str = ""
+    zero: str | None = None
+    none: str = ""
+    optional: bool = True
+
+    def cell(self, system: SystemResult) -> Cell:
+        """Return its cell in the row of a system."""
+        value = self.of(system)
+        if value is None:
+            return Cell(text=self.none) if self.none else Cell()
+        return Cell(value, text=self.zero if value == 0 else None)
+
+    def told(self, value: float | None, *, exact: bool = False) -> str:
+        """Return a value with its unit, for a sentence; nothing for None.
+
+        Args:
+            value: of this cost.
+            exact: write all digits, not only those worth reading.
+        """
+        if value is None:
+            return ""
+        unit = "B" if self.format is size else self.unit
+        if exact:
+            written = f"{value:,.0f}" if self.format is size else f"{value:.10g}"
+            return f"{written} {unit}".rstrip()
+        return self.format(value) if self.format is size else f"{self.format(value)} {unit}"
+
+
+def _path(path: str) -> Read:
+    """Return a reader of an attribute of an attribute; None where one of them is missing."""
+
+    def read(system: SystemResult) -> float | None:
+        value: Any = system
+        for name in path.split("."):
+            value = None if value is None else getattr(value, name)
+        return value  # type: ignore[no-any-return]
+
+    return read
+
+
+def _query(system: SystemResult) -> float | None:
+    times = system.latency_ms
+    return times.encode.p50 + times.search.p50 if times else None
+
+
+def _relative(stage: str, work: str) -> Read:
+    """Return a reader of a median latency in units of fixed work timed beside it."""
+    above, below = _path(f"latency_ms.{stage}.p50"), _path(f"calibration.{work}_ms")
+
+    def read(system: SystemResult) -> float | None:
+        time, unit = above(system), below(system)
+        return None if time is None or unit is None else time / unit
+
+    return read
+
+
+def _cost(
+    source: str,
+    title: str,
+    of: str | Read,
+    format: Callable[[Any], str],
+    unit: str = "",
+    *,
+    direction: Direction | None = "lower",
+    **how: Any,
+) -> Cost:
+    read = _path(of) if isinstance(of, str) else of
+    return Cost(
+        source=source, title=title, of=read, format=format, unit=unit, direction=direction, **how
+    )
+
+
+def _ms(source: str, title: str, of: str | Read, about: str = "", **how: Any) -> Cost:
+    return _cost(source, title, of, three_digits, "ms", is_time=True, about=about, **how)
+
+
+_CSV: frozenset[Place] = frozenset({"csv"})
+_BUILT: frozenset[Place] = frozenset({"building", "csv"})
+_GATE: frozenset[Place] = frozenset({"gate"})
+_RUN = _EVERYWHERE - {"compare"}
+"""What says nothing of two runs: it depends on the cache, or follows from another cost."""
+
+COSTS: tuple[Cost, ...] = (
+    _ms("encode_p50_ms", "encode ms", "latency_ms.encode.p50", "median, encoding one query"),
+    _ms("encode_p95_ms", "encode p95", "latency_ms.encode.p95", places=_CSV | {"compare"}),
+    _ms("encode_p99_ms", "encode p99", "latency_ms.encode.p99", places=_CSV),
+    _ms("encode_mean_ms", "encode mean", "latency_ms.encode.mean", places=_CSV),
+    _ms("search_p50_ms", "search ms", "latency_ms.search.p50", "median, one query", priority=1),
+    _ms("query_p50_ms", "query ms", _query, "the sum of both"),
+    _ms("search_p95_ms", "search p95", "latency_ms.search.p95", "95th percentile, ms", priority=2),
+    _ms("search_p99_ms", "search p99", "latency_ms.search.p99", places=_CSV),
+    _ms("search_mean_ms", "search mean", "latency_ms.search.mean", places=_CSV),
+    _cost(
+        *("throughput_qps", "QPS", "throughput_qps", number, "queries/s"),
+        about="queries a second, all as one batch",
+        direction="higher",
+        is_time=True,
+        priority=2,
+    ),
+    _cost("other_cpu_share", "other load", "other_cpu_share", percent, places=_CSV),
+    _cost(
+        *("docs_encoded", "docs encoded", "docs_encoded", count),
+        about="in this run, equal texts once, over every encoding that a system needs; the others "
+        "came from the cache",
+        direction=None,
+        places=_BUILT,
+        optional=False,
+        zero="0 (all cached)",
+        none="none needed",
+    ),
+    _cost(
+        *("encode_docs_per_second", "docs/s", "encode_docs_per_second", number, "documents/s"),
+        about="the speed at which the documents were encoded, when they were",
+        direction="higher",
+        is_time=True,
+        places=_RUN | _BUILT,
+    ),
+    _cost(
+        *("build_seconds", "build s", "build_seconds", three_digits, "s"),
+        about="from cached vectors or texts to a searchable index",
+        is_time=True,
+        places=_EVERYWHERE | _BUILT,
+    ),
+    _cost("vectors", "vectors", "index.vectors", count, direction=None, places=_BUILT, zero=""),
+    _cost("dims", "dims", "index.dims", str, direction=None, places=_BUILT, zero=""),
+    _cost("index_bytes", "index", "index.bytes", size, priority=1, places=_EVERYWHERE | _GATE),
+    _cost("bytes_per_doc", "B/doc", "index.bytes_per_doc", number, "B", places=_RUN),
+    _cost(
+        *("bytes_per_vector", "B/vector", "index.bytes_per_vector", number, "B"),
+        places=_RUN | _BUILT | _GATE,
+    ),
+    _cost("peak_rss_bytes", "peak RAM", "peak_rss_bytes", size, places=_EVERYWHERE | _GATE),
+    _cost(
+        *("encode_latency", "encode latency", _relative("encode", "gemm"), three_digits, "× GEMM"),
+        is_time=True,
+        places=_GATE,
+    ),
+    _cost(
+        *("search_latency", "search latency", _relative("search", "scan"), three_digits, "× scan"),
+        is_time=True,
+        places=_GATE,
+    ),
+)
+"""Every cost, in the order of the tables."""
+
+
+def costs(place: Place) -> list[Cost]:
+    """Return the costs that a table has, in order."""
+    return [cost for cost in COSTS if place in cost.places]
+
+
+def cost(key: str) -> Cost:
+    """Return the cost that a record names so."""
+    return next(found for found in COSTS if found.source == key)
+
+
+def explained(shown: Iterable[Cost]) -> str:
+    """Return how to read the columns of costs, in a sentence; nothing where all say it."""
+    told = "; ".join(f"{found.title}: {found.about}" for found in shown if found.about)
+    return f"{told}." if told else ""
