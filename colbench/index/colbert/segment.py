@@ -33,6 +33,7 @@ from colbench.index.colbert.arrays import (
     write_array,
 )
 from colbench.index.colbert.kernels.lists import count_listed, fill_lists
+from colbench.index.colbert.kernels.tables import StoredTokens
 from colbench.index.colbert.manifest import SegmentEntry, file_entry
 
 _ARRAYS = ("offsets", "codes", "residuals", "list_centroids", "list_offsets", "list_docs")
@@ -84,6 +85,11 @@ class Segment:
         """Document ids, read when first asked for."""
         ids: list[str] = json.loads(self.ids_text.tobytes())
         return ids
+
+    @functools.cached_property
+    def tokens(self) -> StoredTokens:
+        """What a kernel reads of the documents; without vectors stored whole (nbits=16)."""
+        return StoredTokens(self.offsets, self.codes, self.residuals)
 
     def __len__(self) -> int:
         return len(self.live)

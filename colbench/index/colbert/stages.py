@@ -14,6 +14,7 @@ made by document id, so that a result does not depend on the order in which docu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ from colbench.index.colbert.kernels.lists import (
 from colbench.index.colbert.kernels.tables import byte_query
 
 _ALL = np.empty(0, dtype=np.bool_)
+_Number = TypeVar("_Number", np.int64, np.float32)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Stages:
             )
             for segment in self.index.segments
         ]
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        return _joined(found)
 
     def everything(self) -> NDArray[np.int64]:
         """Return every live document that has a token."""
@@ -119,7 +121,7 @@ class Stages:
             segment.base + np.flatnonzero(segment.live & (np.diff(segment.offsets) > 0))
             for segment in self.index.segments
         ]
-        return np.concatenate(found)
+        return _joined(found)
 
     def prune(
         self, query: PreparedQuery, docs: NDArray[np.int64], threshold: float | None, keep: int
@@ -147,7 +149,7 @@ class Stages:
             interact(local, segment.offsets, segment.codes, query.scores, kept, query.tokens)
             for segment, local in self.index.parts(docs)
         ]
-        return np.concatenate(scores)
+        return _joined(scores)
 
     def score(
         self, query: PreparedQuery, docs: NDArray[np.int64], arithmetic: str
@@ -172,9 +174,7 @@ class Stages:
             scores = [
                 score_residuals(
                     local,
-                    segment.offsets,
-                    segment.codes,
-                    segment.residuals,
+                    segment.tokens,
                     self.codec.centroid_bits,
                     values,
                     query.lanes,
@@ -183,7 +183,7 @@ class Stages:
             ]
         else:
             scores = self._score_with_bytes(query, docs)
-        return np.concatenate(scores)
+        return _joined(scores)
 
     def _score_with_bytes(
         self, query: PreparedQuery, docs: NDArray[np.int64]
@@ -191,23 +191,7 @@ class Stages:
         tables = self.index.byte_tables
         rounded = byte_query(query.vectors, tables)
         return [
-            self._score_bytes(
-                local,
-                segment.offsets,
-                segment.codes,
-                segment.residuals,
-                query.scores,
-                tables.nbits,
-                tables.table,
-                tables.weight_scale,
-                tables.centroids,
-                tables.scales,
-                tables.shifts,
-                tables.squares,
-                rounded.tokens,
-                rounded.starts,
-                rounded.scales,
-            )
+            self._score_bytes(local, segment.tokens, query.scores, tables, rounded)
             for segment, local in self.index.parts(docs)
         ]
 
@@ -223,3 +207,8 @@ class Stages:
             ids = sorted(equal.tolist(), key=self.index.doc_id, reverse=True)[:room]
             equal = np.array(ids, dtype=np.int64)
         return np.sort(np.concatenate([above, equal]))
+
+
+def _joined(parts: list[NDArray[_Number]]) -> NDArray[_Number]:
+    """Concatenate what segments gave; most indexes have one, which is then not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

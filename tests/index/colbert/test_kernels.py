@@ -28,7 +28,12 @@ from colbench.index.colbert.kernels.lists import (
     reached_centroids,
 )
 from colbench.index.colbert.kernels.llvm import LANES
-from colbench.index.colbert.kernels.tables import byte_query, byte_tables, plane_order
+from colbench.index.colbert.kernels.tables import (
+    StoredTokens,
+    byte_query,
+    byte_tables,
+    plane_order,
+)
 
 NBITS = (1, 2, 4, 8)
 DIMS = (16, 40, 48, 64, 96, 128, 384)
@@ -60,6 +65,10 @@ class Stored:
         self.packed = rng.integers(0, 256, (tokens, dims * nbits // 8)).astype(np.uint8)
         self.docs = np.arange(len(lengths), dtype=np.int64)
 
+    @property
+    def tokens(self):
+        return StoredTokens(self.offsets, self.codes, self.packed)
+
     def spans(self):
         return [slice(start, end) for start, end in itertools.pairwise(self.offsets)]
 
@@ -77,9 +86,7 @@ class Stored:
         nbits = self.codec.nbits
         return score_residuals(
             self.docs,
-            self.offsets,
-            self.codes,
-            self.packed,
+            self.tokens,
             self.codec.centroid_bits,
             self.codec.byte_values if nbits else np.zeros((256, 1), np.float32),
             lanes_of(query),
@@ -88,23 +95,8 @@ class Stored:
     def byte_scores(self, kernel, query):
         tables = byte_tables(self.codec)
         rounded = byte_query(query, tables)
-        return kernel(
-            self.docs,
-            self.offsets,
-            self.codes,
-            self.packed,
-            centroid_scores(self.codec.centroid_bits, lanes_of(query)),
-            tables.nbits,
-            tables.table,
-            tables.weight_scale,
-            tables.centroids,
-            tables.scales,
-            tables.shifts,
-            tables.squares,
-            rounded.tokens,
-            rounded.starts,
-            rounded.scales,
-        )
+        scores = centroid_scores(self.codec.centroid_bits, lanes_of(query))
+        return kernel(self.docs, self.tokens, scores, tables, rounded)
 
     def mapped(self, folder):
         """Put everything on disk and map it, as an open index has it."""

@@ -6,39 +6,32 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.index.colbert.kernels.tables import ByteQuery, ByteTables, StoredTokens
+
 
 @numba.njit(parallel=True, cache=True)
 def score_bytes(
     docs: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.integer],
-    packed: NDArray[np.uint8],
+    stored: StoredTokens,
     centroid_scores: NDArray[np.float32],
-    nbits: int,
-    table: NDArray[np.uint8],
-    weight_scale: np.float32,
-    centroids: NDArray[np.int8],
-    scales: NDArray[np.float32],
-    shifts: NDArray[np.int32],
-    squares: NDArray[np.float32],
-    query: NDArray[np.int8],
-    starts: NDArray[np.int32],
-    query_scales: NDArray[np.float32],
+    tables: ByteTables,
+    query: ByteQuery,
 ) -> NDArray[np.float32]:
     """Score documents with rounded weights and queries.
 
     Args:
         docs: documents to score.
-        offsets: document i owns tokens offsets[i] to offsets[i + 1].
-        codes: (tokens,), centroid of each token.
-        packed: (tokens, bytes), packed residuals.
+        stored: tokens of their segment, packed.
         centroid_scores: (centroids, groups * 16).
-        nbits, table, weight_scale, centroids, scales, shifts, squares: of `ByteTables`.
-        query, starts, query_scales: of `ByteQuery`.
+        tables: the codec.
+        query: rounded with it.
 
     Returns:
         float32 (len(docs),), in their order; -inf for a document without tokens.
     """
+    offsets, codes, packed = stored
+    nbits, _, table, weight_scale, centroids, scales, _, squares = tables
+    query_tokens, _, query_scales = query
     size = packed.shape[1]
     lanes = len(query_scales)
     per_byte, mask = 8 // nbits, (1 << nbits) - 1
@@ -64,7 +57,7 @@ def score_bytes(
                 group, token = lane // 16, lane % 16
                 dot = 0
                 for dim in range(len(row)):
-                    dot += row[dim] * np.int32(query[group, dim // 4, token, dim % 4])
+                    dot += row[dim] * np.int32(query_tokens[group, dim // 4, token, dim % 4])
                 value = np.float32(dot) * query_scales[lane]
                 value = (value + centroid_scores[code, lane]) * shrink
                 best[lane] = max(best[lane], value)

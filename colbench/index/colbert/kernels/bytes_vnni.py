@@ -23,6 +23,7 @@ from colbench.index.colbert.kernels.byte_instructions import (
     unpack_8_64,
 )
 from colbench.index.colbert.kernels.llvm import LANES
+from colbench.index.colbert.kernels.tables import ByteQuery, ByteTables, StoredTokens
 
 
 @numba.njit(inline="always")
@@ -54,24 +55,17 @@ def _unpack(nbits: int, packed: int, size: int, table: int, out: int) -> int:
 @numba.njit(parallel=True, cache=True)
 def score_bytes(
     docs: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.integer],
-    packed: NDArray[np.uint8],
+    stored: StoredTokens,
     centroid_scores: NDArray[np.float32],
-    nbits: int,
-    table: NDArray[np.uint8],
-    weight_scale: np.float32,
-    centroids: NDArray[np.int8],
-    scales: NDArray[np.float32],
-    shifts: NDArray[np.int32],
-    squares: NDArray[np.float32],
-    query: NDArray[np.int8],
-    starts: NDArray[np.int32],
-    query_scales: NDArray[np.float32],
+    tables: ByteTables,
+    query: ByteQuery,
 ) -> NDArray[np.float32]:
     """Score documents; arguments and result as in `bytes_reference.score_bytes`."""
+    offsets, codes, packed = stored
+    nbits, _, table, weight_scale, centroids, scales, shifts, squares = tables
+    query_tokens, starts, query_scales = query
     size, stride = packed.shape[1], centroids.shape[1]
-    groups, quads = query.shape[0], query.shape[1]
+    groups, quads = query_tokens.shape[0], query_tokens.shape[1]
     per_byte, mask = 8 // nbits, (1 << nbits) - 1
     out = np.empty(len(docs), dtype=np.float32)
     for number in numba.prange(len(docs)):
@@ -105,7 +99,7 @@ def score_bytes(
                 dot_bytes(
                     rows.ctypes.data,
                     stride,
-                    query.ctypes.data + group * quads * 4 * LANES,
+                    query_tokens.ctypes.data + group * quads * 4 * LANES,
                     quads,
                     starts.ctypes.data + 4 * lane,
                     sums.ctypes.data,

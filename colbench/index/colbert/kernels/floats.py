@@ -26,6 +26,7 @@ from colbench.index.colbert.kernels.llvm import (
     store,
     vector,
 )
+from colbench.index.colbert.kernels.tables import StoredTokens
 
 ROWS = 8
 """Rows in one call of `dot_float`."""
@@ -167,9 +168,7 @@ def _best_of_rows(
 @numba.njit(parallel=True, cache=True)
 def score_residuals(
     docs: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.integer],
-    packed: NDArray[np.uint8],
+    stored: StoredTokens,
     centroids: NDArray[np.uint16],
     byte_values: NDArray[np.float32],
     query: NDArray[np.float32],
@@ -178,9 +177,7 @@ def score_residuals(
 
     Args:
         docs: documents to score.
-        offsets: document i owns tokens offsets[i] to offsets[i + 1].
-        codes: (tokens,), centroid of each token.
-        packed: uint8 (tokens, bytes), packed residuals; no bytes with centroids only.
+        stored: tokens of their segment.
         centroids: the bits of float16 (centroids, dims).
         byte_values: `Codec.byte_values`; float32 (256, dimensions a byte).
         query: `lanes_of` the query.
@@ -188,6 +185,7 @@ def score_residuals(
     Returns:
         float32 (len(docs),), in their order; -inf for a document without tokens.
     """
+    offsets, codes, packed = stored
     groups, dims = query.shape[0], query.shape[1]
     per_byte = byte_values.shape[1]
     out = np.empty(len(docs), dtype=np.float32)
@@ -232,9 +230,16 @@ def score_halves(
     vectors: NDArray[np.uint16],
     query: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Score documents whose vectors are stored whole, as the bits of float16 (tokens, dims).
+    """Score documents whose vectors are stored whole.
 
-    Arguments and result otherwise as in `score_residuals`.
+    Args:
+        docs: documents to score.
+        offsets: document i owns vectors offsets[i] to offsets[i + 1].
+        vectors: the bits of float16 (tokens, dims).
+        query: `lanes_of` the query.
+
+    Returns:
+        As `score_residuals`.
     """
     groups, dims = query.shape[0], query.shape[1]
     out = np.empty(len(docs), dtype=np.float32)

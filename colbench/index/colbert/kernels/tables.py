@@ -1,4 +1,4 @@
-"""What a search with bytes needs: a codec and a query, rounded to 8 bits.
+"""What the kernels of the last stage read: stored tokens, a codec and a query as bytes.
 
 A token's score is (c·q + r·q) / ‖c + r‖ for its centroid c and the bucket weights r. Here c·q stays
 float32, and r·q = s_r s_q Σ r₈ q₈ with bytes r₈, q₈: weights and query tokens are divided by their
@@ -7,8 +7,7 @@ own scale and rounded. ‖c + r‖² = ‖c‖² + 2 c·r + ‖r‖² is taken f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,21 @@ _BLOCK = 64
 _AT_ONCE = 512
 
 
-@dataclass(frozen=True)
-class ByteTables:
+class StoredTokens(NamedTuple):
+    """The tokens of a segment's documents, as a kernel reads them.
+
+    Attributes:
+        offsets: int64 (documents + 1,): document i owns tokens offsets[i] to offsets[i + 1].
+        codes: uint16 or uint32 (tokens,), centroid of each token.
+        packed: uint8 (tokens, bytes), packed residuals; no bytes with centroids only.
+    """
+
+    offsets: NDArray[np.int64]
+    codes: NDArray[np.integer]
+    packed: NDArray[np.uint8]
+
+
+class ByteTables(NamedTuple):
     """A codec as bytes. "Plane order": first dimension of every packed byte, then all second ones.
 
     Attributes:
@@ -47,8 +59,7 @@ class ByteTables:
     squares: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class ByteQuery:
+class ByteQuery(NamedTuple):
     """A query as bytes, 16 tokens a group.
 
     Attributes:
