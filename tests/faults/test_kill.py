@@ -8,8 +8,6 @@ from operations import OPERATIONS
 from states import left_over
 from trials import TRIALS, Trial, in_full, seeded
 
-pytestmark = pytest.mark.slow
-
 NUMBERS = range(TRIALS)
 
 
