@@ -73,6 +73,7 @@ def first_run(colbench, folder, cache, tmp_path_factory):
     return colbench(folder, output, cache, SYSTEMS), output
 
 
+@pytest.mark.timeout(900)
 def test_every_system_runs_in_interpreters_of_its_own_from_any_folder(
     colbench, folder, cache, tmp_path, monkeypatch
 ):
