@@ -5,14 +5,28 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STANFORD ?= .venv-stanford
 EXAMPLES ?= 4000
+WORKERS ?= 2
 
-.PHONY: quickstart test gate check faults fidelity fuzz install clean
+.PHONY: quickstart test test-all gate check faults fidelity fuzz install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
 
+# A module's tests stay in one process, so that they share what they prepare; every numeric library
+# has one thread, for the processes share the cores.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope \
+	--no-loadscope-reorder
+
+# Ten minutes on two cores: all but what is marked `nightly`.
 test: $(READY) check
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
+
+# Everything: also faults, fuzz, the codec's fidelity, all of pydocs, every training, our own
+# benchmarks, and each property with more examples.
+test-all: $(READY) $(STANFORD)/.ready check
+	COLBENCH_STANFORD_PYTHON=$(abspath $(STANFORD))/bin/python COLBENCH_HYPOTHESIS=nightly \
+		$(PYTEST) -m "" -o timeout=1800
 
 # Our own quality: the quickstart, measured now, against the baseline that was accepted.
 gate: $(READY)
@@ -24,9 +38,10 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Kill, interrupt, fill the disk, damage files: hundreds of seeded trials; `make test` has a sample.
+# Kill, interrupt, fill the disk, damage files: hundreds of seeded trials; `make test-all` has a
+# sample.
 faults: $(READY)
-	COLBENCH_FAULT_TRIALS=30 $(BIN)/python -m pytest -q tests/faults
+	COLBENCH_FAULT_TRIALS=30 $(BIN)/python -m pytest -q -m "" tests/faults
 
 # Pages, pictures and tables of the committed results, from their JSON: results-site/index.html.
 .PHONY: results-site
@@ -35,12 +50,12 @@ results-site: $(READY)
 
 # The codec against the authors' implementation, which has an environment of its own.
 fidelity: $(READY) $(STANFORD)/.ready
-	COLBENCH_STANFORD_PYTHON=$(abspath $(STANFORD))/bin/python $(BIN)/python -m pytest -q tests/fidelity
+	COLBENCH_STANFORD_PYTHON=$(abspath $(STANFORD))/bin/python $(BIN)/python -m pytest -q -m "" tests/fidelity
 
 # Damaged and made-up input for every loader, EXAMPLES a property, from a new seed each time.
 fuzz: $(READY)
 	COLBENCH_QUIET=1 COLBENCH_FUZZ_EXAMPLES=$(EXAMPLES) \
-		$(BIN)/python -m pytest -q -o timeout=0 tests/fuzz
+		$(BIN)/python -m pytest -q -m "" -o timeout=0 tests/fuzz
 
 install: $(READY)
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from forking import ForkServer
 from hypothesis import settings
 
 from colbench.collection.model import Collection, Document, Query
@@ -25,11 +26,20 @@ from colbench.results.schema import (
 
 # Timing is never asserted: a busy machine would fail a property that holds. The same examples every
 # time: a change is judged by what it did, not by a draw. --hypothesis-profile=random draws others.
-settings.register_profile("same", deadline=None, derandomize=True)
-settings.register_profile("random", deadline=None)
-settings.load_profile("same")
+for _name, _examples in {"default": 25, "nightly": 200}.items():
+    settings.register_profile(_name, max_examples=_examples, deadline=None, derandomize=True)
+settings.register_profile("random", max_examples=200, deadline=None)
+settings.load_profile(os.environ.get("COLBENCH_HYPOTHESIS", "default"))
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+_LONGEST = ("test_run", "test_sweep", "test_train_model", "test_wheel", "test_plugin")
+"""Modules that are begun first, so that none of them is what all others have ended before."""
+
+
+_NIGHTLY = ("faults", "fidelity", "fuzz")
+"""Folders of which every test has the marker `nightly`."""
 
 
 def pytest_configure(config):
@@ -39,8 +49,39 @@ def pytest_configure(config):
     os.environ["IR_DATASETS_HOME"] = str(config.irds_home)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    order = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    for item in items:
+        if item.path.parent.name in _NIGHTLY:
+            item.add_marker("nightly")
+
+
 def pytest_unconfigure(config):
     shutil.rmtree(config.irds_home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory):
+    """Processes of `colbench` that are there at once; see `forking`."""
+    server = ForkServer(tmp_path_factory.mktemp("forks"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def model_cache(tmp_path_factory):
+    """Folder of models that are made once a session: converted to int8, or with an update applied.
+
+    Set as COLBENCH_CACHE, so that everything which names no cache of its own finds them there; the
+    workers of pytest-xdist share it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "models"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLBENCH_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -1,55 +1,81 @@
-"""Data flows one way: a layer imports only the layers below it."""
+"""The plan of the house: the core flows one way, features stand on it side by side, cli on top."""
 
 import ast
+import graphlib
+from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 import colbench
 
 PACKAGE = Path(colbench.__file__).parent
-LAYERS = [
-    {
-        *("digests", "errors", "files", "hits", "locks", "progress", "records", "settings"),
-        *("timing", "validation", "vectors"),
-    },
-    {"collection"},
-    {"encoder"},
-    {"index"},
-    {"run"},
-    {"measures"},
-    {"retriever"},
-    {"results"},
-    {"report"},
-    {"gate"},
-    {"config"},
-    {"experiment"},
-    {"compare", "explain", "reproduce", "sweep", "train"},
-    {"cli"},
-]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+CORE = (
+    *("collection", "encoder", "index", "run", "measures", "retriever", "results", "report"),
+    *("config", "experiment"),
+)
+"""From the ground up, above the modules that lie in `colbench` itself."""
+
+FEATURES = ("compare", "gate", "sweep", "reproduce", "explain", "train")
+ALLOWED = {("gate", "compare")}
+"""Features of which the first imports the second; no other imports a sibling."""
+
+LEVEL = {
+    **{name: level for level, name in enumerate(CORE, start=1)},
+    **dict.fromkeys(FEATURES, len(CORE) + 1),
+    "cli": len(CORE) + 2,
+}
 
 
-def layer_of(dotted: str) -> str | None:
-    parts = dotted.split(".")
-    return parts[1] if parts[0] == "colbench" and len(parts) > 1 else None
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported_layers(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+# `colbench` itself is left out: it names what is public, and imports it when it is asked for.
+MODULES = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+del MODULES[PACKAGE.name]
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """The modules of colbench that a module imports, in functions as well as at its head."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {layer_of(alias.name) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{a.name}" for a in node.names]
-            found |= {layer_of(name) for name in names}
-    return {name for name in found if name in LEVEL}
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else str(node.module) for name in whole]
+        else:
+            continue
+        yield from (name for name in names if name in MODULES and name != module)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_a_module_imports_no_layer_above_its_own(path):
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    assert own in LEVEL, f"{own} is not a known layer: add it to LAYERS in its place"
-    above = {name for name in imported_layers(path) if LEVEL[name] > LEVEL[own]}
-    assert not above, f"{own} imports {above}"
+GRAPH = {module: set(imports_of(module)) for module in MODULES}
+
+
+def area(module: str) -> str:
+    """The folder a module lies in; empty for one of the ground floor."""
+    parts = module.split(".")
+    return parts[1] if (PACKAGE / parts[1]).is_dir() else ""
+
+
+def allowed(above: str, below: str) -> bool:
+    """Whether a module of one area may import one of another."""
+    levels = [LEVEL.get(name, 0) for name in (above, below)]
+    return above == below or levels[0] > levels[1] or (above, below) in ALLOWED
+
+
+def test_core_flows_one_way_and_features_stand_on_it_side_by_side():
+    known = {area(module) for module in MODULES} - {""}
+    assert known == LEVEL.keys(), "a new folder has its place in CORE or among FEATURES"
+    wrong = [
+        f"{module} imports {imported}"
+        for module, found in GRAPH.items()
+        for imported in sorted(found)
+        if not allowed(area(module), area(imported))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    order = tuple(graphlib.TopologicalSorter(GRAPH).static_order())  # CycleError names a circle
+    assert set(order) == GRAPH.keys()

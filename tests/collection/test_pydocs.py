@@ -14,7 +14,7 @@ from colbench.collection.pydocs.fairness import content_words, names_itself, quo
 HEAVY = ("torch", "transformers", "scipy", "sklearn", "pandas", "matplotlib", "networkx", "sympy")
 
 
-@pytest.fixture(scope="module", params=["small", pytest.param("full", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["small", pytest.param("full", marks=pytest.mark.nightly)])
 def pydocs(request):
     return Collection(request.param, *load_pydocs(request.param))
 

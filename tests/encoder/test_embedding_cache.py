@@ -374,7 +374,7 @@ print(found.stats.cached)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # test_run kills a run and resumes it; faults/ does so at any moment
 def test_a_run_killed_in_the_middle_and_resumed_gives_the_bytes_of_an_uninterrupted_one(tmp_path):
     def start(cache, output):
         arguments = [sys.executable, "-c", _MINILM_RUN, str(tmp_path / cache), str(output)]

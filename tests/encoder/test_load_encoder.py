@@ -285,7 +285,6 @@ def test_importing_the_encoder_layer_does_not_load_torch():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.slow
 def test_the_embedded_model_ranks_the_capital_of_france_first():
     model = "embedded:all-MiniLM-L6-v2"
     tokens = load(model, query_length=256, document_length=256)

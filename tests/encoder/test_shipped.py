@@ -28,13 +28,6 @@ DOCUMENTS = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def test_they_are_small():
     assert updates.update_names() == sorted(NAMES)
     for path in updates.update_files():

@@ -2,9 +2,7 @@
 
 import json
 import math
-import os
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +15,12 @@ from colbench.experiment.bench import SystemTask
 from colbench.experiment.evaluation import Outcome, evaluate_systems
 from colbench.experiment.measurement import measure_system
 from colbench.experiment.output import OutputFolder, check_output
-from colbench.experiment.runner import Runner
 from colbench.measures.overlap import rbo
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import system_settings
 from colbench.run.trec import read_trec
 
-ROOT = Path(__file__).resolve().parents[2]
 KIND = '''
 import numpy as np
 
@@ -84,15 +80,14 @@ STEPS = ["oracle", "compressed", "candidates", "final"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def staged_kind(tmp_path_factory):
-    """The kind `staged_kind.staged`, for this process and its workers."""
+def kind_folder(tmp_path_factory):
+    """The folder of the kind `staged_kind.staged`, on the path of this process."""
     folder = tmp_path_factory.mktemp("kind")
     (folder / "staged_kind").mkdir()
     (folder / "staged_kind" / "staged.py").write_text(KIND, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT)]))
-        yield
+        yield folder
     for name in [name for name in sys.modules if name.startswith("staged_kind")]:
         del sys.modules[name]
 
@@ -204,11 +199,11 @@ def test_without_the_wish_or_without_stages_there_is_none(collection, tmp_path, 
     assert not output.steps_folder("a system").exists()
 
 
-BALLAST = 600_000_000
+BALLAST = 1_500_000_000  # more than a fork of the server begins with
 
 
 @pytest.fixture
-def conductor(tmp_path):
+def conductor(fork_server, kind_folder, tmp_path):
     """A function that runs `bm25` and `staged`, with settings of one's own, as `colbench run`."""
     data, conf = tmp_path / "data", tmp_path / "conf" / "system"
     (data / "qrels").mkdir(parents=True)
@@ -232,15 +227,17 @@ def conductor(tmp_path):
     ]
 
     def run(*more):
-        settings = compose_run([*words, *more], [conf.parent])
-        return Runner(settings, ["colbench", "run", *more]).run()
+        done = fork_server.run(
+            *("run", "--quiet", "--config-dir", conf.parent, *words, *more), path=[kind_folder]
+        )
+        assert done.returncode == 0, done.stderr
+        return read_results(tmp_path / "output"), tmp_path / "output"
 
     return run
 
 
 def test_a_run_publishes_stages_and_a_later_one_without_them_removes_them(conductor):
     results, folder = conductor()
-    assert read_results(folder) == results
     bm25, staged = results.systems
     assert bm25.attribution is None
     assert [step.step for step in staged.attribution] == STEPS

@@ -36,8 +36,6 @@ SYSTEMS = {
     "colbert_exhaustive": Form.TOKENS,
 }
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory):
@@ -48,11 +46,12 @@ def words(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(words, tmp_path_factory):
+def finished(fork_server, words, tmp_path_factory):
     output = tmp_path_factory.mktemp("run")
     systems = f"systems=[{','.join(SYSTEMS)}]"
     arguments = [*words, systems, "index=fp16", "baseline=bi_encoder", f"output_dir={output}"]
-    assert main(["run", "--quiet", *arguments]) == 0
+    done = fork_server.run("run", "--quiet", *arguments)
+    assert done.returncode == 0, done.stderr
     return output
 
 

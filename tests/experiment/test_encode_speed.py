@@ -16,7 +16,6 @@ from benchmarks.encode_speed.record import Effect, EncodeSpeed
 from benchmarks.encode_speed.settings import EncodeSpeedSettings
 from benchmarks.encode_speed.task import EncodeSpeedTask
 from benchmarks.features import register
-from colbench.cli.main import main
 from colbench.collection.model import Document
 from colbench.config.compose import compose_run
 from colbench.config.settings import SignificanceSettings
@@ -71,7 +70,7 @@ def test_variants_are_tested_against_the_first_and_not_without_it():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(fork_server, tmp_path_factory):
     """The experiment's words, run once."""
     root = tmp_path_factory.mktemp("speed")
     words = ["cat", "dog", "bird", "fish", "horse", "mouse", "fox", "wolf", "bear", "whale"]
@@ -85,7 +84,8 @@ def made(tmp_path_factory):
         *(f"encode_speed.variants={WITH_FP16}", "encode_speed.forms=[pooled]"),
         *("encode_speed.documents=6", "encode_speed.queries=2", "encode_speed.trials=2"),
     ]
-    assert main(command) == 0
+    done = fork_server.run(*command)
+    assert done.returncode == 0, done.stderr
     return root / "out", command
 
 
@@ -93,7 +93,7 @@ def results_of(out):
     return EncodeSpeed.model_validate(read_sealed(out / "encode_speed.json", what="", renew=""))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_experiment_times_and_judges_every_variant(made):
     out, _ = made
     results = results_of(out)
@@ -138,7 +138,7 @@ def bench_of(folder, collection):
     return Workbench(collection, folder / "work", cache, {}, memory_bytes=1 << 30)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_token_vectors_are_timed_beside_a_multi_vector_encoder(tmp_path, tiny_collection):
     documents = [
         Document(str(n), "", f"{word} is a word of some length")
@@ -156,7 +156,7 @@ def test_variants_of_which_none_can_run_say_why(tmp_path, tiny_collection):
         measure_speed(task, bench_of(tmp_path, tiny_collection))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_report_and_picture_show_all_of_it(made):
     out, _ = made
     report = (out / "report.md").read_text(encoding="utf-8")
@@ -167,26 +167,26 @@ def test_report_and_picture_show_all_of_it(made):
     assert (out / "speed.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
-def test_what_is_there_is_not_measured_again(made):
+@pytest.mark.nightly
+def test_what_is_there_is_not_measured_again(fork_server, made):
     out, command = made
     first = results_of(out)
     kept = [*out.rglob(".parts/*.json"), *out.rglob(".runs/*/*/results.json")]
     stamps = {path: path.stat().st_mtime_ns for path in kept}
     assert len(stamps) == 1 + 2
-    assert main(command) == 0
+    assert fork_server.run(*command).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == stamps
     assert results_of(out).collections == first.collections
 
 
-@pytest.mark.slow
-def test_timings_that_were_changed_are_taken_again(made):
+@pytest.mark.nightly
+def test_timings_that_were_changed_are_taken_again(fork_server, made):
     out, command = made
     file = next(out.rglob(".parts/*-pooled.json"))
     content = json.loads(file.read_text(encoding="utf-8"))
     content["speed"]["yardstick"]["docs_per_second"] = 1e9
     file.write_text(json.dumps(content), encoding="utf-8")
-    assert main(command) == 0
+    assert fork_server.run(*command).returncode == 0
     assert results_of(out).collections[0].forms[0].speed.yardstick.docs_per_second < 1e9
 
 

@@ -27,8 +27,6 @@ DOCUMENTS = {
 QUERIES = {"q1": "What is the capital of France?", "q2": "why does the sea rise and fall"}
 QRELS = [("q1", "paris", 1), ("q1", "berlin", 0), ("q2", "tides", 2)]
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

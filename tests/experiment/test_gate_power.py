@@ -137,7 +137,7 @@ gate_power:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(fork_server, tmp_path_factory):
     """The experiment's words, run once."""
     root = tmp_path_factory.mktemp("power")
     words = [
@@ -165,10 +165,12 @@ def made(tmp_path_factory):
         *(f"dataset.path={folder}", f"output_dir={root / 'out'}", f"cache_dir={root / 'cache'}"),
         f"gate_power.rules={rules}",
     ]
-    assert main(command) == 0
+    done = fork_server.run(*command)
+    assert done.returncode == 0, done.stderr
     return root / "out", command
 
 
+@pytest.mark.nightly
 def test_the_experiment_writes_results_a_report_and_a_picture(made):
     out, _ = made
     found = GatePower.model_validate(
@@ -196,12 +198,13 @@ def test_the_experiment_writes_results_a_report_and_a_picture(made):
     assert (out / "power.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_runs_that_are_there_are_not_made_again_and_the_outcome_is_the_same(made):
+@pytest.mark.nightly
+def test_runs_that_are_there_are_not_made_again_and_the_outcome_is_the_same(fork_server, made):
     out, command = made
     first = json.loads((out / "gate_power.json").read_text())
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob(".runs/*/*/results.json")}
     assert len(stamps) == 4
-    assert main(command) == 0
+    assert fork_server.run(*command).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     second = json.loads((out / "gate_power.json").read_text())
     assert second["collections"] == first["collections"]
@@ -218,6 +221,7 @@ def test_two_runs_on_one_folder_do_not_mix(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == [".runs", "lock"]
 
 
+@pytest.mark.nightly
 def test_a_variant_of_a_system_that_no_gate_looks_at_is_refused(made, capsys):
     _, command = made
     assert main([*command, "gate_power.systems=[bm25]"]) == 2

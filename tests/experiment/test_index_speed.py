@@ -148,7 +148,7 @@ FAKE = textwrap.dedent(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
     from benchmarks.engines.settings import PeerSettings
     from benchmarks.index_speed import conductor, engines

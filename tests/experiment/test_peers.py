@@ -249,7 +249,7 @@ def test_two_searches_of_one_name_are_refused(fake):
         fake(search=[{"name": "a"}, {"name": "a", "most": 1}])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(REAL_PYTHON is None, reason="COLBENCH_PEER_PYTHON names no Python with peers")
 @pytest.mark.parametrize("name", options("peer"))
 def test_a_real_peer_finds_the_document_a_query_was_taken_from(name, tmp_path):

@@ -320,15 +320,13 @@ def test_the_committed_scifact_results_repeat_the_figures_of_the_embedded_model(
     assert content["runs"][0]["docs"] == 5183
 
 
-@pytest.mark.slow
-def test_a_subset_of_a_real_run_is_not_compared(irds_home, tmp_path, capsys):
-    from colbench.cli.main import main
-
+def test_a_subset_of_a_real_run_is_not_compared(fork_server, irds_home, tmp_path):
     words = ["reproduce", "beir/scifact", "--quiet", "--model", "BM25", "--output", str(tmp_path)]
     sample = ["dataset.sample.docs=400", "dataset.sample.queries=20"]
-    assert main([*words, *sample, f"cache_dir={tmp_path / 'cache'}"]) == 0
+    done = fork_server.run(*words, *sample, f"cache_dir={tmp_path / 'cache'}")
+    assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "reproduction.json").read_text(encoding="utf-8"))
     assert content["counts"]["reproduced"] == content["counts"]["differs"] == 0
     assert content["runs"][0]["sampled"]
-    assert "a subset of the collection" in capsys.readouterr().out
+    assert "a subset of the collection" in done.stdout
     assert (tmp_path / content["runs"][0]["folder"] / "results.json").is_file()

@@ -1,19 +1,21 @@
 """`colbench run` as a user starts it, on a small folder, with the real embedded model."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import beir_folder
 import psutil
 import pytest
 from filelock import FileLock
+from forking import wait_for
 
+from colbench.cli.main import main
+from colbench.config.folder import options
+from colbench.experiment import worker
 from colbench.results.store import read_results
 from colbench.run.trec import read_trec
 
@@ -46,29 +48,55 @@ def cache(tmp_path_factory):
 
 def command(folder, output, cache, *overrides):
     return [
-        *(sys.executable, "-m", "colbench.cli.main", "run", "--quiet", "dataset=beir_dir"),
-        f"dataset.path={folder}",
-        f"output_dir={output}",
-        f"cache_dir={cache}",
-        "encoder.precision=fp32",
+        *("run", "--quiet", "dataset=beir_dir", f"dataset.path={folder}"),
+        *(f"output_dir={output}", f"cache_dir={cache}", "encoder.precision=fp32"),
         *overrides,
     ]
 
 
-def colbench(*arguments):
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, env=environment, check=False
-    )
+@pytest.fixture(scope="module")
+def colbench(fork_server):
+    return lambda *arguments: fork_server.run(*command(*arguments))
+
+
+def interpreter(*arguments):
+    """The words that start the command as a user does."""
+    return [sys.executable, "-P", "-m", "colbench.cli.main", *arguments]
 
 
 SYSTEMS = "systems=[bm25,colbert_exact,bm25_colbert,bm25_cross_encoder]"
 
 
 @pytest.fixture(scope="module")
-def first_run(folder, cache, tmp_path_factory):
+def first_run(colbench, folder, cache, tmp_path_factory):
     output = tmp_path_factory.mktemp("first")
     return colbench(folder, output, cache, SYSTEMS), output
+
+
+@pytest.mark.timeout(900)
+def test_every_system_runs_in_interpreters_of_its_own_from_any_folder(
+    colbench, folder, cache, tmp_path, monkeypatch
+):
+    """As a user starts it; the same from forks of one process, which most tests here are."""
+    (tmp_path / "random.py").write_text("raise SystemExit('shadowed')", encoding="utf-8")
+    systems = options("system")
+    words = [f"systems=[{','.join(systems)}]", "cross_encoder=minilm_demo", "latency.queries=1"]
+    words += ["index.centroids=8", f"cache_dir={tmp_path / 'cache'}"]
+    done = subprocess.run(
+        interpreter(*command(folder, tmp_path / "own", cache, *words)),
+        **{"capture_output": True, "text": True, "check": False, "cwd": tmp_path},
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    forked = colbench(folder, tmp_path / "forked", cache, *words)
+    assert forked.returncode == 0, forked.stderr
+    own, others = read_results(tmp_path / "own"), read_results(tmp_path / "forked")
+    assert [system.name for system in own.systems] == systems
+    assert {system.status for system in own.systems} == {"ok"}
+    for one, other in zip(own.systems, others.systems, strict=True):
+        assert one.run_sha256 == other.run_sha256
+        assert one.index.files == other.index.files
+        assert one.peak_rss_bytes > 10_000_000
 
 
 def test_a_run_leaves_valid_results_reports_and_runs(first_run):
@@ -92,7 +120,7 @@ def test_a_run_leaves_valid_results_reports_and_runs(first_run):
     assert "colbert_exact" in done.stdout and str(output / "report.html") in done.stdout
 
 
-def test_results_say_how_documents_were_encoded(first_run, folder, tmp_path):
+def test_results_say_how_documents_were_encoded(colbench, first_run, folder, tmp_path):
     _, output = first_run
     (exact,) = read_results(output).systems[1].encodings
     assert exact.gemm_gflops > 0  # this run encoded
@@ -141,7 +169,9 @@ def test_every_cost_is_measured(first_run):
     assert bm25.encode_docs_per_second is None
 
 
-def test_the_second_run_encodes_nothing_and_repeats_every_byte(first_run, folder, cache, tmp_path):
+def test_the_second_run_encodes_nothing_and_repeats_every_byte(
+    colbench, first_run, folder, cache, tmp_path
+):
     _, first = first_run
     done = colbench(folder, tmp_path, cache, SYSTEMS)
     assert done.returncode == 0, done.stderr
@@ -152,14 +182,16 @@ def test_the_second_run_encodes_nothing_and_repeats_every_byte(first_run, folder
         assert other.docs_encoded in (0, None)
 
 
-def test_strict_turns_a_skipped_system_into_an_error(folder, cache, tmp_path):
+def test_strict_turns_a_skipped_system_into_an_error(colbench, folder, cache, tmp_path):
     done = colbench(folder, tmp_path, cache, "systems=[bm25_cross_encoder]", "strict=true")
     assert done.returncode == 2
     assert "strict=true" in done.stderr and done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failing_run_leaves_the_results_of_an_earlier_one_alone(first_run, folder, cache):
+def test_a_failing_run_leaves_the_results_of_an_earlier_one_alone(
+    colbench, first_run, folder, cache
+):
     _, output = first_run
     before = {p: p.read_bytes() for p in output.rglob("*") if p.is_file()}
     done = colbench(folder, output, cache, "systems=[bm25_cross_encoder]", "strict=true")
@@ -178,7 +210,9 @@ def test_a_failing_run_leaves_the_results_of_an_earlier_one_alone(first_run, fol
         (["encoder=custom", "encoder.model=nowhere/at/all", "encoder.name=x"], "nowhere/at/all"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(folder, cache, tmp_path, overrides, message):
+def test_bad_input_is_one_line_and_leaves_nothing(
+    colbench, folder, cache, tmp_path, overrides, message
+):
     file = tmp_path / "file"
     file.touch()
     output = tmp_path / "output"
@@ -190,7 +224,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(folder, cache, tmp_path, overr
     assert not output.exists() or list(output.iterdir()) == []
 
 
-def test_measures_deeper_than_k_are_left_out_and_named(folder, cache, tmp_path):
+def test_measures_deeper_than_k_are_left_out_and_named(colbench, folder, cache, tmp_path):
     done = colbench(folder, tmp_path, cache, "systems=[bm25]", "k=3", "measures=[ndcg@3,ndcg@5]")
     assert done.returncode == 0, done.stderr
     results = read_results(tmp_path)
@@ -198,7 +232,7 @@ def test_measures_deeper_than_k_are_left_out_and_named(folder, cache, tmp_path):
     assert "ndcg@5" in results.notes[0] and "ndcg@5" in done.stdout
 
 
-def test_a_subset_is_named_as_one(folder, cache, tmp_path):
+def test_a_subset_is_named_as_one(colbench, folder, cache, tmp_path):
     overrides = ["dataset.sample.docs=4", "dataset.sample.queries=1"]
     done = colbench(folder, tmp_path, cache, "systems=[bm25]", *overrides)
     assert done.returncode == 0, done.stderr
@@ -207,8 +241,7 @@ def test_a_subset_is_named_as_one(folder, cache, tmp_path):
     assert "not comparable with published numbers" in done.stdout
 
 
-@pytest.mark.slow
-def test_a_killed_run_resumes_and_gives_the_same_bytes(tmp_path):
+def test_a_killed_run_resumes_and_gives_the_same_bytes(colbench, tmp_path):
     words = ["sea", "moon", "tide", "bread", "flour", "water", "cat", "dog", "city", "river"]
     documents = {
         f"d{i}": f"{i} " + " ".join(words[(i * 7 + j * j) % 10] for j in range(20 + i % 60))
@@ -219,7 +252,7 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(tmp_path):
     whole = colbench(folder, tmp_path / "whole", tmp_path / "cache-a", systems)
     assert whole.returncode == 0, whole.stderr
     process = subprocess.Popen(
-        command(folder, tmp_path / "killed", tmp_path / "cache-b", systems),
+        interpreter(*command(folder, tmp_path / "killed", tmp_path / "cache-b", systems)),
         start_new_session=True,
         stderr=subprocess.DEVNULL,
     )
@@ -234,104 +267,70 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(tmp_path):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def test_ctrl_c_ends_with_status_130_and_one_line(folder, cache, tmp_path):
-    process = subprocess.Popen(
-        command(folder, tmp_path, cache, "systems=[bm25,bi_encoder]"),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+def test_ctrl_c_ends_with_status_130_and_one_line(fork_server, folder, cache, tmp_path):
+    process = fork_server.start(*command(folder, tmp_path, cache, "systems=[bm25,bi_encoder]"))
     wait_for(lambda: list(tmp_path.glob(".colbench/*/replies")))
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors == "colbench: interrupted; the same command resumes\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert process.stderr == "colbench: interrupted; the same command resumes\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_worker_whose_conductor_has_gone_ends_without_a_word(tmp_path):
-    command = (sys.executable, "-m", "colbench.experiment.worker", str(tmp_path / "removed.json"))
-    worker = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    assert (worker.returncode, worker.stdout, worker.stderr) == (130, "", "")
+def test_a_worker_whose_conductor_has_gone_ends_without_a_word(fork_server, tmp_path):
+    function = f"{worker.__name__}:{worker.main.__name__}"
+    ended = fork_server.run(tmp_path / "removed.json", function=function)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def workers_of(pid):
-    """A run also starts processes that end at once, such as git's."""
-    found = []
-    for child in psutil.Process(pid).children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found += [child] if "colbench.experiment.worker" in child.cmdline() else []
-    return found
+    """A run also starts processes that end at once, such as git's; a worker has its own session."""
+    children = psutil.Process(pid).children()
+    return [child for child in children if os.getsid(child.pid) == child.pid]
 
 
-def test_a_worker_does_not_outlive_a_killed_run(folder, cache, tmp_path):
-    process = subprocess.Popen(command(folder, tmp_path, cache, "systems=[bi_encoder]"))
-    wait_for(lambda: workers_of(process.pid))
-    (worker,) = workers_of(process.pid)
+def test_a_worker_does_not_outlive_a_killed_run(fork_server, folder, cache, tmp_path):
+    process = fork_server.start(*command(folder, tmp_path, cache, "systems=[bi_encoder]"))
+    (worker,) = wait_for(lambda: workers_of(process.pid))
     process.kill()
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
     wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 20)
 
 
-def test_a_folder_with_somebody_elses_files_is_left_alone(folder, cache, tmp_path):
+def test_a_folder_with_somebody_elses_files_is_left_alone(folder, cache, tmp_path, capsys):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "precious").write_text("mine", encoding="utf-8")
-    done = colbench(folder, tmp_path, cache, "systems=[bm25]")
-    assert done.returncode == 2
-    assert "holds runs but no results of this colbench" in done.stderr
+    assert main(command(folder, tmp_path, cache, "systems=[bm25]")) == 2
+    assert "holds runs but no results of this colbench" in capsys.readouterr().err
     assert [p.name for p in tmp_path.rglob("*")] == ["runs", "precious"]
 
 
-def test_two_runs_on_one_folder_do_not_mix(folder, cache, tmp_path):
+def test_two_runs_on_one_folder_do_not_mix(folder, cache, tmp_path, capsys):
     (tmp_path / ".colbench").mkdir()
     with FileLock(tmp_path / ".colbench" / "lock"):
-        done = colbench(folder, tmp_path, cache, "systems=[bm25]")
-    assert done.returncode == 2
-    assert "another run is writing" in done.stderr
+        assert main(command(folder, tmp_path, cache, "systems=[bm25]")) == 2
+    assert "another run is writing" in capsys.readouterr().err
 
 
-def test_a_module_in_the_users_folder_shadows_nothing(folder, cache, tmp_path, monkeypatch):
-    (tmp_path / "random.py").write_text("raise SystemExit('shadowed')", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    line = command(folder, tmp_path / "out", cache, "systems=[bm25]")
-    done = subprocess.run([line[0], "-P", *line[1:]], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_full_disk_is_one_line_and_leaves_earlier_results(first_run, folder, cache, tmp_path):
+def test_a_full_disk_is_one_line_and_leaves_earlier_results(fork_server, first_run, folder, cache):
     """RLIMIT_FSIZE stands in for a full disk: the write fails in the middle of a file."""
     _, output = first_run
     before = {p: p.read_bytes() for p in output.rglob("*") if p.is_file()}
-    limited = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
-    limited += "from colbench.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    words = command(folder, output, cache, "systems=[bm25]")[3:]
-    done = subprocess.run(
-        [sys.executable, "-c", limited, *words], capture_output=True, text=True, check=False
-    )
+    words = command(folder, output, cache, "systems=[bm25]")
+    done = fork_server.run(*words, largest=200_000)
     assert done.returncode == 2
     assert done.stderr.startswith("colbench: cannot write") and done.stderr.count("\n") == 1
     assert {p: p.read_bytes() for p in output.rglob("*") if p.is_file()} == before
 
 
-def test_a_trained_model_says_on_what_and_is_kept_in_the_runs_own_cache(folder, tmp_path):
+def test_a_trained_model_says_on_what_and_is_kept_in_the_runs_own_cache(
+    fork_server, folder, tmp_path
+):
     mine, default = tmp_path / "mine", tmp_path / "default"
     words = command(
         *(folder, tmp_path / "out", mine, "cross_encoder=minilm_demo"),
         "systems=[bm25_cross_encoder,bm25_cross_encoder_mean]",
     )
-    environment = {**os.environ, "COLBENCH_CACHE": str(default)}
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    done = fork_server.run(*words, env={"COLBENCH_CACHE": str(default)})
     assert done.returncode == 0, done.stderr
     results = read_results(tmp_path / "out")
     assert [system.status for system in results.systems] == ["ok", "ok"]
@@ -339,7 +338,7 @@ def test_a_trained_model_says_on_what_and_is_kept_in_the_runs_own_cache(folder, 
     assert list((mine / "models").glob("minilm_demo-*")) and not default.exists()
 
 
-def test_an_existing_baseline_that_is_skipped_is_said(folder, cache, tmp_path):
+def test_an_existing_baseline_that_is_skipped_is_said(colbench, folder, cache, tmp_path):
     systems = "systems=[bm25,bm25_cross_encoder]"
     done = colbench(folder, tmp_path, cache, systems, "baseline=bm25_cross_encoder")
     assert done.returncode == 0, done.stderr
@@ -357,7 +356,9 @@ def accepted(first_run, tmp_path_factory):
     return file
 
 
-def test_a_run_is_gated_in_one_step_and_passes_against_itself(folder, cache, accepted, tmp_path):
+def test_a_run_is_gated_in_one_step_and_passes_against_itself(
+    colbench, folder, cache, accepted, tmp_path
+):
     rules = tmp_path / "conf" / "gate"
     rules.mkdir(parents=True)
     # Two queries are too few for any test, so that every path has to be identical.
@@ -377,10 +378,14 @@ def test_a_run_is_gated_in_one_step_and_passes_against_itself(folder, cache, acc
     assert again.returncode == 0 and not (tmp_path / "same" / "gate.json").exists()
 
 
-def test_a_gate_without_its_baseline_stops_before_any_work(folder, cache, tmp_path):
-    missing = colbench(folder, tmp_path / "out", cache, "gate.baseline=nowhere.json")
-    unnamed = colbench(folder, tmp_path / "out", cache, "gate=default")
-    assert missing.returncode == unnamed.returncode == 2
-    assert "nowhere.json" in missing.stderr and "gate.baseline" in unnamed.stderr
-    assert missing.stderr.count("\n") == unnamed.stderr.count("\n") == 1
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [("gate.baseline=nowhere.json", "nowhere.json"), ("gate=default", "gate.baseline")],
+)
+def test_a_gate_without_its_baseline_stops_before_any_work(
+    folder, cache, tmp_path, capsys, words, named
+):
+    assert main(command(folder, tmp_path / "out", cache, words)) == 2
+    errors = capsys.readouterr().err
+    assert named in errors and errors.count("\n") == 1
     assert not (tmp_path / "out").exists()

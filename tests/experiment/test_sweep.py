@@ -2,18 +2,15 @@
 
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 from beir_folder import write_folder
+from forking import wait_for
 
+from colbench.cli.main import main
 from colbench.results.schema import Distribution, IndexInfo, Latency, Significance, SystemResult
 from colbench.results.store import read_results
 from colbench.sweep.rows import advise
-
-pytestmark = pytest.mark.slow
 
 WORDS = [
     *("moon", "sea", "tide", "bread", "flour", "water", "cat", "dog", "house", "night"),
@@ -38,18 +35,15 @@ def cache(tmp_path_factory):
 
 def words(folder, output, cache, *overrides):
     return [
-        *(sys.executable, "-m", "colbench.cli.main", "run", "--quiet", "dataset=beir_dir"),
-        f"dataset.path={folder}",
-        f"output_dir={output}",
-        f"cache_dir={cache}",
-        "encoder.precision=fp32",
-        "latency.queries=2",
-        *overrides,
+        *("run", "--quiet", "dataset=beir_dir", f"dataset.path={folder}"),
+        *(f"output_dir={output}", f"cache_dir={cache}", "encoder.precision=fp32"),
+        *("latency.queries=2", *overrides),
     ]
 
 
-def colbench(*arguments):
-    return subprocess.run(words(*arguments), capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def colbench(fork_server):
+    return lambda *arguments: fork_server.run(*words(*arguments))
 
 
 REFERENCE = ["task=sweep", "systems=[colbert_exact]"]
@@ -62,7 +56,7 @@ GRID = [
 
 
 @pytest.fixture(scope="module")
-def swept(folder, cache, tmp_path_factory):
+def swept(colbench, folder, cache, tmp_path_factory):
     output = tmp_path_factory.mktemp("sweep")
     done = colbench(folder, output, cache, *GRID)
     assert done.returncode == 0, done.stderr
@@ -110,7 +104,7 @@ def test_fronts_hold_what_nothing_beats(swept):
             assert not (better and system.index.bytes <= mine.index.bytes)
 
 
-def test_a_point_equals_the_system_run_on_its_own(swept, folder, cache, tmp_path):
+def test_a_point_equals_the_system_run_on_its_own(colbench, swept, folder, cache, tmp_path):
     overrides = ["systems=[colbert]", "index=residual_4bit", "search.nprobe=4", "k=20"]
     alone = ["search.centroid_score_threshold=0.4", "search.ndocs=null", "search.name=k1000"]
     done = colbench(folder, tmp_path, cache, *overrides, *alone, "measures=[ndcg@5,recall@10]")
@@ -124,7 +118,9 @@ def test_a_point_equals_the_system_run_on_its_own(swept, folder, cache, tmp_path
     assert point.index == system.index
 
 
-def test_an_exhaustive_uncompressed_index_finds_what_the_oracle_finds(folder, cache, tmp_path):
+def test_an_exhaustive_uncompressed_index_finds_what_the_oracle_finds(
+    colbench, folder, cache, tmp_path
+):
     axes = "sweep.axes={index: [fp16], search: [exhaustive]}"
     done = colbench(folder, tmp_path, cache, *REFERENCE, axes, "k=40")
     assert done.returncode == 0, done.stderr
@@ -133,7 +129,7 @@ def test_an_exhaustive_uncompressed_index_finds_what_the_oracle_finds(folder, ca
     assert fidelity.rbo > 0.99 and fidelity.intersection["10"] == 1.0
 
 
-def test_finished_points_are_not_measured_again_and_new_ones_are(swept, folder, cache):
+def test_finished_points_are_not_measured_again_and_new_ones_are(colbench, swept, folder, cache):
     _, output = swept
     before = read_results(output)
     stamps = {p: p.stat().st_mtime_ns for p in (output / ".points").glob("*.json")}
@@ -149,7 +145,7 @@ def test_finished_points_are_not_measured_again_and_new_ones_are(swept, folder, 
         assert held[system.name].latency_ms == system.latency_ms
 
 
-def test_what_is_damaged_of_a_sweep_is_measured_again(swept, folder, cache, tmp_path):
+def test_what_is_damaged_of_a_sweep_is_measured_again(colbench, swept, folder, cache, tmp_path):
     _, output = swept
     again = tmp_path / "again"
     shutil.copytree(output, again)
@@ -173,17 +169,11 @@ def test_what_is_damaged_of_a_sweep_is_measured_again(swept, folder, cache, tmp_
         assert system.run_sha256 == before[system.name].run_sha256
 
 
-def test_a_killed_sweep_goes_on_where_it_stopped(folder, cache, tmp_path):
-    process = subprocess.Popen(
-        words(folder, tmp_path, cache, *GRID), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    finished: list = []
-    deadline = time.monotonic() + 120
-    while not finished and time.monotonic() < deadline:
-        finished = list((tmp_path / ".points").glob("*.json"))
-        time.sleep(0.01)
+def test_a_killed_sweep_goes_on_where_it_stopped(colbench, fork_server, folder, cache, tmp_path):
+    process = fork_server.start(*words(folder, tmp_path, cache, *GRID))
+    finished = wait_for(lambda: list((tmp_path / ".points").glob("*.json")))
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     assert finished and not (tmp_path / "results.json").exists()
     stamps = {p: p.stat().st_mtime_ns for p in finished}
     done = colbench(folder, tmp_path, cache, *GRID)
@@ -193,7 +183,9 @@ def test_a_killed_sweep_goes_on_where_it_stopped(folder, cache, tmp_path):
     assert not list((tmp_path / ".points").glob("indexes/*"))
 
 
-def test_a_point_that_begins_a_deeper_one_equals_that_measured_alone(folder, cache, tmp_path):
+def test_a_point_that_begins_a_deeper_one_equals_that_measured_alone(
+    colbench, folder, cache, tmp_path
+):
     axes = "sweep.axes={search: {ndocs: [16]}, k: %s}"
     for name, ks in (("together", "[5, 20]"), ("alone", "[5]")):
         overrides = [*REFERENCE, axes % ks, "measures=[ndcg@5]", "k=40", "latency.queries=1"]
@@ -206,7 +198,7 @@ def test_a_point_that_begins_a_deeper_one_equals_that_measured_alone(folder, cac
     assert together.depth == alone.depth == 5
 
 
-def test_a_system_made_of_others_is_swept_with_its_parts(folder, cache, tmp_path):
+def test_a_system_made_of_others_is_swept_with_its_parts(colbench, folder, cache, tmp_path):
     grid = "sweep={system: bm25_colbert, axes: {depth: [2, 10]}}"
     overrides = ["task=sweep", "systems=[colbert_exact]", "measures=[ndcg@5]", "k=10"]
     done = colbench(folder, tmp_path, cache, grid, *overrides)
@@ -217,7 +209,7 @@ def test_a_system_made_of_others_is_swept_with_its_parts(folder, cache, tmp_path
     assert len(list((tmp_path / ".points").glob("*.json"))) == 4, values
 
 
-def test_any_system_can_be_swept(folder, cache, tmp_path):
+def test_any_system_can_be_swept(colbench, folder, cache, tmp_path):
     grid = "sweep={system: bm25, axes: {k1: [0.9, 1.2], b: [0.4]}}"
     overrides = ["task=sweep", "systems=[bm25]", "measures=[ndcg@5]", "k=10"]
     done = colbench(folder, tmp_path, cache, grid, *overrides)
@@ -239,14 +231,14 @@ def test_any_system_can_be_swept(folder, cache, tmp_path):
         (["experiment=sweep_search", "sweep.axes.index.nbits=[5]"], "nbits"),
     ],
 )
-def test_a_wrong_sweep_is_refused_in_one_line(overrides, told, folder, cache, tmp_path):
-    done = colbench(folder, tmp_path, cache, *overrides)
-    assert done.returncode == 2
-    assert told in done.stderr and "Traceback" not in done.stderr
+def test_a_wrong_sweep_is_refused_in_one_line(overrides, told, folder, cache, tmp_path, capsys):
+    assert main(words(folder, tmp_path, cache, *overrides)) == 2
+    errors = capsys.readouterr().err
+    assert told in errors and "Traceback" not in errors
     assert not (tmp_path / "results.json").exists()
 
 
-def test_a_multirun_makes_one_table_and_resumes(folder, cache, tmp_path):
+def test_a_multirun_makes_one_table_and_resumes(colbench, folder, cache, tmp_path):
     tmp_path = tmp_path / "my, results"
     output = f"'{tmp_path}'"
     jobs = ["-m", "systems=[bm25]", "system.bm25.k1=0.9,1.2", "measures=[ndcg@5]", "k=10"]
@@ -266,7 +258,7 @@ def test_a_multirun_makes_one_table_and_resumes(folder, cache, tmp_path):
     assert [(p / "results.json").stat().st_mtime_ns for p in folders] == stamps
 
 
-def test_a_multirun_whose_job_fails_says_so(folder, cache, tmp_path):
+def test_a_multirun_whose_job_fails_says_so(colbench, folder, cache, tmp_path):
     done = colbench(folder, tmp_path, cache, "-m", "systems=[bm25]", "k=10,100000")
     assert done.returncode == 2
     assert "larger than the collection" in done.stderr and "k=100000" in done.stderr
@@ -283,10 +275,10 @@ def test_a_multirun_whose_job_fails_says_so(folder, cache, tmp_path):
         (["k=5,10"], "with -m"),
     ],
 )
-def test_a_wrong_multirun_is_refused_in_one_line(overrides, told, folder, cache, tmp_path):
-    done = colbench(folder, tmp_path, cache, "systems=[bm25]", *overrides)
-    assert done.returncode == 2 and told in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_wrong_multirun_is_refused_in_one_line(overrides, told, folder, cache, tmp_path, capsys):
+    assert main(words(folder, tmp_path, cache, "systems=[bm25]", *overrides)) == 2
+    errors = capsys.readouterr().err
+    assert told in errors and "Traceback" not in errors
 
 
 def system(name, value, ms, size, significant=None):

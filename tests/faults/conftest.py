@@ -9,10 +9,8 @@ from victim import Victims
 
 
 @pytest.fixture(scope="session")
-def victims():
-    started = Victims()
-    yield started
-    started.close()
+def victims(fork_server):
+    return Victims(fork_server)
 
 
 @pytest.fixture(scope="session")

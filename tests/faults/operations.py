@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from colbench.cli.main import main
 from colbench.encoder.cache import filling
 from colbench.encoder.cache.store import EmbeddingCache, embed_documents
 from colbench.encoder.settings import EncoderSettings, Form
+from colbench.errors import ColbenchError
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
@@ -176,6 +178,16 @@ def perform(name: str, folder: Path) -> None:
             PREPARE[name.removeprefix("prepare-")](folder)
         else:
             OPERATIONS[name](folder)
+
+
+def carry_out(name: str, folder: str) -> int:
+    """Do an operation as a command does: an error of the library is a line and a status."""
+    try:
+        perform(name, Path(folder))
+    except ColbenchError as error:
+        print(f"colbench: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 def opened(folder: Path) -> ColbertIndex:

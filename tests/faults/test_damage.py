@@ -38,8 +38,6 @@ from colbench.retriever.systems.colbert import _read_seconds, _write_seconds
 from colbench.sweep.kept import read_point, read_reference, write_point, write_reference
 from colbench.sweep.task import PointRecord
 
-pytestmark = pytest.mark.slow
-
 DAMAGES = 12 * TRIALS
 """To each kind of file."""
 

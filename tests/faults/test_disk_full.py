@@ -12,8 +12,6 @@ from operations import OPERATIONS
 from states import files, left_over
 from trials import TRIALS, Trial, seeded
 
-pytestmark = pytest.mark.slow
-
 HEAVY = ("run", "report")
 CASES = [
     pytest.param(name, number, id=f"{name}-{number}")

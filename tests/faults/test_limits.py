@@ -12,8 +12,6 @@ from victim import ENVIRONMENT
 
 from colbench.results.store import read_results
 
-pytestmark = pytest.mark.slow
-
 LIMITED = """
 import re, resource, sys
 from pathlib import Path

@@ -5,12 +5,9 @@ import re
 import signal
 import time
 
-import pytest
 from checking import vectors
 from states import cached, outcome
 from trials import in_full
-
-pytestmark = pytest.mark.slow
 
 
 def wait_for(condition):

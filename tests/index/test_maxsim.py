@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.index import maxsim
@@ -42,7 +42,6 @@ def test_the_introductory_example_sums_the_maxima_to_five():
     assert sum_of_maxima(similarities) == pytest.approx(5.0)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     query_lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6),

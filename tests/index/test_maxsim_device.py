@@ -6,7 +6,7 @@ torch's CPU stands in for a GPU: it runs the same code. The last test runs it on
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.errors import ColbenchError
@@ -50,7 +50,6 @@ def whole(scanner, queries):
     return np.concatenate(blocks, axis=1)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     query_lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6),

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.errors import ConfigError, DataError
@@ -61,7 +61,6 @@ def test_many_queries_are_drawn_in_parts_without_a_difference():
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
 @given(PAIRS)
 def test_the_limits_lie_around_the_mean_and_among_the_differences(pairs):
     found = interval(pairs)
@@ -69,7 +68,6 @@ def test_the_limits_lie_around_the_mean_and_among_the_differences(pairs):
     assert min(differences) <= found.low <= found.mean <= found.high <= max(differences)
 
 
-@settings(deadline=None, max_examples=50)
 @given(PAIRS)
 def test_exchanging_the_systems_mirrors_the_interval(pairs):
     found = interval(pairs)
@@ -78,7 +76,6 @@ def test_exchanging_the_systems_mirrors_the_interval(pairs):
     assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
 @given(PAIRS, EXACT)
 def test_a_constant_added_to_ours_moves_the_interval_by_it(pairs, constant):
     found = interval(pairs)
@@ -87,14 +84,12 @@ def test_a_constant_added_to_ours_moves_the_interval_by_it(pairs, constant):
     assert (moved.low, moved.high) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
 @given(PAIRS, EXACT)
 def test_only_differences_count(pairs, constant):
     both = interval([(ours + constant, theirs + constant) for ours, theirs in pairs])
     assert both == interval(pairs)
 
 
-@settings(deadline=None, max_examples=50)
 @given(PAIRS)
 def test_a_higher_level_gives_no_narrower_interval(pairs):
     narrow, wide = interval(pairs, level=0.5), interval(pairs, level=0.95)

@@ -49,7 +49,7 @@ RANKINGS = st.dictionaries(
     st.sampled_from([f"q{number}" for number in range(14)]),
     st.dictionaries(st.sampled_from(DOC_IDS), st.sampled_from([0.0, 0.5, 1.0, -1.0, 7.25])),
 )
-CAREFUL = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CAREFUL = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def as_run(scores) -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import bootstrap
@@ -41,7 +41,6 @@ def test_a_p_value_is_the_level_whose_limit_touches_nothing():
     assert touching.high == pytest.approx(0, abs=0.002)
 
 
-@settings(deadline=None, max_examples=40)
 @given(COLUMNS)
 def test_exchanging_the_sides_exchanges_the_tests(delta):
     for one, other in zip(
@@ -52,7 +51,6 @@ def test_exchanging_the_sides_exchanges_the_tests(delta):
         assert 0 < one.p_drop <= 1 and 0 < one.p_rise <= 1
 
 
-@settings(deadline=None, max_examples=40)
 @given(COLUMNS)
 def test_a_column_is_judged_alike_beside_others_and_alone(delta):
     both = paired_tests(delta, resamples=999)

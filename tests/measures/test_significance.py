@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.errors import ConfigError, DataError
@@ -70,7 +70,6 @@ def test_students_sleep_data_gives_the_textbook_p_value():
     assert (result.wins, result.ties, result.losses) == (9, 1, 0)
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.5, -0.5, 0.25]), min_size=2, max_size=8))
 def test_the_randomisation_test_counts_all_sign_patterns_of_few_queries(differences):
     observed = abs(sum(differences))
@@ -108,7 +107,6 @@ def test_a_single_query_cannot_be_tested(test):
 
 
 @pytest.mark.parametrize("test", ["student", "fisher"])
-@settings(max_examples=25, deadline=None)
 @given(
     rows=st.lists(st.tuples(*[st.sampled_from([0.0, 0.1, 0.5, 1.0])] * 2), min_size=2, max_size=9)
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytrec_eval
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.errors import DataError, StorageError
@@ -73,7 +73,6 @@ def test_the_order_comes_from_the_scores_whatever_the_lines_and_ranks_say(order,
     assert ranking.doc_ids == ("d0", "d3", "d2", "d1", "d5", "d4")
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(IDS, SCORES, min_size=1, max_size=8))
 def test_the_order_is_the_one_trec_eval_sees(scores):
     ranking = Ranking.sort(list(scores), list(scores.values()))

@@ -1,5 +1,6 @@
 """`colbench train` from words to a saved model: what is learned, kept, resumed and refused."""
 
+import functools
 import json
 import shutil
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ from colbench.train.record import Train
 from colbench.train.settings import TrainSettings
 from colbench.train.student import build_student
 
-pytestmark = pytest.mark.slow
+more = functools.partial(pytest.param, marks=pytest.mark.nightly)
+"""A case of a matrix of which `make test` trains another of the kind."""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ def test_what_is_judged_in_the_evaluation_split_is_not_trained_on(train):
     "words",
     [
         ["train=colbert_lora", "train.student.rank=2", "train.student.dropout=0.1"],
-        ["train=colbertv2", "train.teacher.kind=bi_encoder", "train.negatives.count=3"],
+        more(["train=colbertv2", "train.teacher.kind=bi_encoder", "train.negatives.count=3"]),
     ],
     ids=lambda words: words[0],
 )
@@ -144,7 +146,9 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(train, mon
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "state.json"])
+@pytest.mark.parametrize(
+    "name", ["weights.safetensors", more("optimizer.safetensors"), more("state.json")]
+)
 def test_a_damaged_checkpoint_is_not_gone_on_from(train, monkeypatch, tmp_path, capsys, name):
     words = ["train=colbert_head", *SMALL]
     with interrupted_after(1, monkeypatch):
@@ -204,8 +208,8 @@ def test_of_a_head_nothing_else_changes(train, place):
     "words",
     [
         ["train=colbertv2", "train.teacher.kind=bi_encoder", "train.negatives.count=3"],
-        ["train=margin_mse", "train.teacher.kind=colbert"],
-        ["train=self_supervised", "train.sources.sentences.pairs=title", "train.epochs=2"],
+        more(["train=margin_mse", "train.teacher.kind=colbert"]),
+        more(["train=self_supervised", "train.sources.sentences.pairs=title", "train.epochs=2"]),
         ["train=bi_encoder"],
     ],
     ids=lambda words: words[0],
@@ -224,8 +228,10 @@ def test_every_recipe_of_an_encoder_trains_and_can_be_searched_with(train, words
     "words",
     [
         [],
-        ["train.loss=kl", "train.teacher.kind=colbert", "train.student.update=lora"],
-        ["train.loss=margin_mse", "train.teacher.kind=bi_encoder", "train.student.update=head"],
+        more(["train.loss=kl", "train.teacher.kind=colbert", "train.student.update=lora"]),
+        more(
+            ["train.loss=margin_mse", "train.teacher.kind=bi_encoder", "train.student.update=head"]
+        ),
     ],
     ids=["binary", "kl lora", "margin_mse head"],
 )
@@ -257,7 +263,7 @@ def test_dropout_inside_the_model_is_that_of_the_recipe(place, share):
     assert inside == {0.1 if share is None else share}
 
 
-@pytest.mark.parametrize("recipe", ["colbert", "cross_encoder"])
+@pytest.mark.parametrize("recipe", ["colbert", more("cross_encoder")])
 def test_bf16_trains_and_is_evaluated(train, recipe):
     dims = ["train.student.dims=8"] if recipe == "colbert" else []
     results, _ = train(f"train={recipe}", *dims, "train.precision=bf16", "train.max_steps=2")

@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import ENCODER, as_documents, contents, hits, topical_documents, unit
 
@@ -34,7 +34,6 @@ def differ_only_at_near_ties(vectors, centroids, one, other):
     return bool((gap < 1e-5).all())
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     tokens=st.integers(0, 60),

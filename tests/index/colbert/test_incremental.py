@@ -188,9 +188,7 @@ class Changes(RuleBasedStateMachine):
 
 
 def test_after_any_changes_the_answers_are_those_of_a_fresh_build_and_readers_keep_their_state():
-    run_state_machine_as_test(
-        Changes, settings=settings(max_examples=25, stateful_step_count=12, deadline=None)
-    )
+    run_state_machine_as_test(Changes, settings=settings(stateful_step_count=12))
 
 
 @pytest.mark.parametrize("dims", [None, 20])

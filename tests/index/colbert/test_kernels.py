@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rounding import byte_score_bound
 from synthetic import normalised, unit
@@ -37,7 +37,8 @@ from colbench.index.colbert.kernels.tables import (
 
 NBITS = (1, 2, 4, 8)
 DIMS = (16, 40, 48, 64, 96, 128, 384)
-QUERY_TOKENS = (1, 15, 16, 17, 33)
+CORNERS = ((16, 1), (16, 33), (40, 17), (96, 15), (384, 1), (384, 33))
+"""Dimensions and query tokens: the smallest, the largest, and those that end within a register."""
 LENGTHS = (0, 1, 7, 8, 9, 0, 23, 2)
 
 with_byte_instructions = pytest.mark.skipif(
@@ -111,8 +112,7 @@ class Stored:
 
 
 @with_byte_instructions
-@pytest.mark.parametrize("tokens", QUERY_TOKENS)
-@pytest.mark.parametrize("dims", DIMS)
+@pytest.mark.parametrize(("dims", "tokens"), CORNERS)
 @pytest.mark.parametrize("nbits", NBITS)
 def test_the_fast_byte_kernel_gives_the_bits_of_the_portable_one(nbits, dims, tokens, tmp_path):
     stored = Stored(nbits, dims, seed=dims * tokens).mapped(tmp_path)
@@ -123,7 +123,6 @@ def test_the_fast_byte_kernel_gives_the_bits_of_the_portable_one(nbits, dims, to
 
 
 @with_byte_instructions
-@settings(max_examples=40, deadline=None)
 @given(
     nbits=st.sampled_from(NBITS),
     eighths=st.integers(1, 20),
@@ -145,8 +144,7 @@ def test_the_fast_byte_kernel_gives_the_bits_of_the_portable_one_for_any_shape(
     np.testing.assert_array_equal(fast.view(np.uint32), plain.view(np.uint32))
 
 
-@pytest.mark.parametrize("tokens", (1, 17))
-@pytest.mark.parametrize("dims", DIMS)
+@pytest.mark.parametrize(("dims", "tokens"), CORNERS)
 @pytest.mark.parametrize("nbits", NBITS)
 def test_byte_scores_are_as_close_to_plain_maxsim_as_their_rounding_allows(nbits, dims, tokens):
     stored = Stored(nbits, dims, seed=dims)
@@ -226,7 +224,6 @@ def test_byte_tables_hold_the_codec_within_half_a_step(nbits):
     assert not tables.centroids[:, 40:].any()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     count=st.integers(1, 40),
     dims=st.integers(1, 70),
@@ -243,7 +240,6 @@ def test_centroid_scores_are_the_matrix_product_with_empty_lanes_zero(count, dim
     assert not scores[:, tokens:].any()
 
 
-@settings(max_examples=40, deadline=None)
 @given(count=st.integers(1, 60), dims=st.sampled_from([8, 40, 64]), seed=st.integers(0, 2**32 - 1))
 def test_a_row_scores_the_same_bits_whatever_rows_stand_around_it(count, dims, seed):
     rng = np.random.default_rng(seed)
@@ -254,7 +250,6 @@ def test_a_row_scores_the_same_bits_whatever_rows_stand_around_it(count, dims, s
     np.testing.assert_array_equal(together, alone)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     nbits=st.sampled_from((0, *NBITS)),
     dims=st.sampled_from([8, 24, 40, 64]),
@@ -270,7 +265,6 @@ def test_float_scores_are_maxsim_with_the_decompressed_vectors(nbits, dims, toke
     np.testing.assert_allclose(scores, stored.maxsim(query), atol=3e-6 * tokens)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     dims=st.sampled_from([1, 8, 23, 64]),
     tokens=st.integers(1, 35),
@@ -332,7 +326,6 @@ def coarse_scores(rng, centroids, tokens):
     return scores
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     centroids=st.integers(1, 30),
     tokens=st.integers(1, 20),
@@ -353,7 +346,6 @@ def test_each_query_token_probes_its_best_centroids_and_of_equals_the_lower_numb
     assert set(np.flatnonzero(probed).tolist()) == want
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     centroids=st.integers(1, 12),
     lengths=st.lists(st.integers(0, 6), min_size=1, max_size=15),
@@ -387,7 +379,6 @@ def test_inverted_lists_hold_each_document_once_under_each_of_its_centroids(
     assert found.tolist() == sorted(doc for doc in reached if live[doc])
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     centroids=st.integers(1, 12),
     lengths=st.lists(st.integers(0, 6), min_size=1, max_size=12),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from plain_plaid import PlainPlaid, in_order
 from rounding import byte_score_bound
@@ -80,7 +80,6 @@ def allowed_errors(plain, query, arithmetic):
     }
 
 
-@settings(max_examples=120, deadline=None)
 @given(
     collection=collections(),
     build_settings=BUILDS,

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import (
     ENCODER,
@@ -174,7 +174,6 @@ def test_a_projection_onto_as_many_dimensions_loses_nothing(tmp_path, rng):
         assert score == pytest.approx(maxsim(query, documents[doc]), abs=0.01)
 
 
-@settings(max_examples=30, deadline=None)
 @given(dims=st.integers(1, 40), count=st.integers(1, 200), seed=st.integers(0, 2**32 - 1))
 def test_a_vector_is_projected_to_the_same_bits_whatever_vectors_stand_beside_it(dims, count, seed):
     rng = np.random.default_rng(seed)
