@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 STANFORD ?= .venv-stanford
 EXAMPLES ?= 4000
 
-.PHONY: quickstart test gate check faults fidelity fuzz install clean
+.PHONY: quickstart test gate check docs faults fidelity fuzz install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
@@ -23,6 +23,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation as a site in site/; a dead link, or a page that the navigation lacks, is an error.
+docs: $(READY)
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs site
 
 # Kill, interrupt, fill the disk, damage files: hundreds of seeded trials; `make test` has a sample.
 faults: $(READY)
@@ -52,4 +56,4 @@ $(STANFORD)/.ready: tests/fidelity/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(STANFORD) build dist
+	rm -rf $(VENV) $(STANFORD) build dist site
