@@ -109,8 +109,8 @@ def main() -> None:
         f'font-family="system-ui, sans-serif" fill="{INK}">\n'
         "<title>How data flows through colbench</title>\n"
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
-        f'markerHeight="8" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="{INK}"/></marker></defs>\n'
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>\n{body}\n</svg>\n',
+        f'markerHeight="8" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="{INK}"/></marker></defs>'
+        f'\n<rect width="{width}" height="{height}" fill="#ffffff"/>\n{body}\n</svg>\n',
         encoding="utf-8",
     )
 
