@@ -37,7 +37,7 @@ REPOSITORY = "https://github.com/colbench/colbench"
 PATHS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((ROOT / "docs").glob("*.md")),
-    RESULTS / "README.md",
+    *(ROOT / name / "README.md" for name in ("benchmarks", "results")),
 ]
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PATHS}
 MARKDOWN = MarkdownIt("commonmark").enable("table")
