@@ -100,20 +100,19 @@ ARROWS = [
 ]
 
 
-def main() -> None:
-    """Write the picture."""
+def drawing() -> str:
+    """Return the picture as SVG."""
     width, height = SIZE
     body = "\n".join([*FRAMES, *ARROWS, *(box.draw() for box in BOXES)])
-    TARGET.write_text(
+    return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
         f'font-family="system-ui, sans-serif" fill="{INK}">\n'
         "<title>How data flows through colbench</title>\n"
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
         f'markerHeight="8" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="{INK}"/></marker></defs>'
-        f'\n<rect width="{width}" height="{height}" fill="#ffffff"/>\n{body}\n</svg>\n',
-        encoding="utf-8",
+        f'\n<rect width="{width}" height="{height}" fill="#ffffff"/>\n{body}\n</svg>\n'
     )
 
 
 if __name__ == "__main__":
-    main()
+    TARGET.write_text(drawing(), encoding="utf-8")
