@@ -22,7 +22,7 @@ NAVIGATION = {
 }
 
 project = "colbench"
-author = "The colbench authors"
+author = project_copyright = "The colbench authors"
 extensions = ["myst_parser"]
 exclude_patterns = ["_*.py"]
 myst_heading_anchors = 3
