@@ -7,7 +7,7 @@ STANFORD ?= .venv-stanford
 EXAMPLES ?= 4000
 WORKERS ?= 2
 
-.PHONY: quickstart test test-all gate check faults fidelity fuzz install clean
+.PHONY: quickstart test test-all gate check docs faults fidelity fuzz install clean
 
 quickstart: $(READY)
 	$(BIN)/colbench run experiment=quickstart
@@ -37,6 +37,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation as a site in site/; a dead link, or a page that the navigation lacks, is an error.
+docs: $(READY)
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs site
 
 # Kill, interrupt, fill the disk, damage files: hundreds of seeded trials; `make test-all` has a
 # sample.
@@ -72,4 +76,4 @@ $(STANFORD)/.ready: tests/fidelity/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(STANFORD) build dist
+	rm -rf $(VENV) $(STANFORD) build dist site

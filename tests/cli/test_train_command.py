@@ -17,7 +17,7 @@ from colbench.progress import QUIET_VARIABLE, is_quiet
 from colbench.train.command import compose_train
 from colbench.train.settings import TrainSettings
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 
 
 def commands(text):
@@ -31,7 +31,7 @@ def words_of(command):
 def examples():
     from colbench.train import command as train
 
-    return [*commands(README), *commands(train._ABOUT)]
+    return [*commands(GUIDE.read_text(encoding="utf-8")), *commands(train._ABOUT)]
 
 
 @pytest.fixture
@@ -56,7 +56,8 @@ def trainer(monkeypatch, tmp_path):
 
 
 def test_there_are_examples():
-    assert len(commands(README)) >= 3 and len(examples()) > len(commands(README)) + 3
+    guided = commands(GUIDE.read_text(encoding="utf-8"))
+    assert len(guided) >= 3 and len(examples()) > len(guided) + 3
 
 
 @pytest.mark.parametrize("command", examples())
