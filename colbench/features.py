@@ -37,8 +37,8 @@ class Feature:
         listed_as: what `colbench list` calls these options.
         task: `(invocation) -> finished`, what `colbench run task=<name>` does; see
             `experiment.task`.
-        after_run: `(settings) -> None | (finished) -> status`, called before a run; what it returns
-            is called with what the run left, and its status is that of the command.
+        after_run: `(settings) -> None | (finished, wide) -> status`, called before a run; what it
+            returns is called with what the run left, and its status is that of the command.
         run_options: `(parser) -> None`, adds options to `colbench run`; one that sets `instead` to
             `(options, words) -> status` has that called in place of a run.
         examples: lines of the help of `colbench run`.

@@ -78,4 +78,5 @@ def run(options: argparse.Namespace) -> int:
     print_document(finished.document, console, wide=options.wide, brief=finished.brief)
     for name, where in finished.files.items():
         console.print(f"{name + ':':<8} {where}", soft_wrap=True)
-    return max([0, *(int(after(finished)) for after in watched if after is not None)])
+    verdicts = [after(finished, wide=options.wide) for after in watched if after is not None]
+    return max([0, *map(int, verdicts)])

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.console import draw, put
+from colbench.console import add_wide, draw, put
 
 if TYPE_CHECKING:
     from colbench.config.settings import RunSettings
@@ -72,6 +72,7 @@ def add_parser(commands: Any) -> None:
         parser.add_argument(
             f"--{form}", type=Path, metavar="FILE", help=f"also write the outcome as {form}"
         )
+    add_wide(parser)
     parser.set_defaults(action=gate)
 
 
@@ -85,10 +86,10 @@ def gate(options: argparse.Namespace) -> int:
     candidate = GatedSide.open_candidate(options.candidate)
     report = judge(candidate, GatedSide.open(options.baseline), rules)
     files = {form: getattr(options, form) for form in ("markdown", "json", "junit")}
-    return _tell(report, files, options.format, options.output)
+    return _tell(report, files, options.format, options.output, wide=options.wide)
 
 
-def gate_after(settings: RunSettings) -> Callable[[Finished], int] | None:
+def gate_after(settings: RunSettings) -> Callable[..., int] | None:
     """Open what `gate.baseline` names, before a run is begun; return what judges the run.
 
     Raises:
@@ -111,17 +112,20 @@ def gate_after(settings: RunSettings) -> Callable[[Finished], int] | None:
     return partial(_gate_run, GatedSide.open(rules.baseline), rules)
 
 
-def _gate_run(baseline: GatedSide, rules: GateRules, finished: Finished) -> int:
+def _gate_run(
+    baseline: GatedSide, rules: GateRules, finished: Finished, *, wide: bool = False
+) -> int:
     """Judge a run that just ended, leave gate.json and gate.md beside its results."""
     from colbench.gate.judge import judge
     from colbench.gate.sides import GatedSide
 
     assert finished.results is not None
     report = judge(GatedSide.of_results(finished.folder, finished.results), baseline, rules)
-    return _tell(
-        report,
-        {"json": finished.folder / "gate.json", "markdown": finished.folder / "gate.md"},
-    )
+    files = {
+        "json": finished.folder / "gate.json",
+        "markdown": finished.folder / "gate.md",
+    }
+    return _tell(report, files, wide=wide)
 
 
 def _tell(
@@ -129,6 +133,8 @@ def _tell(
     files: Mapping[str, Path | None],
     form: str = "terminal",
     output: Path | None = None,
+    *,
+    wide: bool = False,
 ) -> int:
     """Write everything, show last: whoever reads may stop reading, and the status stays."""
     for kind, file in files.items():
@@ -136,19 +142,20 @@ def _tell(
             put(_text(report, kind), file)
     _tell_github(report)
     try:
-        _show(report, form, output)
+        _show(report, form, output, wide=wide)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # the latter is what rich makes of the former
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return report.exit_code
 
 
-def _show(report: GateReport, form: str, output: Path | None) -> None:
+def _show(report: GateReport, form: str, output: Path | None, wide: bool) -> None:
     if form == "terminal":
         from colbench.gate.sections import gate_document
         from colbench.report.terminal import print_document
 
-        draw(partial(print_document, gate_document(report), brief=True), output)
+        document = gate_document(report)
+        draw(partial(print_document, document, wide=wide, brief=True), output)
     else:
         put(_text(report, form), output)
 

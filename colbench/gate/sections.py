@@ -94,7 +94,7 @@ def _section(heading: str, tables: list[Table], legend: str = "") -> Section:
 
 def _effectiveness(report: GateReport) -> Section:
     columns = [
-        *(name("system"), words("measure"), words("verdict")),
+        *(name("system"), words("measure"), words("verdict", priority=0)),
         words("why", priority=4, optional=True),
         *numbers(fraction, *_SIDES, priority=1),
         *numbers(points, "points", priority=1),
@@ -134,7 +134,7 @@ def _guards(report: GateReport) -> Section:
 
 def _costs(report: GateReport) -> Section:
     columns = [
-        *(name("system"), words("cost"), words("verdict")),
+        *(name("system"), words("cost"), words("verdict", priority=0)),
         words("why", priority=4, optional=True),
         *numbers(str, *_SIDES, priority=1),
         *numbers(growth, "growth", "at most"),

@@ -29,6 +29,9 @@ from colbench.report.table import (
 _UNBOUNDED = 10_000
 """Columns of a terminal in which every table fits."""
 
+_PROSE = 26
+"""Columns of the terminal that prose needs to be read."""
+
 _HERE = ("brief", "report")
 """Scopes of the sections that a terminal shows."""
 
@@ -168,8 +171,8 @@ def _bounds(
 
     numbers = [place for place in others if table.columns[place].kind == "number"]
     prose = [place for place in others if place not in numbers]
-    room = max(map(needed, numbers), default=console.width // 2 if prose else 0)
-    share = (console.width - max(room, 12 * bool(others))) // len(left)
+    room = max(map(needed, numbers), default=_PROSE if prose else 0)
+    share = (console.width - room) // len(left)
     shares = {place: min(needed(place), max(12, share)) for place in left}
     # What a short name leaves is a long one's.
     spare = share * len(left) - sum(shares.values())
@@ -191,7 +194,9 @@ def _parts(
             if not part or _width(draw(larger), console) <= console.width:
                 part = larger
         parts.append(part)
-        waiting = sorted(place for place in waiting if place not in part)
+        # The rest in its own order, but for prose that only explains.
+        rest = [place for place in waiting if place not in part]
+        waiting = sorted(rest, key=lambda place: (table.columns[place].priority > 3, place))
     return parts
 
 
