@@ -182,7 +182,7 @@ class _ForkingPopen(subprocess.Popen):
         if not module.startswith("colbench."):
             super()._execute_child(args, *others)
             return
-        (_, _, _, _, cwd, env, _, _, _, *rest) = others
+        (_, _, close_fds, _, cwd, env, _, _, _, *rest) = others
         (held_in, end_in, end_out, held_out, end_err, held_err, _, _, _, _, _, session, _) = rest
         ends = [end for end in (end_in, end_out, end_err) if end != -1]
 
@@ -192,6 +192,8 @@ class _ForkingPopen(subprocess.Popen):
             for number, held in enumerate((held_in, held_out, held_err)):
                 if held not in (-1, number):
                     os.dup2(held, number)
+            if close_fds:  # a lock of the parent among them, which ends with the parent
+                os.closerange(3, os.sysconf("SC_OPEN_MAX"))
             if session:
                 os.setsid()
             if cwd is not None:
