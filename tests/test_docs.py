@@ -4,6 +4,7 @@ import importlib
 import inspect
 import json
 import re
+import runpy
 import shlex
 import sys
 import tomllib
@@ -15,12 +16,14 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+import benchmarks.features
+import colbench.features
 from benchmarks.gate_power.record import GatePower
 from benchmarks.index_speed.record import IndexSpeed
 from colbench.cli.main import build_parser
 from colbench.collection.model import Collection, Document, Query
 from colbench.collection.settings import BeirDirSettings, IrdsSettings, SampleSettings
-from colbench.config.compose import compose_run, selected_systems
+from colbench.config.compose import compose_run
 from colbench.config.settings import LatencySettings, SignificanceSettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
@@ -32,8 +35,9 @@ from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system
 from colbench.sweep.multirun import Multirun
-from colbench.sweep.settings import sweep_points
+from colbench.sweep.settings import SweepSettings, sweep_points
 from colbench.train.command import compose_train
+from colbench.train.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -132,11 +136,28 @@ def test_the_readme_is_short():
 def test_every_command_is_understood(command):
     options = understood(command)
     if options.command == "train":
-        assert compose_train(options.overrides).train is not None
+        assert compose_train(options.overrides).feature(TrainSettings) is not None
     elif options.command == "run":
         check_run(options)
     elif options.command in ("explain", "reproduce"):
         assert compose_run(options.overrides)
+
+
+BENCHMARKS = [line for line in commands("python -m benchmarks run ") if "…" not in line]
+
+
+def test_there_is_a_command_of_every_benchmark():
+    given = "\n".join(BENCHMARKS)
+    for package in benchmarks.features.BENCHMARKS:
+        assert f"experiment={package.removeprefix('benchmarks.')}" in given
+
+
+@pytest.mark.parametrize("command", BENCHMARKS)
+def test_every_command_of_a_benchmark_is_understood(command, monkeypatch):
+    registered = [*colbench.features.REGISTERED, *benchmarks.features.BENCHMARKS]
+    monkeypatch.setattr(colbench.features, "REGISTERED", registered)
+    settings = compose_run(shlex.split(command)[4:])
+    assert f"benchmarks.{settings.task}" in benchmarks.features.BENCHMARKS
 
 
 @pytest.mark.parametrize("command", ALONE)
@@ -147,13 +168,14 @@ def test_every_subcommand_that_is_named_exists(command, capsys):
 
 
 def check_run(options):
-    if options.multirun:
+    if options.instead:
         assert Multirun(options.overrides).varied
         return
     settings = compose_run(options.overrides)
     assert settings.systems
-    if settings.sweep is not None:
-        assert sweep_points(settings.sweep, settings.system, {"seed": settings.seed})
+    sweep = settings.feature(SweepSettings)
+    if sweep is not None:
+        assert sweep_points(sweep, settings.system)
 
 
 @pytest.mark.parametrize("command", PLACEHOLDERS)
@@ -201,6 +223,36 @@ def test_the_site_builds_without_a_warning(tmp_path):
     page = (tmp_path / "site" / "gate.html").read_text(encoding="utf-8")
     assert f'href="{REPOSITORY}/blob/main/conf/gate/default.yaml"' in page
     assert (tmp_path / "site" / "_images" / "pareto_bytes.svg").is_file()
+
+
+def test_folders_that_pages_name_are_there():
+    named = {
+        code
+        for page in READ.values()
+        for code in page.code
+        if re.fullmatch(r"(?:colbench|conf|docs|tests|benchmarks)/[\w/]*(?:\.py)?", code)
+    }
+    assert len(named) >= 30
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
+def test_internals_and_its_drawing_show_every_package():
+    packages = {path.parent.name for path in (ROOT / "colbench").glob("*/__init__.py")}
+    code = READ["docs/internals.md"].code
+    assert packages >= {"collection", "retriever", "gate"}
+    assert packages == {name for name in packages if f"colbench/{name}/" in code}
+    drawn = (ROOT / "docs" / "images" / "flow.svg").read_text(encoding="utf-8")
+    assert set(re.findall(r'font-weight="bold" font-size="15">(\w+)<', drawn)) == packages
+    assert drawn == runpy.run_path(str(ROOT / "docs" / "_flow.py"))["drawing"]()
+
+
+def test_make_targets_that_pages_name_are_there():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    code = [code for page in READ.values() for code in page.code]
+    lines = [line for name in PAGES for text in blocks("sh", name) for line in text.splitlines()]
+    named = {words[1] for words in map(str.split, [*code, *lines]) if words[:1] == ["make"]}
+    assert len(named) >= 6 and named <= targets
 
 
 def test_extras_that_pages_name_are_there():
@@ -263,7 +315,7 @@ def test_the_example_of_a_system_ranks(tmp_path, monkeypatch):
         collection=Collection("x", documents, [Query("q", "a")], {"q": {"long": 1}}),
         folder=tmp_path / "indexes",
         cache=EmbeddingCache(tmp_path / "cache"),
-        systems=selected_systems(settings),
+        systems=settings.system,
         memory_bytes=1 << 20,
     )
     system = make_system("shortest", bench)
