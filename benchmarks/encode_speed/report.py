@@ -40,7 +40,7 @@ from colbench.report.table import (
     Table,
     numbers,
     origin,
-    words,
+    texts,
 )
 
 _WIDTH, _ROW = 300, 26
@@ -169,16 +169,16 @@ def _form(found: FormResult, measure: str) -> Section:
 
 def _table(found: FormResult, measure: str) -> Table:
     columns = [
-        *(words("backend"), words("precision")),
+        *texts("backend", "precision"),
         Column(title="docs/s", direction="higher", priority=0),
         *numbers(ratio, "× ST", "× first", direction="higher", priority=0),
-        Column(title="query p50 ms", format=three_digits, direction="lower"),
-        Column(title="GFLOP/s", format=number, direction="higher"),
-        Column(title="of GEMM peak", format=percent, direction="higher"),
-        Column(title=measure, format=fraction, direction="higher", priority=0),
-        Column(title="points", format=points, direction="higher", priority=1),
-        Column(title="p (Holm)", format=p_value),
-        Column(title="cosine to fp32", format=fraction, direction="higher"),
+        *numbers(three_digits, "query p50 ms", direction="lower"),
+        *numbers(number, "GFLOP/s", direction="higher"),
+        *numbers(percent, "of GEMM peak", direction="higher"),
+        *numbers(fraction, measure, direction="higher", priority=0),
+        *numbers(points, "points", direction="higher", priority=1),
+        *numbers(p_value, "p (Holm)"),
+        *numbers(fraction, "cosine to fp32", direction="higher"),
     ]
     speed = found.speed
     rows = [_variant(one, found.effects.get(one.name)) for one in speed.variants]

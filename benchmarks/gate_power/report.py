@@ -21,7 +21,7 @@ from colbench.report.table import (
     Table,
     numbers,
     origin,
-    words,
+    texts,
 )
 
 _WIDTH, _ROW = 260, 18
@@ -154,11 +154,11 @@ def _variants(
 ) -> Table:
     sizes = [detection.queries for detection in variants[0].detections] if variants else []
     ways = ("tests", "gate", "fixed") if differences else ("tests", "fixed")
-    columns = [words("run")]
+    columns = texts("run")
     if differences:
         columns += [
-            words(f"{measure}, points", priority=0),
-            words("all queries: verdict", priority=0),
+            *texts(f"{measure}, points", priority=0),
+            *texts("all queries: verdict", priority=0),
             Column(title="queries lost", priority=0),
         ]
     columns += numbers(_share, *(f"{way}, {size}" for size in sizes for way in ways))
@@ -194,10 +194,10 @@ def _lost(variant: VariantResult) -> str:
 
 def _equal(rows: Sequence[EqualPower]) -> Table:
     columns = [
-        Column(title="queries", format=count, priority=0),
-        words("judged by", priority=0),
+        *numbers(count, "queries", priority=0),
+        *texts("judged by", priority=0),
         *numbers(_share, "power", "false alarms: noise", "exchanged", priority=0),
-        Column(title="tolerance of equal power, points", format=unsigned_points),
+        *numbers(unsigned_points, "tolerance of equal power, points"),
         *numbers(_share, "its false alarms: noise", "its exchanged"),
     ]
     return Table(

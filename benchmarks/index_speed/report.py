@@ -22,10 +22,10 @@ from colbench.report.table import (
     Prose,
     Section,
     Table,
-    name,
+    names,
     numbers,
     origin,
-    words,
+    texts,
 )
 
 _WIDTH, _HEIGHT = 420, 320
@@ -119,10 +119,11 @@ def _searches(results: IndexSpeed) -> Table:
     machine = results.machine
     overlap = f"overlap@{results.k}"
     columns = [
-        *(words("engine"), name("search")),
-        words("error", priority=4, optional=True),
-        Column(title="p50 ms", format=three_digits, direction="lower", priority=0),
-        Column(title="p95 ms", format=three_digits, direction="lower"),
+        *texts("engine"),
+        *names("search"),
+        *texts("error", priority=4, optional=True),
+        *numbers(three_digits, "p50 ms", direction="lower", priority=0),
+        *numbers(three_digits, "p95 ms", direction="lower"),
         *numbers(fraction, overlap, "nDCG@10", direction="higher", priority=1),
         *numbers(fraction, f"{overlap}, all queries", "nDCG@10, all queries", direction="higher"),
     ]
@@ -144,13 +145,14 @@ def _search(engine: EngineResult, search: SearchResult) -> list[Any]:
 
 def _engines(results: IndexSpeed) -> Table:
     columns = [
-        *(name("engine"), words("version")),
-        Column(title="build s", format=three_digits, direction="lower", priority=0),
-        Column(title="build peak", format=size, direction="lower"),
-        Column(title="index", format=size, direction="lower", priority=0),
+        *names("engine"),
+        *texts("version"),
+        *numbers(three_digits, "build s", direction="lower", priority=0),
+        *numbers(size, "build peak", direction="lower"),
+        *numbers(size, "index", direction="lower", priority=0),
         Column(title="B/vector", format=lambda value: f"{value:.1f}", direction="lower"),
-        Column(title="open s", format=three_digits, direction="lower"),
-        Column(title="search peak", format=size, direction="lower"),
+        *numbers(three_digits, "open s", direction="lower"),
+        *numbers(size, "search peak", direction="lower"),
         *numbers(percent, "others, build", "others, search", direction="lower"),
     ]
     rows = [
@@ -203,11 +205,12 @@ def _comparisons(results: IndexSpeed) -> list[str]:
 
 def _stages(results: IndexSpeed) -> Table:
     columns = [
-        *(name("search"), words("stage")),
-        Column(title="ms", format=three_digits, priority=0),
-        Column(title="items", format=count),
+        *names("search"),
+        *texts("stage"),
+        *numbers(three_digits, "ms", priority=0),
+        *numbers(count, "items"),
         *numbers(three_digits, "MB", "M operations"),
-        Column(title="floor ms", format=three_digits, priority=0),
+        *numbers(three_digits, "floor ms", priority=0),
         Column(title="ms / floor", format=lambda value: f"{value:.1f}", priority=0),
     ]
     rows = [

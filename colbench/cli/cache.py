@@ -39,14 +39,16 @@ def show(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from colbench.report.formats import count, size
-    from colbench.report.table import Column, Document, Table, name, numbers, words
+    from colbench.report.table import Document, Table, names, numbers, texts
     from colbench.report.terminal import print_document
 
     cache = _open(options)
     columns = [
-        *(name("fingerprint"), words("model"), words("form"), words("precision")),
+        *names("fingerprint"),
+        *texts("model", "form", "precision"),
         *numbers(count, "documents", "vectors"),
-        *(Column(title="size", format=size, priority=1), words("used", priority=2)),
+        *numbers(size, "size", priority=1),
+        *texts("used", priority=2),
     ]
     rows = [
         [

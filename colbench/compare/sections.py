@@ -30,9 +30,9 @@ from colbench.report.table import (
     Section,
     Table,
     caption,
-    name,
+    names,
     numbers,
-    words,
+    texts,
 )
 
 _NOT_CONFIGURED = ("facts.", "encodings.")
@@ -65,7 +65,7 @@ def sections(comparison: Comparison) -> list[Section]:
         _moved(comparison),
         _unpaired(comparison),
     ]
-    return [section for section in found if section.blocks]
+    return [one for one in found if one.blocks]
 
 
 def pair_name(pair: PairComparison) -> str:
@@ -80,12 +80,12 @@ def pair_name(pair: PairComparison) -> str:
 
 def _effectiveness(comparison: Comparison) -> Section:
     same = [pair for pair in comparison.pairs if _nothing_differs(pair)]
-    names = ", ".join(map(pair_name, same))
-    notes = [f"byte-identical run, and so not in the table: {names}"] if same else []
+    alike = ", ".join(map(pair_name, same))
+    notes = [f"byte-identical run, and so not in the table: {alike}"] if same else []
     notes += _grouped([(pair, pair.notes) for pair in comparison.pairs])
     columns = [
-        name("system"),
-        words("measure"),
+        *names("system"),
+        *texts("measure"),
         *numbers(fraction, "A", "B", priority=1),
         *numbers(points, "points", priority=1),
         Column(title=f"{comparison.level:.0%} interval"),
@@ -104,14 +104,21 @@ def _effectiveness(comparison: Comparison) -> Section:
         f"† p ≤ {comparison.alpha:g}, Holm-corrected over all systems and measures compared. "
         "W / T / L: queries on which B is better, equal, worse."
     )
-    return Section("Effectiveness", _blocks(notes, [Table("", columns, rows)], legend))
+    return section("Effectiveness", [Table("", columns, rows)], legend, notes)
 
 
-def _blocks(notes: Sequence[str], tables: Sequence[Table], legend: str = "") -> list[Block]:
-    """Return remarks, the tables that have rows, and how to read them."""
+def section(
+    heading: str,
+    tables: Sequence[Table],
+    legend: str = "",
+    notes: Sequence[str] = (),
+    folded: int | None = None,
+) -> Section:
+    """Return a section of remarks, the tables that have rows, and how to read them."""
     blocks: list[Block] = [Bullets(notes)] if notes else []
     shown = [table for table in tables if table.rows]
-    return [*blocks, *shown, *([Paragraph(legend, "legend")] if shown and legend else [])]
+    told = [Paragraph(legend, "legend")] if shown and legend else []
+    return Section(heading, [*blocks, *shown, *told], folded)
 
 
 def _nothing_differs(pair: PairComparison) -> bool:
@@ -139,8 +146,8 @@ def limits(low: float | None, high: float | None) -> str | None:
 def _costs(comparison: Comparison) -> Section:
     pairs = comparison.pairs
     columns = [
-        name("system"),
-        words("cost"),
+        *names("system"),
+        *texts("cost"),
         *numbers(str, "A", "B"),
         *numbers(three_digits, "B / A"),
     ]
@@ -149,11 +156,9 @@ def _costs(comparison: Comparison) -> Section:
         for pair in pairs
         for change in pair.costs
     ]
-    if not rows:
-        return Section("Costs", [])
     legend = f"{explained(costs('compare'))} Times that are not comparable have no ratio."
-    notes = _grouped([(pair, pair.cost_notes) for pair in pairs])
-    return Section("Costs", _blocks(notes, [Table("", columns, rows)], legend))
+    notes = _grouped([(pair, pair.cost_notes) for pair in pairs]) if rows else []
+    return section("Costs", [Table("", columns, rows)], legend, notes)
 
 
 def _cost(change: CostChange, times_comparable: bool) -> list[Any]:
@@ -184,9 +189,9 @@ def _settings(comparison: Comparison) -> list[Section]:
         changes_table(_told_here(pair), "setting", pair_name(pair)) for pair in comparison.pairs
     ]
     return [
-        Section("Systems", _blocks([], pairs)),
-        Section("Configuration", _blocks([], [changes_table(comparison.config, "key")])),
-        Section("Environment", _blocks([], [changes_table(comparison.environment, "key")])),
+        section("Systems", pairs),
+        section("Configuration", [changes_table(comparison.config, "key")]),
+        section("Environment", [changes_table(comparison.environment, "key")]),
     ]
 
 
@@ -219,7 +224,7 @@ def changes_table(
         ]
         for change in changes
     ]
-    return Table(system, [name(title), *map(words, sides)], rows, titled=bool(system))
+    return Table(system, [*names(title), *texts(*sides)], rows, titled=bool(system))
 
 
 def _value(value: Any) -> str:
@@ -237,7 +242,7 @@ def _moved(comparison: Comparison) -> Section:
         for pair in comparison.pairs
     ]
     graded = "In parentheses: how the document is judged for the query."
-    return Section("Queries that moved most", _blocks([], tables, graded))
+    return section("Queries that moved most", tables, graded)
 
 
 def moved_table(
@@ -252,11 +257,11 @@ def moved_table(
         firsts: titles of the documents ranked first before and after.
     """
     columns = [
-        name("query"),
-        words("text", priority=2),
+        *names("query"),
+        *texts("text", priority=2),
         *numbers(fraction, *sides, priority=1),
         *numbers(points, "points", priority=1),
-        *(words(first, priority=2) for first in firsts),
+        *texts(*firsts, priority=2),
     ]
     rows = [
         [
@@ -276,4 +281,4 @@ def _document(document: FirstDocument | None) -> str:
 
 def _unpaired(comparison: Comparison) -> Section:
     rows = [[found.system, found.reason] for found in comparison.unpaired]
-    return Section("Not compared", _blocks([], [Table("", [name("system"), words("why")], rows)]))
+    return section("Not compared", [Table("", [*names("system"), *texts("why")], rows)])

@@ -8,7 +8,7 @@ from colbench.explain.alignment import Alignment, largest_first
 from colbench.explain.labels import context, labels
 from colbench.explain.record import Explanation
 from colbench.report.formats import fraction
-from colbench.report.table import Column, Prose, Strong, Table, numbers, words
+from colbench.report.table import Column, Prose, Strong, Table, numbers, texts
 
 _RADII = ((100, 4), (50, 2), (40, 1))
 """(characters of a line, neighbours of a winner shown on either side where there are as many)."""
@@ -23,8 +23,8 @@ def contribution_table(alignment: Alignment, width: int) -> Table:
     """
     columns = [
         Column(title=""),
-        *(words("query token"), words("finds")),
-        Column(title="similarity", format=fraction, priority=0),
+        *texts("query token", "finds"),
+        *numbers(fraction, "similarity", priority=0),
         Column(title="at", priority=1),
         Column(title="share", format=lambda share: f"{100 * share:.1f} %", priority=2),
     ]
@@ -50,9 +50,11 @@ def difference_table(explanation: Explanation, width: int) -> Table:
     """
     a, b = (document.alignment for document in explanation.documents)
     columns = [
-        *(Column(title=""), words("query token"), words("finds in A", priority=0)),
+        Column(title=""),
+        *texts("query token"),
+        *texts("finds in A", priority=0),
         *numbers(fraction, "A", priority=0),
-        words("finds in B", priority=0),
+        *texts("finds in B", priority=0),
         *numbers(fraction, "B", priority=0),
         *numbers("{:+.4f}".format, "A − B", priority=0),
     ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from colbench.compare.record import Change
-from colbench.compare.sections import changes_table, limits, moved_table
+from colbench.compare.sections import changes_table, limits, moved_table, section
 from colbench.gate.findings import GUARDS, failures, headline, improvements, shown_p
 from colbench.gate.record import CostVerdict, GateReport, GateSide, MeasureVerdict
 from colbench.gate.wording import accept_command, gated, growth, origin, p_value, rules_line
@@ -25,9 +24,9 @@ from colbench.report.table import (
     Style,
     Table,
     caption,
-    name,
+    names,
     numbers,
-    words,
+    texts,
 )
 
 _SIDES = ("baseline", "candidate")
@@ -82,20 +81,15 @@ def sections(report: GateReport) -> list[Section]:
         _worst(report),
         *changed(report),
     ]
-    return [section for section in found if section.blocks]
-
-
-def _section(heading: str, tables: list[Table], legend: str = "") -> Section:
-    """Return a section of the tables that have rows; without any, one of nothing."""
-    shown = [table for table in tables if table.rows]
-    told = [Paragraph(legend, "legend")] if shown and legend else []
-    return Section(heading, [*shown, *told])
+    return [one for one in found if one.blocks]
 
 
 def _effectiveness(report: GateReport) -> Section:
     columns = [
-        *(name("system"), words("measure"), words("verdict", priority=0)),
-        words("why", priority=4, optional=True),
+        *names("system"),
+        *texts("measure"),
+        *texts("verdict", priority=0),
+        *texts("why", priority=4, optional=True),
         *numbers(fraction, *_SIDES, priority=1),
         *numbers(points, "points", priority=1),
         Column(title="interval"),
@@ -110,7 +104,7 @@ def _effectiveness(report: GateReport) -> Section:
         "queries."
     )
     table = Table("", columns, [_measure(verdict) for verdict in report.verdicts])
-    return _section("Effectiveness", [table.compact()], legend)
+    return section("Effectiveness", [table.compact()], legend)
 
 
 def _measure(verdict: MeasureVerdict) -> list[Any]:
@@ -124,18 +118,20 @@ def _measure(verdict: MeasureVerdict) -> list[Any]:
 
 
 def _guards(report: GateReport) -> Section:
-    columns = [*(name("system"), words("guard"), words("verdict")), words("why", priority=4)]
+    columns = [*names("system"), *texts("guard", "verdict"), *texts("why", priority=4)]
     rows = [
         [guard.system, GUARDS[guard.guard], "passed" if guard.passed else "failed", guard.told]
         for guard in report.guards
     ]
-    return _section("Guards", [Table("", columns, rows)])
+    return section("Guards", [Table("", columns, rows)])
 
 
 def _costs(report: GateReport) -> Section:
     columns = [
-        *(name("system"), words("cost"), words("verdict", priority=0)),
-        words("why", priority=4, optional=True),
+        *names("system"),
+        *texts("cost"),
+        *texts("verdict", priority=0),
+        *texts("why", priority=4, optional=True),
         *numbers(str, *_SIDES, priority=1),
         *numbers(growth, "growth", "at most"),
     ]
@@ -144,7 +140,7 @@ def _costs(report: GateReport) -> Section:
         "matrix product; scan: a matrix times a vector)."
     )
     table = Table("", columns, [_cost(cost) for cost in report.costs])
-    return _section("Costs", [table.compact()], legend)
+    return section("Costs", [table.compact()], legend)
 
 
 def _cost(cost: CostVerdict) -> list[Any]:
@@ -164,7 +160,7 @@ def _worst(report: GateReport) -> Section:
         for found in report.worst
     ]
     legend = "first then, first now: the document ranked first, and its judgment where known."
-    return _section("Queries that lost most", tables, legend)
+    return section("Queries that lost most", tables, legend)
 
 
 def changed(report: GateReport) -> list[Section]:
@@ -183,4 +179,4 @@ def changed(report: GateReport) -> list[Section]:
 
 def _changes(heading: str, found: list[tuple[str, list[Change]]], title: str) -> Section:
     tables = [changes_table(changes, title, system, _SIDES) for system, changes in found]
-    return replace(_section(heading, tables), folded=LONG)
+    return section(heading, tables, folded=LONG)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from colbench.measures.overlap import PERSISTENCE
 from colbench.report.formats import fraction, points
 from colbench.report.systems import main_measure
-from colbench.report.table import Column, Table, name, numbers
+from colbench.report.table import Table, names, numbers
 from colbench.results.schema import AttributionStep, Results
 
 HEADING = "Where quality is lost"
@@ -48,9 +48,9 @@ def explain_losses(results: Results) -> str:
 def _table(system: str, steps: Sequence[AttributionStep], measure: str) -> Table:
     cutoffs = list(steps[0].intersection)
     columns = [
-        name("stage"),
-        Column(title=measure, format=fraction, direction="higher", priority=0),
-        Column(title="points", format=points, direction="higher", priority=0),
+        *names("stage"),
+        *numbers(fraction, measure, direction="higher", priority=0),
+        *numbers(points, "points", direction="higher", priority=0),
         *numbers(fraction, "RBO", *(f"intersection@{k}" for k in cutoffs), direction="higher"),
     ]
     rows = [

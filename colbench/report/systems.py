@@ -7,11 +7,11 @@ from typing import Any
 
 from colbench.report.costs import Cost, cost, costs, explained
 from colbench.report.formats import count, fraction, number, p_value, percent, points, size
-from colbench.report.table import Cell, Column, Table, name, numbers, words
+from colbench.report.table import Cell, Column, Table, names, numbers, texts
 from colbench.results.axes import short_names, shown
 from colbench.results.schema import EncodingInfo, Results, Significance, SystemResult
 
-_SYSTEM = name("system", source="system")
+_SYSTEM = Column(title="system", kind="name", source="system")
 
 
 def measured(results: Results) -> list[SystemResult]:
@@ -133,7 +133,7 @@ def test_told(results: Results) -> str:
 
 
 def _front_column(results: Results) -> list[Column]:
-    return [words("front", priority=1)] if results.sweep else []
+    return texts("front", priority=1) if results.sweep else []
 
 
 def _front(system: SystemResult, results: Results) -> list[str]:
@@ -191,9 +191,9 @@ def _overlaps(system: SystemResult, titles: Sequence[str]) -> list[float | None]
 def significance(results: Results) -> Table:
     """Return the tests against the baseline, a row for each system and measure."""
     columns = [
-        name("system"),
-        words("measure"),
-        Column(title="points", format=points, direction="higher"),
+        *names("system"),
+        *texts("measure"),
+        *numbers(points, "points", direction="higher"),
         *numbers(p_value, "p", "p (Holm)", direction="lower"),
         *numbers(count, "better", "equal", "worse"),
     ]
@@ -221,8 +221,8 @@ def latency(results: Results) -> Table:
     """Return the times of single queries, a row for each system and stage."""
     load = cost("other_cpu_share")
     columns = [
-        name("system"),
-        words("stage"),
+        *names("system"),
+        *texts("stage"),
         *numbers(cost("search_p50_ms").format, "p50", "p95", "p99", "mean", direction="lower"),
         Column(title="queries × trials"),
         load,
@@ -247,13 +247,13 @@ def building(results: Results) -> Table:
     """Return what encoding the documents and building the index took."""
     shown_here = costs("building")
     rows = [[s.name, *(cost.cell(s) for cost in shown_here)] for s in measured(results)]
-    columns = [name("system"), *shown_here]
+    columns = [*names("system"), *shown_here]
     return Table("Encoding and building", columns, rows, [explained(shown_here)]).compact()
 
 
 def index_files(results: Results) -> Table:
     """Return every file of every index."""
-    columns = [name("system"), name("file"), Column(title="size", format=size, direction="lower")]
+    columns = [*names("system", "file"), *numbers(size, "size", direction="lower")]
     rows = [
         [system.name, file, bytes_]
         for system in results.systems
@@ -271,13 +271,13 @@ def encoders(results: Results) -> Table:
             key = (info.encoder, info.form, info.backend, info.precision, info.device)
             found.setdefault((*key, str(info.tokens)), info)
     columns = [
-        name("encoder"),
-        *(words(title) for title in ("form", "backend", "precision")),
+        *names("encoder"),
+        *texts("form", "backend", "precision"),
         *numbers(number, "docs/s", "GFLOP/s", direction="higher"),
-        Column(title="of GEMM peak", format=percent, direction="higher"),
+        *numbers(percent, "of GEMM peak", direction="higher"),
         *numbers(count, "documents cut off", "tokens cut off", direction="lower"),
-        Column(title="chunks", format=count, optional=True),
-        Column(title="cosine to fp32", format=fraction, direction="higher", optional=True),
+        *numbers(count, "chunks", optional=True),
+        *numbers(fraction, "cosine to fp32", direction="higher", optional=True),
     ]
     rows = [
         [

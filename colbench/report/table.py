@@ -90,14 +90,14 @@ class Column:
     implied: bool = False
 
 
-def name(title: str, **options: Any) -> Column:
-    """Return a column of names."""
-    return Column(title=title, kind="name", **options)
+def names(*titles: str, **options: Any) -> list[Column]:
+    """Return columns of names."""
+    return [Column(title=title, kind="name", **options) for title in titles]
 
 
-def words(title: str, **options: Any) -> Column:
-    """Return a column of prose."""
-    return Column(title=title, kind="text", **options)
+def texts(*titles: str, **options: Any) -> list[Column]:
+    """Return columns of prose."""
+    return [Column(title=title, kind="text", **options) for title in titles]
 
 
 def numbers(format: Callable[[Any], str], *titles: str, **options: Any) -> list[Column]:

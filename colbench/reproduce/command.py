@@ -131,15 +131,17 @@ def _command(options: argparse.Namespace) -> list[str]:
 
 def _print_entries(entries: Sequence[Entry], console: Console) -> None:
     from colbench.report.formats import unsigned_points
-    from colbench.report.table import Cell, Column, Document, Table, name, words
+    from colbench.report.table import Cell, Column, Document, Table, names, numbers, texts
     from colbench.report.terminal import print_document
     from colbench.reproduce.reference import OTHER_METRICS
     from colbench.reproduce.rows import value
 
     columns = [
-        *(name("figure"), words("system", priority=1), Column(title="value", priority=0)),
-        Column(title="tolerance", format=unsigned_points, priority=0),
-        words("source", priority=4),
+        *names("figure"),
+        *texts("system", priority=1),
+        Column(title="value", priority=0),
+        *numbers(unsigned_points, "tolerance", priority=0),
+        *texts("source", priority=4),
     ]
     rows = [
         [

@@ -20,9 +20,9 @@ from colbench.report.table import (
     Prose,
     Section,
     Table,
-    name,
+    names,
     numbers,
-    words,
+    texts,
 )
 from colbench.reproduce.record import Comparison, Reproduction, SourceInfo
 from colbench.reproduce.rows import (
@@ -144,7 +144,7 @@ def _difference(entry: Comparison) -> str:
 
 
 def _reasons(entries: Sequence[Comparison]) -> Table:
-    columns = [Column(title="figures", format=count, priority=0), words("why")]
+    columns = [*numbers(count, "figures", priority=0), *texts("why")]
     return Table("Not run", columns, [[number, why] for why, number in reasons(entries)])
 
 
@@ -160,13 +160,14 @@ def _measured(reproduction: Reproduction) -> list[Block]:
 def measured_table(entries: Sequence[Comparison]) -> Table:
     """Return a row for each figure that was measured."""
     columns = [
-        *(name("figure"), words("status", priority=1)),
+        *names("figure"),
+        *texts("status", priority=1),
         *numbers(fraction, "published", "measured", priority=0),
-        Column(title="difference", format=points, priority=0),
-        Column(title="tolerance", format=unsigned_points, priority=0),
-        name("system", priority=4),
-        *(words(title, priority=4) for title in ("settings that differ", "not published")),
-        *(words(title, priority=4) for title in ("source", "also published")),
+        *numbers(points, "difference", priority=0),
+        *numbers(unsigned_points, "tolerance", priority=0),
+        *names("system", priority=4),
+        *texts("settings that differ", "not published", priority=4),
+        *texts("source", "also published", priority=4),
     ]
     rows = [
         [
@@ -186,9 +187,12 @@ def _source(source: SourceInfo) -> Prose:
 
 def _runs(reproduction: Reproduction) -> Section:
     columns = [
-        *(name("run"), words("collection", priority=4)),
+        *names("run"),
+        *texts("collection", priority=4),
         *numbers(count, "documents", "queries"),
-        *(words("machine", priority=4), name("commit", priority=4), words("finished", priority=4)),
+        *texts("machine", priority=4),
+        *names("commit", priority=4),
+        *texts("finished", priority=4),
     ]
     rows = [
         [
@@ -203,10 +207,11 @@ def _runs(reproduction: Reproduction) -> Section:
 
 def _averages(reproduction: Reproduction) -> Section:
     columns = [
-        *(name("mean"), words("status", priority=1)),
+        *names("mean"),
+        *texts("status", priority=1),
         *numbers(fraction, "published", "measured"),
-        Column(title="difference", format=points),
-        *(words(title, priority=4) for title in ("why", "note", "source")),
+        *numbers(points, "difference"),
+        *texts("why", "note", "source", priority=4),
     ]
     rows = [
         [
@@ -225,9 +230,10 @@ def _averages(reproduction: Reproduction) -> Section:
 
 def _dataset(dataset: str, entries: Sequence[Comparison]) -> Section:
     columns = [
-        *(name("figure"), words("what", priority=1)),
+        *names("figure"),
+        *texts("what", priority=1),
         Column(title="published", priority=0),
-        *(words(title, priority=4) for title in ("why not", "note", "source")),
+        *texts("why not", "note", "source", priority=4),
     ]
     rows = [
         [

@@ -14,7 +14,6 @@ from colbench.report.table import (
     Bullets,
     Cell,
     Code,
-    Column,
     Document,
     Listing,
     Paragraph,
@@ -23,10 +22,10 @@ from colbench.report.table import (
     Section,
     Strong,
     Table,
-    name,
+    names,
     numbers,
     spans,
-    words,
+    texts,
 )
 from colbench.train.naming import KINDS, base_label, base_of, load_words, updated
 from colbench.train.picture import write_picture
@@ -47,7 +46,8 @@ def data_section(results: Train) -> list[Block]:
 def sources_table(results: Train) -> Table:
     """Return the table of what became of the examples of each source."""
     columns = [
-        *(name("source"), words("pairs"), words("collection")),
+        *names("source"),
+        *texts("pairs", "collection"),
         *numbers(count, "found", priority=1),
         *numbers(count, "duplicates", "protected queries"),
         *numbers(count, "protected documents", "protected negatives"),
@@ -196,11 +196,11 @@ def _trained(results: Train) -> Prose:
 def _curve(results: Train) -> Table:
     columns = [
         *numbers(count, "step", priority=0),
-        Column(title="epoch", format="{:.2f}".format),
-        Column(title="seconds", format=number),
-        Column(title="loss", format="{:.4g}".format, direction="lower", priority=1),
-        Column(title="learning rate", format="{:.3g}".format),
-        Column(title=results.development.measure, format=fraction, priority=0),
+        *numbers("{:.2f}".format, "epoch"),
+        *numbers(number, "seconds"),
+        *numbers("{:.4g}".format, "loss", direction="lower", priority=1),
+        *numbers("{:.3g}".format, "learning rate"),
+        *numbers(fraction, results.development.measure, priority=0),
     ]
     rows = [_point(p, results.best_step) for p in results.curve if p.value is not None]
     return Table("Learning curve", columns, rows)

@@ -41,8 +41,8 @@ from colbench.report.table import (
     Strong,
     Table,
     caption,
-    name,
-    words,
+    names,
+    texts,
 )
 from colbench.report.terminal import print_document
 from colbench.train.report import train_document
@@ -50,11 +50,11 @@ from colbench.train.report import train_document
 TABLE = Table(
     "Systems",
     [
-        name("system", source="system"),
+        *names("system", source="system"),
         Column(title="ndcg@10", format=fraction, direction="higher", marks_best=True, priority=0),
         Column(title="points", format=points, source="difference"),
         Column(title="index", format=size, direction="lower", source="bytes", priority=1),
-        words("about", priority=4),
+        *texts("about", priority=4),
         Column(title="empty", optional=True),
     ],
     [
@@ -203,7 +203,7 @@ def test_the_terminal_gets_no_control_characters():
     hostile = "a\x1b[31m\x07\nb"
     table = Table(
         hostile,
-        [name("n"), words("w")],
+        [*names("n"), *texts("w")],
         [[hostile, (hostile, Code(hostile))]],
         notes=[hostile],
         titled=True,
