@@ -111,9 +111,11 @@ def _print_table(table: Table, console: Console, wide: bool) -> None:
 @contextmanager
 def _widened(console: Console, grid: Grid | None) -> Iterator[None]:
     """Let a table have all the columns it needs."""
+    if grid is None:
+        yield
+        return
     before = console.width
-    if grid is not None:
-        console.width = max(before, _width(grid, console))
+    console.width = max(before, _width(grid, console))
     try:
         yield
     finally:
@@ -219,7 +221,7 @@ def _grid(
         column = table.columns[place]
         is_number = column.kind == "number"
         grid.add_column(
-            Text(column.title),
+            Text(clean(column.title)),
             justify="right" if is_number else "left",
             overflow="fold",
             no_wrap=is_number,

@@ -10,6 +10,7 @@ import pytest
 from comparable import VALUES
 from gated import (
     HOSTILE,
+    REGRESSED,
     RULES,
     change,
     cost,
@@ -34,26 +35,6 @@ from colbench.gate.markdown import LIMIT, render_gate, write_step_summary
 from colbench.gate.sections import gate_document
 from colbench.report.terminal import print_document
 
-REGRESSED = report(
-    "regression",
-    verdicts=[
-        verdict(),
-        verdict(measure="mrr@10", said="inconclusive"),
-        verdict("bm25", said="improved"),
-        verdict("bm25", "mrr@10", "unchanged", low=None, high=None, p_holm=None),
-    ],
-    guards=[guard(), guard("must_find", passed=False, told="the manual: d1 not retrieved")],
-    costs=[
-        cost("index_bytes", "regressed", candidate=1.5e7, ratio=1.5),
-        cost("encode_latency", baseline=10.0, candidate=12.34, ratio=1.234, allowed=1.5),
-        cost("search_latency", "inconclusive", candidate=0.8, ratio=None, reason="too busy"),
-    ],
-    worst=[worst()],
-    config=[change()],
-    environment=[change("packages.torch", "2.6", "2.7")],
-    systems=[settings(**{"index.nbits": (4, 2)})],
-    notes=["the candidate ran with uncommitted changes"],
-)
 IMPROVED = report(verdicts=[verdict(said="improved")])
 UNJUDGED = report("unjudged", unjudged=["colbert: skipped in the candidate: no weights"])
 

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 from comparable import opened, results_of
+from gated import REGRESSED
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
-from test_gate_report import REGRESSED
 from trained import train_record
 
 from colbench.compare.compute import compare
@@ -197,6 +197,18 @@ def test_html(example_results):
 )
 def test_html_shows_text_as_it_is_and_follows_nothing_but_the_web(value, html):
     assert prose(value) == html
+
+
+def test_a_hostile_heading_that_is_folded_stays_text():
+    heading = "</summary><script>alert(1)</script> *a* `b` | &amp;\n\n## c"
+    section = Section(heading, [TABLE.select([0, 1])], folded=0)
+    html = (
+        MarkdownIt("commonmark")
+        .enable("table")
+        .render(render_markdown(Document("", [], [section])))
+    )
+    assert html.count("<summary>") == html.count("</summary>") == 1 and "<script" not in html
+    assert "*a* `b` | &amp;amp; ## c: 3 rows</summary>" in html
 
 
 def test_the_terminal_gets_no_control_characters():
