@@ -537,7 +537,7 @@ def test_the_table_of_encoding_speed_is_that_of_the_results():
 
 def test_the_table_of_the_index_is_that_of_the_results():
     path = RESULTS / "index_speed" / "index_speed.json"
-    results = IndexSpeed.model_validate_json(path.read_text(encoding="utf-8"))
+    results = IndexSpeed.model_validate(read_sealed(path, what="", renew=""))
     known = {
         f"`{engine.engine}` `{search.name}`": (engine, search)
         for engine in results.engines

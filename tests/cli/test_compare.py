@@ -184,7 +184,7 @@ def test_a_report_of_a_damaged_file_is_one_line(capsys, tmp_path):
 
 @pytest.mark.parametrize("words", [["report"], ["compare", "--systems", "bm25=colbert_exact"]])
 def test_wide_prints_each_table_whole(monkeypatch, capsys, folder, words):
-    monkeypatch.setattr("colbench.cli.output._WIDTH", 60)
+    monkeypatch.setattr("colbench.console.WIDTH", 60)
     command = [words[0], str(folder), *words[1:], "--format", "terminal"]
 
     def heads():
