@@ -52,15 +52,15 @@ def add_wide(parser: ArgumentParser) -> None:
     )
 
 
-def open_console(width: int = WIDTH) -> Console:
+def open_console(width: int | None = None) -> Console:
     """Return a console on standard output.
 
     Args:
-        width: columns where that is no terminal.
+        width: columns where that is no terminal; default: `WIDTH`.
     """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else width)
+    return Console(width=None if sys.stdout.isatty() else width or WIDTH)
 
 
 def put(text: str, output: Path | None) -> None:

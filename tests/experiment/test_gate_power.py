@@ -8,6 +8,7 @@ import beir_folder
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.features import register
 from benchmarks.gate_power.conductor import Conductor
 from benchmarks.gate_power.record import GatePower
@@ -19,7 +20,6 @@ from benchmarks.gate_power.trials import (
     judge_trials,
 )
 from benchmarks.gate_power.variants import lost_documents, shuffled_ids
-from colbench.cli.main import main
 from colbench.config.compose import compose_run
 from colbench.errors import StorageError
 from colbench.gate.rules import GateRules
