@@ -3,6 +3,8 @@ import pytest
 from colbench.config.compose import compose_run
 from colbench.config.folder import options
 from colbench.errors import ConfigError
+from colbench.experiment.runner import Runner
+from colbench.retriever.registry import system_settings
 
 
 def test_defaults_compose_without_a_word():
@@ -63,6 +65,41 @@ def test_a_system_names_its_own_model():
     assert "bge-small" in settings.system["bi_encoder"].encoder.model
     hub = compose_run(["system.bi_encoder.encoder=owner/model", "systems=[bi_encoder]"])
     assert hub.system["bi_encoder"].encoder.model == "owner/model"
+
+
+def test_a_part_names_its_own_model_too(tmp_path):
+    folder = tmp_path / "system"
+    folder.mkdir()
+    (folder / "first.yaml").write_text("kind: bi_encoder\nencoder: bge_small\n", encoding="utf-8")
+    words = ["systems=[bm25_colbert]", "system.bm25_colbert.first_stage=first"]
+    systems = compose_run(words, [tmp_path]).system.with_parts(["bm25_colbert"])
+    assert "bge-small" in systems["first"].encoder.model
+
+
+def test_a_broken_system_stops_those_alone_who_ask_for_it(tmp_path):
+    folder = tmp_path / "system"
+    folder.mkdir()
+    (folder / "broken.yaml").write_text("kind: nowhere.at_all\n", encoding="utf-8")
+    settings = compose_run(["systems=[bm25]"], [tmp_path])
+    assert "broken" in settings.system
+    for words in (["systems=[broken]"], ["systems=[bm25]", "system.broken.about=x"]):
+        with pytest.raises(ConfigError, match="unknown system kind"):
+            compose_run(words, [tmp_path])
+
+
+def test_each_system_is_checked_once_and_stays_as_it_is(monkeypatch):
+    checked = []
+
+    def check(name, values):
+        checked.append(name)
+        return system_settings(name, values)
+
+    monkeypatch.setattr("colbench.config.systems.system_settings", check)
+    settings = compose_run(["systems=[colbert,bm25_colbert]", "system.bm25.k1=1.5"])
+    runner = Runner(settings)
+    assert runner.settings.system.with_parts(["bm25_colbert"])["bm25"] is settings.system["bm25"]
+    assert settings.model_dump(mode="json")["system"]["bm25"]["k1"] == 1.5
+    assert sorted(checked) == ["bm25", "bm25_colbert", "colbert"]
 
 
 @pytest.mark.parametrize(

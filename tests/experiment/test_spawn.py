@@ -12,8 +12,10 @@ import pytest
 
 from benchmarks.index_speed import own
 from benchmarks.index_speed.vectors import VectorFiles
+from colbench.config.compose import compose_run
 from colbench.errors import ColbenchError
 from colbench.experiment import spawn
+from colbench.experiment.bench import Bench
 from colbench.experiment.job import Failure, Job, Message, Reply
 from colbench.experiment.worker import perform
 from colbench.index.colbert.settings import IndexSettings
@@ -44,6 +46,19 @@ def test_a_worker_calls_the_function_that_the_job_names(tmp_path):
     assert perform(read) == Reply(value={"number": 8})
     failed = perform(job(-1, tmp_path))
     assert failed == Reply(failure=Failure(skipped=False, message="too small"))
+
+
+def test_a_worker_has_the_systems_as_they_were_composed(tmp_path):
+    systems = compose_run(["systems=[colbert,bm25_colbert]"]).system
+    wanted = systems.with_parts(["colbert", "bm25_colbert"])
+    place = {"collection": tmp_path, "cache": tmp_path, "work": tmp_path}
+    bench = Bench(**place, device="cpu", memory_bytes=1, systems=wanted)
+    sent = job(1, tmp_path).model_copy(update={"bench": bench})
+    read = Bench.model_validate(Job.model_validate_json(sent.model_dump_json()).bench)
+    assert read.systems == wanted
+    assert {name: type(one) for name, one in read.systems.items()} == {
+        name: type(one) for name, one in wanted.items()
+    }
 
 
 @pytest.fixture
