@@ -185,7 +185,7 @@ def test_timings_that_were_changed_are_taken_again(fork_server, made):
     out, command = made
     file = next(out.rglob(".parts/*-pooled.json"))
     content = json.loads(file.read_text(encoding="utf-8"))
-    content["speed"]["yardstick"]["docs_per_second"] = 1e9
+    content["value"]["speed"]["yardstick"]["docs_per_second"] = 1e9
     file.write_text(json.dumps(content), encoding="utf-8")
     assert fork_server.run(*command).returncode == 0
     assert results_of(out).collections[0].forms[0].speed.yardstick.docs_per_second < 1e9
