@@ -8,7 +8,6 @@ import json
 import beir_folder
 import pytest
 
-from benchmarks.__main__ import main
 from benchmarks.encode_speed.conductor import Conductor
 from benchmarks.encode_speed.effect import with_tests
 from benchmarks.encode_speed.interleaving import Racer, race
