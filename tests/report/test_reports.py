@@ -239,3 +239,8 @@ def test_everything_skipped_still_makes_a_report(example_results):
     results = example_results.model_copy(update={"systems": skipped, "baseline": None})
     assert "weights are not here" in render_markdown(results)
     assert "weights are not here" in terminal(results)
+
+
+def test_wins_ties_and_losses_stand_in_the_order_of_their_title(example_results):
+    report = render_markdown(example_results)
+    assert "wins / ties / losses" in report and "2 / 1 / 0" in report and "1 / 1 / 1" in report
