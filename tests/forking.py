@@ -298,12 +298,12 @@ def _measure_once() -> None:
         def compute() -> None:
             (folder / "library").write_text(str(page.plotting_library()), encoding="utf-8")
             times = measurement.calibrate()
-            (folder / "times").write_text(json.dumps([times.gemm_ms, times.scan_ms]))
+            (folder / "times").write_text(times.model_dump_json(), encoding="utf-8")
 
         _, status = os.waitpid(_fork(compute), 0)
         assert status == 0
         library = type(page.inline_script(""))((folder / "library").read_text(encoding="utf-8"))
-        calibration = Calibration(*json.loads((folder / "times").read_text()))
+        calibration = Calibration.model_validate_json((folder / "times").read_bytes())
     page.plotting_library = lambda: library
     measurement.calibrate = lambda: calibration
 
