@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; workers find the benchmarks, too.
 
     Args:
-        arguments: the words after the program; None takes those of this process.
+        arguments: the overrides after the program; None takes those of this process.
 
     Returns:
         What `colbench.cli.main.main` returns.

@@ -18,7 +18,7 @@ from typing import Any
 
 from colbench.errors import ColbenchError, StorageError
 from colbench.files import atomic_write
-from colbench.results.sealed import KEY, layout, read_object, verified, write_sealed
+from colbench.results.checksummed import KEY, layout, read_object, verified, write_checksummed
 from colbench.results.store import FILE_NAME
 
 SHOWN = 10
@@ -44,7 +44,7 @@ def commit_ready(folder: Path) -> None:
         content = read_object(file, what="results of colbench", renew=_RENEW)
         if KEY in content:
             content = verified(content, file, renew=_RENEW)
-            write_sealed(file, with_few_texts(content) if file.name == FILE_NAME else content)
+            write_checksummed(file, with_few_texts(content) if file.name == FILE_NAME else content)
         else:
             with atomic_write(file) as stream:
                 stream.write(layout(content) + "\n")
@@ -54,9 +54,9 @@ def with_few_texts(results: dict[str, Any]) -> dict[str, Any]:
     """Return the content of `results.json` with the texts of `SHOWN` queries' documents only."""
     if not results.get("documents"):
         return results
-    kept = set() if results.get("sweep") else _shown(results)
+    chosen = set() if results.get("sweep") else _shown(results)
     documents = [
-        document if place in kept or document["id"] in kept else {"id": document["id"]}
+        document if place in chosen or document["id"] in chosen else {"id": document["id"]}
         for place, document in enumerate(results["documents"])
     ]
     if documents == results["documents"]:
@@ -78,10 +78,10 @@ def _shown(results: dict[str, Any]) -> set[int | str]:
 
     held = [place for place, query in enumerate(results["queries"]) if query["judged"] is not None]
     chosen = sorted(held, key=lambda query: -apart(query))[:SHOWN]
-    found = {
+    numbers_shown = {
         document for system in systems for query in chosen for document in system["top"][query]
     }
-    return found | {
+    return numbers_shown | {
         document for query in chosen for document in results["queries"][query]["judged"]
     }
 

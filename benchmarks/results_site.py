@@ -36,7 +36,7 @@ from colbench.report.write import write_report
 from colbench.reproduce.record import FILE_NAME as REPRODUCTION
 from colbench.reproduce.record import Reproduction
 from colbench.reproduce.report import write_reproduction_report
-from colbench.results.sealed import KEY, read_object, verified
+from colbench.results.checksummed import KEY, read_object, verified
 from colbench.results.store import FILE_NAME as RUN
 from colbench.results.store import read_results
 from colbench.settings import explain
@@ -113,10 +113,10 @@ def _sealed(
         if KEY in content:  # not every kind of file has a checksum
             content = verified(content, file, renew=_RENEW)
         try:
-            found = model.model_validate(content)
+            record = model.model_validate(content)
         except ValidationError as error:
             raise StorageError(f"{file}: {explain(error, model)}") from None
-        write(found, folder)
+        write(record, folder)
 
     return make
 

@@ -19,7 +19,7 @@ WIDTH = 200
 
 
 def add_overrides(parser: ArgumentParser) -> None:
-    """Add the words of a configuration, and `--show-config`."""
+    """Add the overrides of a configuration, and `--show-config`."""
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration (Hydra)")
     parser.add_argument("--show-config", action="store_true", help="print the configuration, stop")
 

@@ -72,8 +72,8 @@ def _only_model(annotation: Any) -> Any:
 
 
 def _members(annotation: Any) -> list[type[BaseModel]]:
-    found = [m for m in typing.get_args(annotation) if isinstance(m, type)]
-    return [member for member in found if issubclass(member, BaseModel)]
+    models = [m for m in typing.get_args(annotation) if isinstance(m, type)]
+    return [member for member in models if issubclass(member, BaseModel)]
 
 
 def _tag(member: type[BaseModel]) -> str:

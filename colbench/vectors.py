@@ -6,4 +6,4 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
-"""shape (vectors, dims): one row a token, or a single row for a pooled text."""
+"""shape (vectors, dims): one row per token, or a single row for a text that has one vector."""

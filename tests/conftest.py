@@ -130,7 +130,7 @@ def tiny_collection() -> Collection:
 
 @pytest.fixture
 def example_results() -> Results:
-    """Three systems on a made-up collection: the baseline, a better one, a skipped one."""
+    """Three systems on a made-up collection: the reference, a better one, a skipped one."""
     times = Distribution(p50=1.0, p95=2.0, p99=3.0, mean=1.2)
     measured = {
         "status": "ok",
@@ -169,7 +169,7 @@ def example_results() -> Results:
         ),
         config={},
         measures=["ndcg@10", "mrr@10"],
-        baseline="bm25",
+        reference="bm25",
         alpha=0.05,
         test="student",
         systems=[

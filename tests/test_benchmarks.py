@@ -24,7 +24,7 @@ def registered(monkeypatch):
 def test_a_benchmark_is_known_once_it_is_registered(registered, name):
     with pytest.raises(ConfigError, match=f"unknown experiment '{name}'"):
         compose_run([f"experiment={name}"])
-    assert not options("peer")
+    assert not options("engine")
     register()
     register()
     assert registered.count(f"benchmarks.{name}") == 1

@@ -30,12 +30,12 @@ from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.gate.pytest_plugin import ColbenchGate
 from colbench.gate.rules import load_rules
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
-from colbench.results.sealed import read_sealed
+from colbench.results.checksummed import read_checksummed
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import make_system
 from colbench.sweep.multirun import Multirun
-from colbench.sweep.settings import SweepSettings, sweep_points
+from colbench.sweep.settings import SweepSettings, sweep_variants
 from colbench.train.command import compose_train
 from colbench.train.settings import TrainSettings
 
@@ -175,7 +175,7 @@ def check_run(options):
     assert settings.systems
     sweep = settings.feature(SweepSettings)
     if sweep is not None:
-        assert sweep_points(sweep, settings.system)
+        assert sweep_variants(sweep, settings.system)
 
 
 @pytest.mark.parametrize("command", PLACEHOLDERS)
@@ -465,7 +465,7 @@ def test_the_table_of_a_sweep_is_that_of_the_results():
     results = read_results(RESULTS / "sweep_compression_scifact")
     systems = {system.name: system for system in results.systems}
     points = {
-        tuple(str(value or "all") for value in results.sweep.points[name].values()): systems[name]
+        tuple(str(value or "all") for value in results.sweep.variants[name].values()): systems[name]
         for name in systems.keys() & set(results.sweep.front_bytes)
     }
     *shown, last = table("sweep_compression", "docs/sweeps.md")
@@ -502,7 +502,7 @@ def test_the_table_of_reproduced_figures_is_that_of_the_results():
 
 
 def test_the_tolerances_are_those_of_the_configuration():
-    path = ROOT / "conf" / "reference" / "reference.yaml"
+    path = ROOT / "conf" / "reference" / "published.yaml"
     tolerances = yaml.safe_load(path.read_text(encoding="utf-8"))["tolerances"]
     section = PAGES["docs/reproducing.md"].partition("## Tolerances")[2].partition("\n## ")[0]
     cells = re.findall(r"\| ([\d.]+|none) \|$", section, re.MULTILINE)
@@ -515,8 +515,8 @@ def test_the_table_of_encoding_speed_is_that_of_the_results():
     by_system = {form["system"]: form for form in forms}
     dense, tokens = by_system["bi_encoder"], by_system["colbert_exact"]
     first, *shown = table("encode_speed", "docs/encoding.md")
-    assert shows(first["documents/s, dense"], dense["speed"]["yardstick"]["docs_per_second"])
-    assert shows(first["documents/s, tokens"], tokens["speed"]["yardstick"]["docs_per_second"])
+    assert shows(first["documents/s, dense"], dense["speed"]["reference"]["docs_per_second"])
+    assert shows(first["documents/s, tokens"], tokens["speed"]["reference"]["docs_per_second"])
     assert len(shown) == 3
     for row in shown:
         name = row["backend and precision"]
@@ -529,7 +529,7 @@ def test_the_table_of_encoding_speed_is_that_of_the_results():
                 if f"{variant['backend']} {variant['precision']}" == name
             ]
             assert shows(row[f"documents/s, {speed}"], variant["speed"]["docs_per_second"]), name
-            assert shows(time, variant["to_yardstick"]), name
+            assert shows(time, variant["to_reference"]), name
             assert shows(row[f"nDCG@10, {effect}"], form["effects"][name]["value"]), name
             test = form["effects"][name]["test"]
             assert test is None or not test["significant"]
@@ -537,7 +537,7 @@ def test_the_table_of_encoding_speed_is_that_of_the_results():
 
 def test_the_table_of_the_index_is_that_of_the_results():
     path = RESULTS / "index_speed" / "index_speed.json"
-    results = IndexSpeed.model_validate(read_sealed(path, what="", renew=""))
+    results = IndexSpeed.model_validate(read_checksummed(path, what="", renew=""))
     known = {
         f"`{engine.engine}` `{search.name}`": (engine, search)
         for engine in results.engines
@@ -554,7 +554,7 @@ def test_the_table_of_the_index_is_that_of_the_results():
 
 
 def test_the_figures_of_the_gate_are_those_of_the_results():
-    content = read_sealed(RESULTS / "gate_power" / "gate_power.json", what="", renew="")
+    content = read_checksummed(RESULTS / "gate_power" / "gate_power.json", what="", renew="")
     power = GatePower.model_validate(content).collections[0]
     shown = {row["run"]: row for row in table("gate_power", "docs/gate.md")}
     variants = {v.about: v for v in power.variants if v.kind != "exchanged"}

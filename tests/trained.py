@@ -17,7 +17,7 @@ from colbench.train.record import (
 RECIPE = {
     "kind": "colbert",
     "sources": {
-        "judged": {"pairs": "judged", "dataset": None, "words": []},
+        "judged": {"pairs": "judged", "dataset": None, "overrides": []},
         "own": {"pairs": "file", "path": "pairs.jsonl", "limit": None},
     },
     "teacher": {"kind": "cross_encoder", "model": "owner/teacher"},

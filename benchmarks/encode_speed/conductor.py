@@ -36,11 +36,11 @@ from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.output import file_stem
 from colbench.locks import only_run
 from colbench.measures.catalogue import check_measures
+from colbench.results.checksummed import write_checksummed
 from colbench.results.origin import CollectionInfo
-from colbench.results.sealed import write_sealed
 from colbench.timing import now
 
-SYSTEMS = {Form.POOLED: "bi_encoder", Form.TOKENS: "colbert_exact"}
+SYSTEMS = {Form.DENSE: "bi_encoder", Form.TOKENS: "colbert_exact"}
 """Which system searches the vectors of a form."""
 
 _CONFIG = ("dataset", "encoder", "encode_speed", "significance", "threads", "seed")
@@ -52,7 +52,7 @@ class _Place:
     """One collection: how it is named in files, composed, and what is in it."""
 
     stem: str
-    words: list[str]
+    overrides: list[str]
     settings: RunSettings
     collection: Collection
 
@@ -63,7 +63,7 @@ class Conductor:
     Args:
         settings: with `encode_speed`.
         command: the command line, for the results.
-        words: its words that configure, given to every run.
+        overrides: those of its command line, given to every run.
         extra: further configuration folders.
 
     Raises:
@@ -74,7 +74,7 @@ class Conductor:
         self,
         settings: RunSettings,
         command: Sequence[str],
-        words: Sequence[str],
+        overrides: Sequence[str],
         extra: Sequence[Path] = (),
     ) -> None:
         speed = settings.feature(EncodeSpeedSettings)
@@ -83,7 +83,7 @@ class Conductor:
         self.settings = settings
         self.speed = speed
         self.command = " ".join(command)
-        self.words, self.extra = list(words), list(extra)
+        self.overrides, self.extra = list(overrides), list(extra)
         self.root = settings.output_dir or Path("results/runs/encode_speed/latest")
         self.environment = describe_environment(settings.threads or usable_cores(), settings.seed)
         check_measures([self.speed.measure])
@@ -123,20 +123,20 @@ class Conductor:
             collections=[
                 CollectionResult(
                     collection=CollectionInfo.of(place.collection),
-                    forms=[self._form(place, form, *part) for form, part in found.items()],
+                    forms=[self._form(place, form, *part) for form, part in speeds.items()],
                 )
-                for place, found in zip(places, timings, strict=True)
+                for place, speeds in zip(places, timings, strict=True)
             ],
         )
-        write_sealed(self.root / FILE_NAME, results.model_dump(mode="json"))
+        write_checksummed(self.root / FILE_NAME, results.model_dump(mode="json"))
         write_encode_speed_report(results, self.root)
         return results, self.root
 
     def _place(self, dataset: str | None) -> _Place:
-        words = [*self.words, *([f"dataset={dataset}"] if dataset else [])]
-        settings = compose_run(words, self.extra)
+        overrides = [*self.overrides, *([f"dataset={dataset}"] if dataset else [])]
+        settings = compose_run(overrides, self.extra)
         collection = load_collection(settings.dataset)
-        return _Place(file_stem(dataset or collection.name), words, settings, collection)
+        return _Place(file_stem(dataset or collection.name), overrides, settings, collection)
 
     def _timed(self, place: _Place, form: Form) -> tuple[FormSpeed, str | None]:
         system = SYSTEMS[form]
@@ -147,7 +147,7 @@ class Conductor:
     def _form(self, place: _Place, form: Form, speed: FormSpeed, commit: str | None) -> FormResult:
         runs = EffectRuns(
             SYSTEMS[form],
-            place.words,
+            place.overrides,
             self.root / _RUNS / place.stem,
             self.speed.measure,
             self.extra,

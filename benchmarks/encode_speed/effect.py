@@ -13,7 +13,7 @@ from colbench.config.settings import RunSettings, SignificanceSettings
 from colbench.errors import ColbenchError
 from colbench.experiment.once import run_once
 from colbench.experiment.output import file_stem
-from colbench.measures.significance import compare_to_baseline
+from colbench.measures.significance import compare_to_reference
 
 
 class EffectRuns:
@@ -21,7 +21,7 @@ class EffectRuns:
 
     Args:
         system: that is run; its encoder is what varies.
-        words: of the command line, the collection's among them.
+        overrides: of the command line, the collection's among them.
         root: where the runs are kept, a folder each.
         measure: of the effectiveness.
         extra: further configuration folders.
@@ -30,13 +30,19 @@ class EffectRuns:
     def __init__(
         self,
         system: str,
-        words: Sequence[str],
+        overrides: Sequence[str],
         root: Path,
         measure: str,
         extra: Sequence[Path] = (),
     ) -> None:
         self.system = system
-        self.words = [*words, "task=systems", "encode_speed=null", "gate=null", "baseline=null"]
+        self.overrides = [
+            *overrides,
+            "task=systems",
+            "encode_speed=null",
+            "gate=null",
+            "reference=null",
+        ]
         self.root = root
         self.measure = measure
         self.extra = list(extra)
@@ -50,8 +56,8 @@ class EffectRuns:
             ColbenchError: the run failed.
         """
         name = f"{self.system}, {variant.name}"
-        words = [*self.words, f"# encode_speed, {variant.name}"]
-        results = run_once(self._compose(variant), words, name)
+        overrides = [*self.overrides, f"# encode_speed, {variant.name}"]
+        results = run_once(self._compose(variant), overrides, name)
         system = results.systems[0]
         if system.status != "ok" or system.per_query is None:
             raise ColbenchError(f"{system.name}, {variant.name}, was skipped: {system.reason}")
@@ -69,7 +75,7 @@ class EffectRuns:
         name = f"{self.system} {variant.name}"
         return compose_run(
             [
-                *self.words,
+                *self.overrides,
                 f"systems=[{self.system}]",
                 f"measures=[{self.measure}]",
                 f"name={quoted(f'encode_speed {name}')}",
@@ -99,7 +105,7 @@ def with_tests(
     """
     if first not in values or len(values) < 2:
         return dict(effects)
-    found = compare_to_baseline(
+    tests = compare_to_reference(
         first,
         {name: {measure: by_query} for name, by_query in values.items()},
         [measure],
@@ -107,6 +113,6 @@ def with_tests(
         alpha=significance.alpha,
     )
     return {
-        name: effect.model_copy(update={"test": found[name][measure]}) if name in found else effect
+        name: effect.model_copy(update={"test": tests[name][measure]}) if name in tests else effect
         for name, effect in effects.items()
     }

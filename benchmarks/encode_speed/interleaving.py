@@ -16,7 +16,7 @@ _WARM_UP_QUERIES = 3
 
 
 @dataclass(frozen=True)
-class Racer:
+class Contender:
     """One way of encoding. Both return only when the vectors are there.
 
     Attributes:
@@ -35,8 +35,8 @@ class Racer:
 
 
 @dataclass(frozen=True)
-class Lap:
-    """The times of one way of encoding, a value a round.
+class Timing:
+    """The times of one way of encoding, a value per round.
 
     Attributes:
         seconds: of all documents.
@@ -47,32 +47,35 @@ class Lap:
     query_p50_ms: list[float] = field(default_factory=list)
 
 
-def race(
-    racers: Mapping[str, Racer], documents: Sequence[str], queries: Sequence[str], trials: int
-) -> dict[str, Lap]:
+def time_interleaved(
+    contenders: Mapping[str, Contender],
+    documents: Sequence[str],
+    queries: Sequence[str],
+    trials: int,
+) -> dict[str, Timing]:
     """Let each encode all documents, then each query alone, in every round.
 
     The order is drawn anew in every round, the same draws every time: what one leaves behind in
     caches and clock rates falls on another each time.
 
     Args:
-        racers: warmed up.
+        contenders: warmed up.
         documents: texts, at least one.
         queries: texts, at least one.
         trials: rounds.
     """
-    laps = {name: Lap() for name in racers}
-    order = list(racers)
+    laps = {name: Timing() for name in contenders}
+    order = list(contenders)
     draw = random.Random(0)
     for _ in range(trials):
         draw.shuffle(order)
         for name in order:
-            racer = racers[name]
+            contender = contenders[name]
             with without_collector():
-                laps[name].seconds.append(seconds(lambda: racer.documents(documents)))  # noqa: B023
+                laps[name].seconds.append(seconds(lambda: contender.documents(documents)))  # noqa: B023
         for name in order:
-            racer = racers[name]
+            contender = contenders[name]
             with without_collector():
-                times = [seconds(lambda: racer.query(query)) for query in queries]  # noqa: B023
+                times = [seconds(lambda: contender.query(query)) for query in queries]  # noqa: B023
             laps[name].query_p50_ms.append(float(np.median(times)) * 1e3)
     return laps

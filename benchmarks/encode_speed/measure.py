@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.encode_speed.interleaving import Lap, Racer, race
+from benchmarks.encode_speed.interleaving import Contender, Timing, time_interleaved
 from benchmarks.encode_speed.record import FormSpeed, Speed, VariantSpeed
 from benchmarks.encode_speed.task import EncodeSpeedTask
 from colbench.encoder.base import Encoder
@@ -26,21 +26,21 @@ from colbench.progress import note
 from colbench.retriever.base import Workbench
 
 
-def yardstick(
+def reference_timing(
     settings: EncoderSettings,
     form: Form,
     *,
     query_length: int | None,
     device: str,
     batch_size: int,
-) -> Racer:
+) -> Contender:
     """Return `encode_document` and `encode_query` of the model, with their own defaults.
 
     It reads as many tokens as our encoder does; nothing else is set.
 
     Args:
         settings: the model, its lengths and prompts; backend and precision are not looked at.
-        form: pooled for a SentenceTransformer, tokens for a MultiVectorEncoder.
+        form: dense for a SentenceTransformer, tokens for a MultiVectorEncoder.
         query_length: the collection's published one, as of `load_encoder`.
         device: torch device.
         batch_size: texts in a batch.
@@ -55,14 +55,14 @@ def yardstick(
     def query(text: str) -> object:
         return model.encode_query([text], show_progress_bar=False, convert_to_numpy=True)
 
-    return Racer(documents, query)
+    return Contender(documents, query)
 
 
-_YARDSTICK = "yardstick"
+_REFERENCE = "reference"
 
 
 def measure_speed(task: EncodeSpeedTask, bench: Workbench) -> FormSpeed:
-    """Time every variant that can run here, and the yardstick.
+    """Time every variant that can run here, and the reference implementation.
 
     Raises:
         ColbenchError: none of the variants can run.
@@ -75,18 +75,18 @@ def measure_speed(task: EncodeSpeedTask, bench: Workbench) -> FormSpeed:
     queries = [query.text for query in collection.queries[: task.queries]]
     encoders, reasons = _load(task, bench, documents, queries)
     first = next(iter(encoders.values()))
-    racers = {name: racer_of(encoder) for name, encoder in encoders.items()}
-    racers[_YARDSTICK] = yardstick(
+    contenders = {name: contender_of(encoder) for name, encoder in encoders.items()}
+    contenders[_REFERENCE] = reference_timing(
         task.encoder,
         task.form,
         query_length=collection.query_length,
         device=first.arithmetic.device,
         batch_size=task.batch_size,
     )
-    racers[_YARDSTICK].warm_up(documents, queries)
-    note(f"{task.encoder.name} {task.form.value}: timing {', '.join(racers)}")
+    contenders[_REFERENCE].warm_up(documents, queries)
+    note(f"{task.encoder.name} {task.form.value}: timing {', '.join(contenders)}")
     with other_processes() as others:
-        laps = race(racers, documents, queries, task.trials)
+        timings = time_interleaved(contenders, documents, queries, task.trials)
     peaks = {
         name: gemm_gflops(encoder.arithmetic.precision, encoder.arithmetic.device)
         for name, encoder in encoders.items()
@@ -95,7 +95,7 @@ def measure_speed(task: EncodeSpeedTask, bench: Workbench) -> FormSpeed:
     tokens, flops = int(lengths.sum()), float(first.forward_flops(lengths).sum())
 
     def speed(name: str) -> Speed:
-        return _speed(laps[name], len(documents), tokens, flops)
+        return _speed(timings[name], len(documents), tokens, flops)
 
     return FormSpeed(
         encoder=task.encoder.name,
@@ -107,16 +107,16 @@ def measure_speed(task: EncodeSpeedTask, bench: Workbench) -> FormSpeed:
         trials=task.trials,
         batch_size=task.batch_size,
         other_cpu_share=others[0],
-        yardstick=speed(_YARDSTICK),
+        reference=speed(_REFERENCE),
         variants=[
             VariantSpeed(
                 backend=variant.backend,
                 precision=variant.precision,
                 device=encoders[variant.name].arithmetic.device,
                 speed=speed(variant.name),
-                to_yardstick=_ratio(laps[_YARDSTICK], laps[variant.name]),
-                to_first=_ratio(laps[task.variants[0].name], laps[variant.name])
-                if task.variants[0].name in laps
+                to_reference=_ratio(timings[_REFERENCE], timings[variant.name]),
+                to_first=_ratio(timings[task.variants[0].name], timings[variant.name])
+                if task.variants[0].name in timings
                 else None,
                 gemm_gflops=peaks[variant.name],
             )
@@ -135,7 +135,7 @@ def draw_documents(texts: Sequence[str], count: int, seed: int) -> list[str]:
     return random.Random(seed).sample(distinct, min(count, len(distinct)))
 
 
-def racer_of(encoder: Encoder) -> Racer:
+def contender_of(encoder: Encoder) -> Contender:
     """Return what the embedding cache does with documents, and a search with a query.
 
     Counting tokens, which the batches are planned by, is part of it.
@@ -145,7 +145,7 @@ def racer_of(encoder: Encoder) -> Racer:
         plan = plan_batches(_read_lengths(encoder, texts), encoder.batch_tokens)
         return list(encoder.encode_batches([texts[place] for place in batch] for batch in plan))
 
-    return Racer(documents, lambda text: encoder.encode_queries([text]))
+    return Contender(documents, lambda text: encoder.encode_queries([text]))
 
 
 def _read_lengths(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.int64]:
@@ -162,7 +162,7 @@ def _load(
         arithmetic = {"backend": variant.backend, "precision": variant.precision}
         try:
             encoder = bench.encoder(task.encoder.model_copy(update=arithmetic), task.form)
-            racer_of(encoder).warm_up(documents, queries)
+            contender_of(encoder).warm_up(documents, queries)
         except WeightsUnavailable:
             raise
         except (ColbenchError, RuntimeError) as error:  # torch: no such kernel on this processor
@@ -175,17 +175,17 @@ def _load(
     return encoders, reasons
 
 
-def _speed(lap: Lap, documents: int, tokens: int, flops: float) -> Speed:
-    seconds = float(np.median(lap.seconds))
+def _speed(timing: Timing, documents: int, tokens: int, flops: float) -> Speed:
+    seconds = float(np.median(timing.seconds))
     return Speed(
         docs_per_second=documents / seconds,
-        rounds=[documents / one for one in lap.seconds],
+        rounds=[documents / one for one in timing.seconds],
         tokens_per_second=tokens / seconds,
         gflops=flops / seconds / 1e9,
-        query_p50_ms=min(lap.query_p50_ms),
+        query_p50_ms=min(timing.query_p50_ms),
     )
 
 
-def _ratio(of: Lap, to: Lap) -> float:
+def _ratio(of: Timing, to: Timing) -> float:
     """Return how many times as fast `to` is as `of`."""
     return float(np.median(np.array(of.seconds) / np.array(to.seconds)))

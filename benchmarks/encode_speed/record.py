@@ -11,14 +11,14 @@ from colbench.results.origin import CollectionInfo, Environment
 from colbench.results.schema import Significance
 
 FILE_NAME = "encode_speed.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Speed(Record):
     """How fast one way of encoding is, on the timed documents and queries."""
 
     docs_per_second: float = Field(gt=0, description="median over the rounds")
-    rounds: list[float] = Field(description="documents a second in each round")
+    rounds: list[float] = Field(description="documents per second in each round")
     tokens_per_second: float = Field(description="tokens read, at the median")
     gflops: float = Field(
         description="billions of floating-point operations a second at the median, padding not "
@@ -37,8 +37,8 @@ class VariantSpeed(Record):
     device: str | None = Field(None, description="torch device; null where it was not measured")
     reason: str | None = Field(None, description="why it was not measured")
     speed: Speed | None = None
-    to_yardstick: float | None = Field(
-        None, description="times as fast as the yardstick: median of the ratios of each round"
+    to_reference: float | None = Field(
+        None, description="times as fast as the reference: median of the ratios of each round"
     )
     to_first: float | None = Field(
         None, description="the same, to the first variant; null where that was not measured"
@@ -54,20 +54,21 @@ class VariantSpeed(Record):
 
 
 class FormSpeed(Record):
-    """All variants of one encoder in one form, and the yardstick, timed in turn in one process."""
+    """All variants of one encoder in one form, and the reference implementation, timed in turn in
+    one process."""
 
     encoder: str
-    form: Literal["tokens", "pooled"]
+    form: Literal["tokens", "dense"]
     documents: int = Field(description="documents timed")
     tokens: int = Field(description="tokens of them that are read")
     limit: int = Field(description="tokens of a document that are read at most")
     queries: int = Field(description="queries timed, one at a time")
     trials: int = Field(description="rounds")
-    batch_size: int = Field(description="of the yardstick")
+    batch_size: int = Field(description="of the reference implementation")
     other_cpu_share: float = Field(
         description="share of the cores that other processes used meanwhile"
     )
-    yardstick: Speed = Field(
+    reference: Speed = Field(
         description="encode_document and encode_query of sentence-transformers, fp32, on torch"
     )
     variants: list[VariantSpeed]

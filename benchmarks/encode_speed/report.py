@@ -44,16 +44,16 @@ from colbench.report.table import (
 )
 
 _WIDTH, _ROW = 300, 26
-_YARDSTICK = "sentence-transformers fp32"
+_REFERENCE = "sentence-transformers fp32"
 
 
 def write_picture(results: EncodeSpeed, stem: Path) -> None:
     """Write `<stem>.svg` and `<stem>.png`."""
-    told = (
+    subtitle = (
         f"documents encoded a second; beside a bar the difference in {results.measure} to the "
         "first variant, in points"
     )
-    svg, png = picture(speeds(results), "Encoding speed", told)
+    svg, png = picture(speeds(results), "Encoding speed", subtitle)
     with atomic_write(stem.with_suffix(".svg")) as stream:
         stream.write(svg)
     with atomic_write(stem.with_suffix(".png"), "wb") as stream:
@@ -61,23 +61,23 @@ def write_picture(results: EncodeSpeed, stem: Path) -> None:
 
 
 def speeds(results: EncodeSpeed) -> Any:
-    """Return the Altair chart: a column a collection, a block a form."""
+    """Return the Altair chart: a column per collection, a block per form."""
     import altair
 
     columns = []
-    for found in results.collections:
-        blocks = [_block(form) for form in found.forms]
-        columns.append(altair.vconcat(*blocks).properties(title=found.collection.name))
+    for collection in results.collections:
+        blocks = [_block(form) for form in collection.forms]
+        columns.append(altair.vconcat(*blocks).properties(title=collection.collection.name))
     return altair.hconcat(*columns)
 
 
-def _block(found: FormResult) -> Any:
+def _block(form: FormResult) -> Any:
     import altair
 
-    rows = [_row(_YARDSTICK, found.speed.yardstick.docs_per_second, "")]
-    for one in found.speed.variants:
+    rows = [_row(_REFERENCE, form.speed.reference.docs_per_second, "")]
+    for one in form.speed.variants:
         if one.speed is not None:
-            test = found.effects[one.name].test
+            test = form.effects[one.name].test
             label = f"{points(test.difference)} points" if test else ""
             rows.append(_row(one.name, one.speed.docs_per_second, label))
     data: Any = altair.InlineData(values=rows)
@@ -87,20 +87,20 @@ def _block(found: FormResult) -> Any:
         x=altair.X("speed:Q", title="documents/s").scale(domain=[0, most]),
         y=altair.Y("variant:N", title=None, sort=None).axis(labelLimit=260),
     )
-    bars = base.mark_bar().encode(color=altair.Color("peer:N", title=None, legend=None))
+    bars = base.mark_bar().encode(color=altair.Color("reference:N", title=None, legend=None))
     labels = base.mark_text(align="left", dx=4).encode(text="label:N")
-    title = f"{found.speed.encoder}, {found.speed.form}"
+    title = f"{form.speed.encoder}, {form.speed.form}"
     layered: Any = altair.layer(bars, labels)
     return layered.properties(width=_WIDTH, height=_ROW * len(rows), title=title)
 
 
 def _row(variant: str, speed: float, label: str) -> dict[str, Any]:
-    peer = "peer" if variant == _YARDSTICK else "own"
-    return {"variant": variant, "speed": speed, "label": label, "peer": peer}
+    reference = "reference" if variant == _REFERENCE else "own"
+    return {"variant": variant, "speed": speed, "label": label, "reference": reference}
 
 
 _PICTURE = "speed"
-_FORMS = {"pooled": "one vector a text", "tokens": "one vector a token"}
+_FORMS = {"dense": "one vector per text", "tokens": "one vector per token"}
 
 
 def write_encode_speed_report(results: EncodeSpeed, folder: Path) -> None:
@@ -142,28 +142,28 @@ def _caption(results: EncodeSpeed) -> Paragraph:
     )
 
 
-def _collection(found: CollectionResult, results: EncodeSpeed) -> Section:
-    sizes = f"{found.collection.docs:,} documents, {found.collection.queries:,} queries."
-    forms = [_form(form, results.measure) for form in found.forms]
-    return Section(found.collection.name, [Paragraph(sizes), *forms])
+def _collection(part: CollectionResult, results: EncodeSpeed) -> Section:
+    sizes = f"{part.collection.docs:,} documents, {part.collection.queries:,} queries."
+    forms = [_form(form, results.measure) for form in part.forms]
+    return Section(part.collection.name, [Paragraph(sizes), *forms])
 
 
-def _form(found: FormResult, measure: str) -> Section:
-    speed = found.speed
+def _form(result: FormResult, measure: str) -> Section:
+    speed = result.speed
     timed = (
         f"{speed.documents:,} documents of {speed.tokens:,} tokens (at most {speed.limit:,} each), "
         f"{speed.queries:,} queries, {speed.trials} rounds. "
     )
-    blocks: list[Block] = [Paragraph((timed, Code(found.system), " searches."))]
+    blocks: list[Block] = [Paragraph((timed, Code(result.system), " searches."))]
     if speed.other_cpu_share > BUSY:
         busy = (
             f"Other processes used {speed.other_cpu_share:.0%} of the cores while this was timed: "
             "its times are not to be trusted."
         )
         blocks.append(Paragraph(busy, "warning"))
-    blocks.append(_table(found, measure))
-    if told := [*_missing(found), *_best(found)]:
-        blocks.append(Bullets(told))
+    blocks.append(_table(result, measure))
+    if sentences := [*_missing(result), *_best(result)]:
+        blocks.append(Bullets(sentences))
     return Section(f"{speed.encoder}, {_FORMS[speed.form]}", blocks)
 
 
@@ -182,12 +182,12 @@ def _table(found: FormResult, measure: str) -> Table:
     ]
     speed = found.speed
     rows = [_variant(one, found.effects.get(one.name)) for one in speed.variants]
-    return Table(speed.encoder, columns, [_yardstick(found), *rows])
+    return Table(speed.encoder, columns, [_reference(found), *rows])
 
 
-def _yardstick(found: FormResult) -> list[Any]:
-    speed, given = found.speed.yardstick, found.speed
-    first = next((one.to_yardstick for one in given.variants[:1] if one.to_yardstick), None)
+def _reference(result: FormResult) -> list[Any]:
+    speed, given = result.speed.reference, result.speed
+    first = next((one.to_reference for one in given.variants[:1] if one.to_reference), None)
     return [
         f"sentence-transformers, batches of {given.batch_size}",
         "fp32",
@@ -199,13 +199,13 @@ def _yardstick(found: FormResult) -> list[Any]:
 
 
 def _variant(one: VariantSpeed, effect: Effect | None) -> list[Any]:
-    told = [one.backend, one.precision]
+    cells = [one.backend, one.precision]
     if one.speed is None or effect is None:
-        return [*told, "not measured", *[None] * 9]
+        return [*cells, "not measured", *[None] * 9]
     return [
-        *told,
+        *cells,
         _rounds(one.speed),
-        *(one.to_yardstick, one.to_first),
+        *(one.to_reference, one.to_first),
         *(one.speed.query_p50_ms, one.speed.gflops),
         gemm_share(one.speed.gflops, one.gemm_gflops),
         *_effect(effect),
@@ -226,23 +226,23 @@ def _rounds(speed: Speed) -> Cell:
     return Cell(speed.docs_per_second, f"{number(speed.docs_per_second)} ({low} to {high})")
 
 
-def _missing(found: FormResult) -> list[str]:
+def _missing(result: FormResult) -> list[str]:
     """Say what was not measured, and why."""
     return [
         f"{one.name} was not measured: {one.reason}"
-        for one in found.speed.variants
+        for one in result.speed.variants
         if one.reason is not None
     ]
 
 
-def _best(found: FormResult) -> list[str]:
+def _best(result: FormResult) -> list[str]:
     """Say which variant is fastest, by how much, and what it costs."""
-    ran = [one for one in found.speed.variants if one.to_yardstick is not None]
+    ran = [one for one in result.speed.variants if one.to_reference is not None]
     if not ran:
         return []
-    best = max(ran, key=lambda one: one.to_yardstick or 0)
-    told = f"{best.name} is {best.to_yardstick:.2f} times as fast as sentence-transformers"
-    test = found.effects[best.name].test
+    best = max(ran, key=lambda one: one.to_reference or 0)
+    sentence = f"{best.name} is {best.to_reference:.2f} times as fast as sentence-transformers"
+    test = result.effects[best.name].test
     if test is not None:
-        told += f", at {points(test.difference)} points of effectiveness"
-    return [told + "."]
+        sentence += f", at {points(test.difference)} points of effectiveness"
+    return [sentence + "."]

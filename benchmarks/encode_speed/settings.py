@@ -29,9 +29,9 @@ class EncodeSpeedSettings(Settings):
         None, min_length=1, description="options of conf/dataset; null takes the run's dataset"
     )
     forms: list[Form] = Field(
-        [Form.POOLED, Form.TOKENS],
+        [Form.DENSE, Form.TOKENS],
         min_length=1,
-        description="pooled is searched exactly by inner product, tokens by exhaustive MaxSim",
+        description="dense is searched exactly by inner product, tokens by exhaustive MaxSim",
     )
     variants: list[EncodeVariant] = Field(
         min_length=1, description="what is compared; effectiveness is tested against the first"
@@ -43,10 +43,10 @@ class EncodeSpeedSettings(Settings):
         100, description="queries that are encoded one at a time, the first ones"
     )
     trials: PositiveInt = Field(
-        3, description="rounds in which each variant and the yardstick encode all of them in turn"
+        3, description="rounds; in each, every variant and the reference encode all of them in turn"
     )
     batch_size: PositiveInt = Field(
-        32, description="texts in a batch of the yardstick; 32 is sentence-transformers' default"
+        32, description="batch of the reference; 32 is the default of sentence-transformers"
     )
     measure: str = Field("ndcg@10", description="effectiveness over the whole collection")
 

@@ -78,15 +78,15 @@ class Timings:
         if held is not None:
             note(f"{name}: timed before")
             return held.speed, held.commit
-        found, commit = self._measure(collection, task, name), self.environment.git_commit
-        if found.other_cpu_share > BUSY:
+        timed, commit = self._measure(collection, task, name), self.environment.git_commit
+        if timed.other_cpu_share > BUSY:
             note(
-                f"{name}: other processes used {found.other_cpu_share:.0%} of the cores while it "
+                f"{name}: other processes used {timed.other_cpu_share:.0%} of the cores while it "
                 "was timed; its times are not to be trusted, and the next run takes them again"
             )
         else:
-            keep(file, key, _Kept(commit=commit, speed=found))
-        return found, commit
+            keep(file, key, _Kept(commit=commit, speed=timed))
+        return timed, commit
 
     def _measure(self, collection: Collection, task: EncodeSpeedTask, name: str) -> FormSpeed:
         work = self.folder / "work"
@@ -107,7 +107,7 @@ class Timings:
             threads=self.environment.threads,
             seed=self.settings.seed,
             environment={ROOT_VARIABLE: str(cache)},
-            default_openmp=True,  # the yardstick is to have its defaults
+            default_openmp=True,  # the reference is to have its defaults
         )
         try:
             outcome = run_job(job, FormSpeed)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.engines.harness import Peer
+    from benchmarks.engines.harness import Engine
 
 
 # A search reads these and `doclens.N.json`. The documents' codes and residuals lie in one merged
@@ -32,7 +32,8 @@ _FILES = (
 
 
 class FastPlaid:
-    """The engine as a peer; settings go to `FastPlaid.create` and `FastPlaid.search`."""
+    """The engine, as the harness calls it; settings go to `FastPlaid.create` and
+    `FastPlaid.search`."""
 
     package = "fast-plaid"
 
@@ -65,16 +66,16 @@ class FastPlaid:
 
     def search(self, query: Any, k: int, settings: Mapping[str, Any]) -> list[int]:
         """Return at most `n_full_scores` / 4 documents: fast-plaid scores no more exactly."""
-        found = self._index.search(query, top_k=k, show_progress=False, n_processes=1, **settings)
-        return [doc for doc, _ in found[0]]
+        ranking = self._index.search(query, top_k=k, show_progress=False, n_processes=1, **settings)
+        return [doc for doc, _ in ranking[0]]
 
 
-def peer() -> Peer:
-    """Return the peer that this script runs."""
+def engine() -> Engine:
+    """Return the engine that this script runs."""
     return FastPlaid()
 
 
 if __name__ == "__main__":
     import harness
 
-    harness.main(peer())
+    harness.main(engine())

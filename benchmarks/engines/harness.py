@@ -1,6 +1,6 @@
-"""What the peers' scripts have in common: the job, threads, timing, memory, the reply.
+"""What the engines' scripts have in common: the job, threads, timing, memory, the reply.
 
-Runs in the peer's Python environment, where colbench is not installed: it imports the standard
+Runs in the engine's Python environment, where colbench is not installed: it imports the standard
 library, and numpy and torch once their threads are limited.
 """
 
@@ -33,7 +33,7 @@ _THREAD_VARIABLES = (
 _STATUS = Path("/proc/self/status")
 
 
-class Peer(Protocol):
+class Engine(Protocol):
     """An engine. Its methods import the engine: the threads are limited only by then."""
 
     package: str
@@ -63,20 +63,20 @@ class Peer(Protocol):
         """
 
 
-def main(peer: Peer) -> None:
+def main(engine: Engine) -> None:
     """Do the job whose file the command line names; end the process where that fails."""
     try:
         _end_with_the_conductor()
         job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
         _limit_threads(int(job["threads"]), int(job["seed"]))
-        peer.load_package()
-        actions: dict[str, Callable[[Peer, dict[str, Any]], dict[str, Any]]] = {
+        engine.load_package()
+        actions: dict[str, Callable[[Engine, dict[str, Any]], dict[str, Any]]] = {
             "build": _build,
             "search": _search,
             "version": lambda *_: {},
         }
-        reply = actions[job["action"]](peer, job)
-        version = importlib.metadata.version(peer.package)
+        reply = actions[job["action"]](engine, job)
+        version = importlib.metadata.version(engine.package)
         _write(Path(job["reply"]), {"version": version, **reply})
     except BaseException as error:  # a panic in Rust is no Exception
         traceback.print_exc()
@@ -123,7 +123,7 @@ def _limit_threads(threads: int, seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _build(peer: Peer, job: dict[str, Any]) -> dict[str, Any]:
+def _build(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
     vectors, lengths = _read(job["vectors"]), _read(job["lengths"])
     if len(lengths) == 0 or int(lengths.min()) < 1 or int(lengths.sum()) != len(vectors):
         raise ValueError(
@@ -134,36 +134,36 @@ def _build(peer: Peer, job: dict[str, Any]) -> dict[str, Any]:
     folder = Path(job["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    peer.build(documents, folder, seed=int(job["seed"]), settings=job["build"])
+    engine.build(documents, folder, seed=int(job["seed"]), settings=job["build"])
     seconds = time.perf_counter() - started
     return {
         "seconds": seconds,
-        "index_bytes": sum(path.stat().st_size for path in peer.files_read(folder)),
+        "index_bytes": sum(path.stat().st_size for path in engine.files_read(folder)),
         "peak_rss_bytes": _peak_rss_bytes(),
     }
 
 
-def _search(peer: Peer, job: dict[str, Any]) -> dict[str, Any]:
+def _search(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
     split = _split(_read(job["queries"]), _read(job["query_lengths"]))
     queries = [query.unsqueeze(0) for query in split]
     started = time.perf_counter()
-    peer.open(Path(job["folder"]), threads=int(job["threads"]))
+    engine.open(Path(job["folder"]), threads=int(job["threads"]))
     return {
         "open_seconds": time.perf_counter() - started,
-        "settings": [_search_with(setting, peer, queries, job) for setting in job["search"]],
+        "settings": [_search_with(setting, engine, queries, job) for setting in job["search"]],
         "peak_rss_bytes": _peak_rss_bytes(),
         "anonymous_peak_bytes": _anonymous_peak_bytes(),
     }
 
 
 def _search_with(
-    setting: dict[str, Any], peer: Peer, queries: Sequence[Any], job: dict[str, Any]
+    setting: dict[str, Any], engine: Engine, queries: Sequence[Any], job: dict[str, Any]
 ) -> dict[str, Any]:
     values = {key: value for key, value in setting.items() if key != "name"}
     try:
         for query in islice(cycle(queries), job["warmup"]):
-            peer.search(query, job["k"], values)
-        ms, docs = _timed(peer, queries, job, values)
+            engine.search(query, job["k"], values)
+        ms, docs = _timed(engine, queries, job, values)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a panic in Rust is no Exception
@@ -173,7 +173,7 @@ def _search_with(
 
 
 def _timed(
-    peer: Peer, queries: Sequence[Any], job: dict[str, Any], settings: Mapping[str, Any]
+    engine: Engine, queries: Sequence[Any], job: dict[str, Any], settings: Mapping[str, Any]
 ) -> tuple[list[float], list[list[int]]]:
     """Return each query's least milliseconds over the trials, and its k documents of the first.
 
@@ -188,11 +188,11 @@ def _timed(
         for trial in range(trials):
             for number, query in enumerate(queries if trial == 0 else queries[:timed]):
                 started = time.perf_counter()
-                found = peer.search(query, k, settings)
+                ranking = engine.search(query, k, settings)
                 best[number] = min(best[number], (time.perf_counter() - started) * 1e3)
                 if trial == 0:
-                    found = [int(doc) for doc in found[:k]]
-                    docs.append(found + [-1] * (k - len(found)))
+                    ranking = [int(doc) for doc in ranking[:k]]
+                    docs.append(ranking + [-1] * (k - len(ranking)))
     finally:
         gc.enable()
     return best, docs

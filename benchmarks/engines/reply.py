@@ -1,4 +1,4 @@
-"""What a peer reports."""
+"""What an engine reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class _Frozen(BaseModel):
 
 
 class VersionReply(_Frozen):
-    """The peer can be imported.
+    """The engine can be imported.
 
     Attributes:
         version: of its package.
@@ -54,7 +54,7 @@ class SearchReply(VersionReply):
 
     Attributes:
         open_seconds: wall time of opening the index.
-        settings: in the order of `PeerSettings.search`.
+        settings: in the order of `EngineSettings.search`.
         peak_rss_bytes: of the process over all settings, libraries and mapped files included.
         anonymous_peak_bytes: how much of that no file backs, at least; None where the operating
             system does not tell.

@@ -1,4 +1,4 @@
-"""Running a peer in its own Python environment, from colbench's side."""
+"""Running an engine in its own Python environment, from colbench's side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any, Literal, TypeVar, overload
 from pydantic import ValidationError
 
 from benchmarks.engines.reply import BuildReply, SearchReply, VersionReply
-from benchmarks.engines.settings import PeerData, PeerSettings
+from benchmarks.engines.settings import EngineData, EngineSettings
 from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.spawn import run_process
 from colbench.files import write_json
@@ -22,11 +22,11 @@ _Reply = TypeVar("_Reply", bound=VersionReply)
 
 
 @overload
-def run_peer(
+def run_engine(
     python: Path,
-    settings: PeerSettings,
+    settings: EngineSettings,
     action: Literal["build"],
-    data: PeerData,
+    data: EngineData,
     *,
     folder: Path,
     work: Path,
@@ -37,11 +37,11 @@ def run_peer(
 
 
 @overload
-def run_peer(
+def run_engine(
     python: Path,
-    settings: PeerSettings,
+    settings: EngineSettings,
     action: Literal["search"],
-    data: PeerData,
+    data: EngineData,
     *,
     folder: Path,
     work: Path,
@@ -55,11 +55,11 @@ def run_peer(
 ) -> SearchReply: ...
 
 
-def run_peer(
+def run_engine(
     python: Path,
-    settings: PeerSettings,
+    settings: EngineSettings,
     action: Literal["build", "search"],
-    data: PeerData,
+    data: EngineData,
     *,
     folder: Path,
     work: Path,
@@ -71,11 +71,11 @@ def run_peer(
     warmup: int = 3,
     timed: int | None = None,
 ) -> BuildReply | SearchReply:
-    """Let a peer build an index, or open it and search it with all its settings.
+    """Let an engine build an index, or open it and search it with all its settings.
 
     Args:
-        python: interpreter of the environment that has the peer.
-        settings: which peer, and how it builds and searches.
+        python: interpreter of the environment that has the engine.
+        settings: which engine, and how it builds and searches.
         action: what to do.
         data: the vectors; a search reads only the queries.
         folder: the index, which a build writes.
@@ -91,7 +91,8 @@ def run_peer(
 
     Raises:
         ConfigError: the script or the interpreter is not there.
-        ColbenchError: the peer failed, was killed or took too long; one line with its own words.
+        ColbenchError: the engine failed, was killed or took too long; one line with its own
+            overrides.
     """
     paths = {**data.model_dump(mode="json"), "folder": str(folder)}
     job = {"action": action, **paths, "threads": threads, "seed": seed}
@@ -101,36 +102,36 @@ def run_peer(
     return _do(python, settings, job, reply, work, timeout_seconds)
 
 
-def peer_available(python: Path, settings: PeerSettings) -> str | None:
-    """Say why a peer cannot be used, and how to make the environment it needs; None if it can."""
+def engine_available(python: Path, settings: EngineSettings) -> str | None:
+    """Say why an engine cannot be used and how to make its environment; None if it can."""
     advice = (
-        "make its environment with: python3.11 -m venv peers && "
-        f"peers/bin/pip install {settings.requirement}"
+        "make its environment with: python3.11 -m venv engines && "
+        f"engines/bin/pip install {settings.requirement}"
     )
     job = {"action": "version", "threads": 1, "seed": 0}
-    with tempfile.TemporaryDirectory(prefix="colbench-peer-") as work:
+    with tempfile.TemporaryDirectory(prefix="colbench-engine-") as work:
         try:
-            found = _do(python, settings, job, VersionReply, Path(work), _IMPORT_SECONDS).version
+            version = _do(python, settings, job, VersionReply, Path(work), _IMPORT_SECONDS).version
         except ColbenchError as error:
             return f"{error}; {advice}"
     _, exact, wanted = settings.requirement.partition("==")
-    if exact and found != wanted.strip():
-        return f"{settings.name} is version {found} and not {wanted.strip()}; {advice}"
+    if exact and version != wanted.strip():
+        return f"{settings.name} is version {version} and not {wanted.strip()}; {advice}"
     return None
 
 
 def _do(
     python: Path,
-    settings: PeerSettings,
+    settings: EngineSettings,
     job: dict[str, Any],
     reply: type[_Reply],
     work: Path,
     timeout_seconds: float,
 ) -> _Reply:
-    """Run the peer's script to its end and read what it reports."""
+    """Run the engine's script to its end and read what it reports."""
     script = _SCRIPTS / settings.script
     if not script.is_file():
-        raise ConfigError(f"peer {settings.name} has no script {script}; correct its 'script'")
+        raise ConfigError(f"engine {settings.name} has no script {script}; correct its 'script'")
     job_file = work / f"{settings.name}.{job['action']}.job.json"
     reply_file = work / f"{settings.name}.{job['action']}.reply.json"
     reply_file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What describes a peer, and what it works on."""
+"""What describes an engine, and what it works on."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from colbench.errors import ConfigError, did_you_mean
 from colbench.settings import Settings, explain
 
 
-class PeerSearch(BaseModel):
-    """One way of searching a peer's index: a name, and beside it the peer's own settings."""
+class EngineSearch(BaseModel):
+    """One way of searching an engine's index: a name, and beside it the engine's own settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str = Field(description="what the results of these settings are called")
 
 
-class PeerSettings(Settings):
-    """A peer: a file of `benchmarks/conf/peer/`."""
+class EngineSettings(Settings):
+    """An engine: a file of `benchmarks/conf/engine/`."""
 
-    name: str = Field(description="name of the peer and of its file")
+    name: str = Field(description="name of the engine and of its file")
     about: str = Field(description="one line: what it is, and what help it needed")
     requirement: str = Field(description="what pip installs; `NAME==VERSION` is held to it")
     script: str = Field(description="its module beside this one, or the path of another")
-    build: dict[str, Any] = Field(default={}, description="the peer's own settings of a build")
-    search: tuple[PeerSearch, ...] = Field(min_length=1, description="ways of searching it")
+    build: dict[str, Any] = Field(default={}, description="the engine's own settings of a build")
+    search: tuple[EngineSearch, ...] = Field(min_length=1, description="ways of searching it")
 
     @field_validator("search")
     @classmethod
-    def _names_differ(cls, search: tuple[PeerSearch, ...]) -> tuple[PeerSearch, ...]:
+    def _names_differ(cls, search: tuple[EngineSearch, ...]) -> tuple[EngineSearch, ...]:
         counts = Counter(setting.name for setting in search)
         repeated = [name for name, count in counts.items() if count > 1]
         if repeated:
@@ -42,8 +42,8 @@ class PeerSettings(Settings):
         return search
 
 
-class PeerData(Settings):
-    """The `.npy` files a peer works on; the documentation of this package has their shapes."""
+class EngineData(Settings):
+    """The `.npy` files an engine works on; the documentation of this package has their shapes."""
 
     vectors: Path = Field(description="the documents' token vectors")
     lengths: Path = Field(description="tokens of each document")
@@ -51,17 +51,17 @@ class PeerData(Settings):
     query_lengths: Path = Field(description="tokens of each query")
 
 
-def peer_settings(name: str) -> PeerSettings:
-    """Read a peer of `benchmarks/conf/peer/`.
+def engine_settings(name: str) -> EngineSettings:
+    """Read an engine of `benchmarks/conf/engine/`.
 
     Raises:
-        ConfigError: no such peer, or a key that is unknown, missing or wrong.
+        ConfigError: no such engine, or a key that is unknown, missing or wrong.
     """
-    known = options("peer")
+    known = options("engine")
     if name not in known:
-        raise ConfigError(f"unknown peer '{name}': {did_you_mean(name, known)}")
+        raise ConfigError(f"unknown engine '{name}': {did_you_mean(name, known)}")
     values = OmegaConf.to_container(OmegaConf.load(known[name]))
     try:
-        return PeerSettings.model_validate(values)
+        return EngineSettings.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(explain(error, PeerSettings, where=f"peer.{name}")) from None
+        raise ConfigError(explain(error, EngineSettings, where=f"engine.{name}")) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.engines.harness import Peer
+    from benchmarks.engines.harness import Engine
 
 
 # A search reads these. The folder also holds the shards that the compacted copies are made of.
@@ -29,7 +29,7 @@ _QUANTILE_LIMIT = 2**24  # elements that torch.quantile takes
 
 
 class XtrWarp:
-    """The engine as a peer; settings go to `XTRWarp.create` and `XTRWarp.search`."""
+    """The engine, as the harness calls it; settings go to `XTRWarp.create` and `XTRWarp.search`."""
 
     package = "xtr-warp-rs"
 
@@ -87,12 +87,12 @@ def _check_codec_sample(most_tokens: int, tokens: int, dims: int) -> None:
         )
 
 
-def peer() -> Peer:
-    """Return the peer that this script runs."""
+def engine() -> Engine:
+    """Return the engine that this script runs."""
     return XtrWarp()
 
 
 if __name__ == "__main__":
     import harness
 
-    harness.main(peer())
+    harness.main(engine())

@@ -1,6 +1,6 @@
 """The whole of `experiment=gate_power`, collection after collection.
 
-Runs lie in `<output>/.runs`, one a variant, and are not made again where they would be the same.
+Runs lie in `<output>/.runs`, one per variant, and are not made again where they would be the same.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.gate.rules import load_rules
 from colbench.locks import only_run
 from colbench.progress import note
+from colbench.results.checksummed import write_checksummed
 from colbench.results.origin import CollectionInfo
-from colbench.results.sealed import write_sealed
 from colbench.timing import now
 
 RUNS = ".runs"
@@ -38,7 +38,7 @@ class Conductor:
     Args:
         settings: with `gate_power`.
         command: the command line, for the results.
-        words: its words that configure, given to every run.
+        overrides: those of its command line, given to every run.
         extra: further configuration folders.
 
     Raises:
@@ -49,7 +49,7 @@ class Conductor:
         self,
         settings: RunSettings,
         command: Sequence[str],
-        words: Sequence[str],
+        overrides: Sequence[str],
         extra: Sequence[Path] = (),
     ) -> None:
         power = settings.feature(GatePowerSettings)
@@ -58,7 +58,7 @@ class Conductor:
         self.settings = settings
         self.power = power
         self.command = " ".join(command)
-        self.words, self.extra = list(words), list(extra)
+        self.overrides, self.extra = list(overrides), list(extra)
         self.rules = load_rules(self.power.rules, extra)
         self.root = settings.output_dir or Path("results/runs/gate_power/latest")
         self.measures = list(self.rules.measures)
@@ -93,13 +93,13 @@ class Conductor:
             tolerance=self.power.tolerance,
             collections=collections,
         )
-        write_sealed(self.root / FILE_NAME, results.model_dump(mode="json"))
+        write_checksummed(self.root / FILE_NAME, results.model_dump(mode="json"))
         write_gate_power_report(results, self.root)
         return results, self.root
 
     def _collection(self, dataset: str) -> CollectionPower:
         runs = Variants(
-            dataset, self.settings, self.words, self.root / RUNS, self.measures, self.extra
+            dataset, self.settings, self.overrides, self.root / RUNS, self.measures, self.extra
         )
         plain = runs.plain()
         made = {

@@ -14,7 +14,8 @@ from colbench.results.schema import Results
 
 
 def difference_of(plain: Values, variant: Values, rules: GateRules) -> Difference:
-    """Return the differences of values, the queries lost, and those an exact path must not have."""
+    """Return the differences of values, the queries lost, and those a deterministic system must not
+    have."""
     return Difference(
         deltas={
             (system, measure): values - plain.measures[system][measure]
@@ -34,19 +35,19 @@ def difference_of(plain: Values, variant: Values, rules: GateRules) -> Differenc
 
 
 def _moved(system: str, plain: Values, variant: Values) -> NDArray[np.bool_]:
-    """Return the queries on which an exact path is not identical, shape (queries,)."""
-    found = np.zeros(len(variant.digests[system]), dtype=np.bool_)
+    """Return the queries on which a deterministic system is not identical, shape (queries,)."""
+    moved = np.zeros(len(variant.digests[system]), dtype=np.bool_)
     for measure, values in variant.measures[system].items():
-        found |= np.abs(values - plain.measures[system][measure]) > TIE
+        moved |= np.abs(values - plain.measures[system][measure]) > TIE
     before = next(s for s in plain.results.systems if s.name == system)
     if not holds_vectors(before):
-        found |= variant.digests[system] != plain.digests[system]
-    return found
+        moved |= variant.digests[system] != plain.digests[system]
+    return moved
 
 
 def _is_exact(system: str, plain: Results, variant: Results, rules: GateRules) -> bool:
     before, after = (
-        next(found for found in results.systems if found.name == system)
+        next(candidate for candidate in results.systems if candidate.name == system)
         for results in (plain, variant)
     )
     if str(before.config.get("kind")) not in rules.exact:

@@ -72,10 +72,10 @@ class Judged:
         identity: dict[str, int] = {}
         if kind != "exchanged":
             made = self.made[name]
-            found = verdicts_of(made.deltas, self.rules, self.family)
+            judged = verdicts_of(made.deltas, self.rules, self.family)
             for (system, measure), delta in made.deltas.items():
                 differences.setdefault(system, {})[measure] = float(delta.mean())
-                verdicts.setdefault(system, {})[measure] = found[system, measure]
+                verdicts.setdefault(system, {})[measure] = judged[system, measure]
             lost = {system: int(values.sum()) for system, values in made.lost.items()}
             identity = {system: int(values.sum()) for system, values in made.differs.items()}
         return VariantResult.model_validate(
@@ -109,13 +109,13 @@ class Judged:
     def _equal(self, size: int, rule: Rule) -> EqualPower:
         def share(kind: str, tolerance: float | None) -> float:
             """Return the mean share of alarms; by a fixed tolerance where one is given."""
-            found = [
+            shares = [
                 (alarms.drop > tolerance).mean()
                 if tolerance is not None
                 else (alarms.tests if rule == "tests" else alarms.gate).mean()
                 for alarms in self._of(kind, size)
             ]
-            return float(np.mean(found))
+            return float(np.mean(shares))
 
         own = self.power.tolerance if rule == "fixed" else None
         power = share("degradation", own)

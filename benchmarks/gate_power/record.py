@@ -13,7 +13,7 @@ from colbench.records import Record
 from colbench.results.origin import CollectionInfo, Environment
 
 FILE_NAME = "gate_power.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Detection(Record):
@@ -22,8 +22,8 @@ class Detection(Record):
     queries: int
     tests: float = Field(description="share with at least one verdict 'regressed'")
     gate: float = Field(
-        description="share with such a verdict, too many lost queries, or an exact path that is "
-        "not identical"
+        description="share with such a verdict, too many lost queries, or a deterministic system "
+        "that is not identical"
     )
     tolerance: float = Field(description="share with a mean that dropped by more than tolerance")
 
@@ -46,9 +46,9 @@ class VariantResult(Record):
     )
     lost: dict[str, int] = Field(description="system → answered queries that fell out")
     identity: dict[str, int] = Field(
-        description="exact path that the gate holds to identity → queries on which it is not"
+        description="system that the gate holds to identity → queries on which it is not identical"
     )
-    detections: list[Detection] = Field(description="one a number of queries")
+    detections: list[Detection] = Field(description="one per number of queries")
 
 
 class EqualPower(Record):

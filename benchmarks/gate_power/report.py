@@ -31,8 +31,8 @@ _RULES = {"tests": "gate's tests", "tolerance": "fixed tolerance"}
 
 def write_picture(results: GatePower, stem: Path) -> None:
     """Write `<stem>.svg` and `<stem>.png`."""
-    told = f"share of {results.trials:,} gates that raise an alarm; runs that are worse should"
-    svg, png = picture(alarms(results), "Is the gate right?", told)
+    subtitle = f"share of {results.trials:,} gates that raise an alarm; runs that are worse should"
+    svg, png = picture(alarms(results), "Is the gate right?", subtitle)
     with atomic_write(stem.with_suffix(".svg")) as stream:
         stream.write(svg)
     with atomic_write(stem.with_suffix(".png"), "wb") as stream:
@@ -40,24 +40,24 @@ def write_picture(results: GatePower, stem: Path) -> None:
 
 
 def alarms(results: GatePower) -> Any:
-    """Return the Altair chart: a column a collection, a block a kind of run."""
+    """Return the Altair chart: a column per collection, a block per kind of run."""
     import altair
 
     columns = []
-    for found in results.collections:
+    for collection in results.collections:
         blocks = []
-        for kind, told in _KINDS.items():
+        for kind, label in _KINDS.items():
             points = [
                 {
                     "run": variant.about,
                     "queries": f"{detection.queries}",
                     "share": getattr(detection, rule),
-                    "rule": shown,
+                    "rule": label,
                 }
-                for variant in found.variants
+                for variant in collection.variants
                 if variant.kind == kind
                 for detection in variant.detections
-                for rule, shown in _RULES.items()
+                for rule, label in _RULES.items()
             ]
             rows = len({point["run"] for point in points})
             data: Any = altair.InlineData(values=points)
@@ -72,10 +72,10 @@ def alarms(results: GatePower) -> Any:
                         "queries:O", title="queries", sort=[str(n) for n in _sizes(results)]
                     ),
                 )
-                .properties(width=_WIDTH, height=_ROW * max(rows, 1), title=told)
+                .properties(width=_WIDTH, height=_ROW * max(rows, 1), title=label)
             )
             blocks.append(chart)
-        columns.append(altair.vconcat(*blocks).properties(title=found.collection.name))
+        columns.append(altair.vconcat(*blocks).properties(title=collection.collection.name))
     return altair.hconcat(*columns)
 
 
@@ -115,13 +115,13 @@ def _caption(results: GatePower) -> str:
     )
 
 
-def _collection(found: CollectionPower, results: GatePower) -> Section:
+def _collection(power: CollectionPower, results: GatePower) -> Section:
     measure = next(iter(results.rules["measures"]))
     of = {
-        kind: [variant for variant in found.variants if variant.kind == kind]
+        kind: [variant for variant in power.variants if variant.kind == kind]
         for kind in ("noise", "degradation", "exchanged")
     }
-    sizes = f"{found.collection.docs:,} documents, {found.collection.queries:,} queries."
+    sizes = f"{power.collection.docs:,} documents, {power.collection.queries:,} queries."
     exchanged = (
         "Each degraded run and the plain one, exchanged for a random half of the queries: rankings "
         "differ as much as above, and neither side is better."
@@ -131,7 +131,7 @@ def _collection(found: CollectionPower, results: GatePower) -> Section:
         "does: means over the runs above."
     )
     return Section(
-        found.collection.name,
+        power.collection.name,
         [
             Paragraph(sizes),
             Section("Power: runs that are worse", [_variants(of["degradation"], measure)]),
@@ -140,7 +140,7 @@ def _collection(found: CollectionPower, results: GatePower) -> Section:
                 "False alarms: as different, and as good",
                 [Paragraph(exchanged), _variants(of["exchanged"], measure, differences=False)],
             ),
-            Section("At equal power", [Paragraph(equal), _equal(found.equal_power)]),
+            Section("At equal power", [Paragraph(equal), _equal(power.equal_power)]),
         ],
     )
 
@@ -167,8 +167,8 @@ def _variants(
         row: list[Any] = [variant.about]
         if differences:
             row += [_points(variant, measure), _verdict(variant), _lost(variant)]
-        for found in variant.detections:
-            row += [found.tests, found.gate, found.tolerance]
+        for rates in variant.detections:
+            row += [rates.tests, rates.gate, rates.tolerance]
             if not differences:
                 del row[-2]
         rows.append(row)
@@ -177,13 +177,14 @@ def _variants(
 
 def _points(variant: VariantResult, measure: str) -> str:
     return ", ".join(
-        f"{system} {points(found[measure])}" for system, found in variant.differences.items()
+        f"{system} {points(differences[measure])}"
+        for system, differences in variant.differences.items()
     )
 
 
 def _verdict(variant: VariantResult) -> str:
     """Return the worst verdict of all systems and measures."""
-    every = {verdict for found in variant.verdicts.values() for verdict in found.values()}
+    every = {verdict for verdicts in variant.verdicts.values() for verdict in verdicts.values()}
     order = ("regressed", "inconclusive", "improved", "unchanged")
     return next((verdict for verdict in order if verdict in every), "")
 

@@ -14,8 +14,8 @@ class VariantSettings(Settings):
 
     about: str = Field(description="what it stands for, as it is shown")
     systems: list[str] = Field(min_length=1, description="systems it touches; the others are equal")
-    words: list[str] = Field(
-        default_factory=list, description="words of the run, as on the command line"
+    overrides: list[str] = Field(
+        default_factory=list, description="overrides of the run, as on the command line"
     )
     fresh_vectors: bool = Field(
         False, description="encode the documents anew, in a cache of its own"
@@ -34,8 +34,10 @@ class VariantSettings(Settings):
             raise ValueError("share is of damage: name the damage")
         if self.damage is not None and not self.share:
             raise ValueError("damage needs a share of the documents above 0")
-        if self.damage is not None and (self.words or self.fresh_vectors or self.reverse_queries):
-            raise ValueError("damage is done to the plain run: it takes no words of its own")
+        if self.damage is not None and (
+            self.overrides or self.fresh_vectors or self.reverse_queries
+        ):
+            raise ValueError("damage is done to the plain run: it takes no overrides of its own")
         return self
 
 

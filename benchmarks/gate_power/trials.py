@@ -29,8 +29,8 @@ class Difference:
     Attributes:
         deltas: (system, measure) → variant minus plain, float64 array of shape (queries,).
         lost: system → whether an answered query is no longer, shape (queries,).
-        differs: exact path that has to be identical → whether a query is ranked differently, shape
-            (queries,).
+        differs: deterministic system that has to be identical → whether a query is ranked
+            differently, shape (queries,).
     """
 
     deltas: Mapping[tuple[str, str], NDArray[np.float64]]
@@ -44,7 +44,8 @@ class Alarms:
 
     Attributes:
         tests: at least one verdict "regressed".
-        gate: such a verdict, too many lost queries, or an exact path that is not identical.
+        gate: such a verdict, too many lost queries, or a deterministic system that is not
+            identical.
         drop: largest drop of a mean over systems and measures, float64.
     """
 
@@ -100,9 +101,9 @@ def _regressed(
     family: int,
 ) -> NDArray[np.bool_]:
     """Judge samples of shape (trials, size); return whether any test of a trial says regressed."""
-    found = np.zeros(trials, dtype=np.bool_)
+    regressed = np.zeros(trials, dtype=np.bool_)
     if not samples:
-        return found
+        return regressed
     smallest = [rules.measures[measure] for _, measure in samples]
     at_once = max(1, _COLUMNS // len(samples))
     for start in range(0, trials, at_once):
@@ -113,11 +114,11 @@ def _regressed(
         )
         for trial in range(len(block)):
             own = tests[trial * len(samples) : (trial + 1) * len(samples)]
-            found[start + trial] = any(
+            regressed[start + trial] = any(
                 decide(test, p, least, rules.alpha) == "regressed"
                 for test, p, least in zip(own, correct(own, family), smallest, strict=True)
             )
-    return found
+    return regressed
 
 
 def draw_signs(trials: int, size: int, seed: int) -> NDArray[np.float64]:

@@ -99,7 +99,7 @@ class Variants:
         dataset: an option of `conf/dataset`.
         settings: of the experiment; what they say of systems, measures and encoder holds for every
             run.
-        words: words of the command line that every run is given.
+        overrides: those that every run is given.
         root: where the runs are kept, a folder each.
         measured: measures that are needed.
         extra: further configuration folders.
@@ -109,7 +109,7 @@ class Variants:
         self,
         dataset: str,
         settings: RunSettings,
-        words: Sequence[str],
+        overrides: Sequence[str],
         root: Path,
         measured: Sequence[str],
         extra: Sequence[Path] = (),
@@ -118,7 +118,13 @@ class Variants:
         assert power is not None
         self.power = power
         self.settings = settings
-        self.words = [*words, f"dataset={dataset}", "task=systems", "gate_power=null", "gate=null"]
+        self.overrides = [
+            *overrides,
+            f"dataset={dataset}",
+            "task=systems",
+            "gate_power=null",
+            "gate=null",
+        ]
         self.root = root / file_stem(dataset)
         self.measured = list(measured)
         self.extra = list(extra)
@@ -133,39 +139,39 @@ class Variants:
         """Return the values of a variant, of the systems it touches."""
         if variant.damage is not None:
             return self._damaged(variant)
-        settings = self._compose(name, variant.systems, variant.words)
+        settings = self._compose(name, variant.systems, variant.overrides)
         if variant.fresh_vectors:
             cache = self.root / f".vectors-{file_stem(name)}"
             settings = settings.model_copy(update={"cache_dir": cache})
         results = self._run(name, settings, reverse=variant.reverse_queries)
         return self._values(results, variant.systems)
 
-    def _compose(self, name: str, systems: Sequence[str], words: Sequence[str]) -> RunSettings:
+    def _compose(self, name: str, systems: Sequence[str], overrides: Sequence[str]) -> RunSettings:
         measures = ",".join(self.measured)
         return compose_run(
             [
-                *self.words,
+                *self.overrides,
                 f"systems=[{','.join(systems)}]",
-                "baseline=null",
+                "reference=null",
                 f"measures=[{measures}]",
                 f"name={quoted(f'gate_power {name}')}",
                 f"output_dir={quoted(str(self.root / file_stem(name)))}",
-                *words,
+                *overrides,
             ],
             self.extra,
         )
 
     def _run(self, name: str, settings: RunSettings, *, reverse: bool = False) -> Results:
-        words = [*self.words, f"# gate_power, {name}"]
-        return run_once(settings, words, name, prepare=_reversed if reverse else None)
+        overrides = [*self.overrides, f"# gate_power, {name}"]
+        return run_once(settings, overrides, name, prepare=_reversed if reverse else None)
 
     def _values(self, results: Results, systems: Sequence[str]) -> Values:
         ids = [query.id for query in results.queries]
         places = [ids.index(query.id) for query in self.collection.queries]
-        found = {system.name: system for system in results.systems}
+        measured = {system.name: system for system in results.systems}
         values = Values({}, {}, {}, results)
         for name in systems:
-            system = found[name]
+            system = measured[name]
             if system.status != "ok":
                 raise ConfigError(f"{name} was skipped: {system.reason}")
             assert system.per_query and system.first_relevant and system.rankings

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.engines.settings import peer_settings
+from benchmarks.engines.settings import engine_settings
 from benchmarks.index_speed import own
-from benchmarks.index_speed.engines import own_result, peer_result
+from benchmarks.index_speed.engines import engine_result, own_result
+from benchmarks.index_speed.evaluator import Evaluator
 from benchmarks.index_speed.floors import measure_machine
 from benchmarks.index_speed.growth import exponent, grow, mix
-from benchmarks.index_speed.judge import Judge
 from benchmarks.index_speed.record import FILE_NAME as RESULT_FILE
 from benchmarks.index_speed.record import EngineResult, GrowthPoint, IndexSpeed, Machine
 from benchmarks.index_speed.report import write_index_speed_report
@@ -39,8 +39,8 @@ from colbench.experiment.measurement import other_processes
 from colbench.experiment.store import keep, recall, work_key
 from colbench.locks import only_run
 from colbench.progress import note
+from colbench.results.checksummed import write_checksummed
 from colbench.results.origin import CollectionInfo
-from colbench.results.sealed import write_sealed
 from colbench.retriever.systems.colbert import ColbertSettings
 from colbench.timing import now
 
@@ -82,18 +82,18 @@ class Conductor:
         self.collection = load_collection(self.settings.dataset)
         self.encoder = load_encoder(self.settings.encoder, Form.TOKENS, cache_root=self.cache.root)
         self.files = self._vectors(self.collection, "vectors")
-        self.judge = Judge(
+        self.evaluator = Evaluator(
             self.collection, self.files, self.speed.k, self.speed.timed, self.settings.memory_gb
         )
         machine = Machine.model_validate(self._part("machine", self._machine))
         ours = self._part("ours", self._ours, self.index, self.speed.searches)
-        engines = [own_result(self.index, ours, self.judge, machine)]
+        engines = [own_result(self.index, ours, self.evaluator, machine)]
         growing = (self.index, self.speed.growth, self._growth_search())
         points = self._part("growth", self._growth, *growing)
         growth = [GrowthPoint.model_validate(point) for point in points]
-        engines += [self._peer(name) for name in self.speed.peers]
+        engines += [self._engine(name) for name in self.speed.engines]
         results = self._results(machine, engines, growth)
-        write_sealed(self.root / RESULT_FILE, results.model_dump(mode="json"))
+        write_checksummed(self.root / RESULT_FILE, results.model_dump(mode="json"))
         write_index_speed_report(results, self.root)
         return results, self.root
 
@@ -135,7 +135,7 @@ class Conductor:
                 encoder=self.encoder.document_fingerprint,
             )
         with other_processes() as searching:
-            found = own.search(
+            searched = own.search(
                 self.files,
                 self.speed.searches,
                 folder=folder,
@@ -145,24 +145,29 @@ class Conductor:
             )
         searches = [setting.model_dump(mode="json") for setting in self.speed.searches]
         others = {"build_others": building[0], "search_others": searching[0]}
-        return {"build": built, "search": found, "settings": searches, **others}
+        return {"build": built, "search": searched, "settings": searches, **others}
 
     def _measured(self) -> dict[str, int]:
         speed = self.speed
         return {"k": speed.k, "timed": speed.timed, "trials": speed.trials, "warmup": speed.warmup}
 
-    def _peer(self, name: str) -> EngineResult:
-        peer = peer_settings(name)
-        relevant = (peer.requirement, peer.build, peer.search, self.speed.peer_python is None)
-        measured = self._part(f"peer_{name}", lambda: self._measure_peer(name), *relevant)
-        return EngineResult.model_validate({**measured, "about": peer.about})
+    def _engine(self, name: str) -> EngineResult:
+        engine = engine_settings(name)
+        relevant = (
+            engine.requirement,
+            engine.build,
+            engine.search,
+            self.speed.engine_python is None,
+        )
+        measured = self._part(f"engine_{name}", lambda: self._measure_engine(name), *relevant)
+        return EngineResult.model_validate({**measured, "about": engine.about})
 
-    def _measure_peer(self, name: str) -> dict[str, Any]:
-        result = peer_result(
+    def _measure_engine(self, name: str) -> dict[str, Any]:
+        result = engine_result(
             name,
             self.speed,
-            self.judge,
-            folder=self.work / f"peer_index_{name}",
+            self.evaluator,
+            folder=self.work / f"engine_index_{name}",
             work=self.work,
             threads=self.threads,
             seed=self.settings.seed,
@@ -213,15 +218,15 @@ class Conductor:
             config={
                 **{key: config[key] for key in ("dataset", "encoder", "threads", "seed")},
                 "index": self.index.model_dump(mode="json"),
-                "index_speed": self.speed.model_dump(mode="json", exclude={"peer_python"}),
+                "index_speed": self.speed.model_dump(mode="json", exclude={"engine_python"}),
             },
             tokens=int(lengths.sum()),
             dims=self.encoder.dims,
             k=self.speed.k,
-            timed=self.judge.timed,
+            timed=self.evaluator.timed,
             trials=self.speed.trials,
-            oracle_ndcg=self.judge.oracle_ndcg(timed=True),
-            oracle_ndcg_all=self.judge.oracle_ndcg(timed=False),
+            exact_ndcg=self.evaluator.exact_ndcg(timed=True),
+            exact_ndcg_all=self.evaluator.exact_ndcg(timed=False),
             machine=machine,
             engines=engines,
             growth=growth,

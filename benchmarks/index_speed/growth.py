@@ -83,14 +83,16 @@ def grow(
             encoder="growth",
             documents=count,
         )
-        found = own.search(files, [search], folder=folder, work=work, threads=threads, **measured)
+        searched = own.search(
+            files, [search], folder=folder, work=work, threads=threads, **measured
+        )
         shutil.rmtree(folder)
         yield GrowthPoint(
             tokens=built["tokens"],
             documents=built["documents"],
             centroids=built["centroids"],
             build_seconds=built["seconds"],
-            p50_ms=float(np.median(found["searches"][0]["ms"])),
+            p50_ms=float(np.median(searched["searches"][0]["ms"])),
         )
 
 

@@ -10,7 +10,7 @@ from colbench.records import Record
 from colbench.results.schema import CollectionInfo, Environment
 
 FILE_NAME = "index_speed.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class StageCost(Record):
@@ -33,7 +33,7 @@ class SearchResult(Record):
     p50_ms: float | None = None
     p95_ms: float | None = None
     overlap: float | None = Field(
-        None, description="share of the oracle's k best documents that are found; timed queries"
+        None, description="share of exact MaxSim's k best documents that are found; timed queries"
     )
     overlap_all: float | None = Field(None, description="the same over all queries")
     ndcg: float | None = Field(None, description="nDCG@10 over the timed queries")
@@ -102,8 +102,8 @@ class IndexSpeed(Record):
     k: int
     timed: int
     trials: int
-    oracle_ndcg: float
-    oracle_ndcg_all: float
+    exact_ndcg: float
+    exact_ndcg_all: float
     machine: Machine
     engines: list[EngineResult]
     growth: list[GrowthPoint]

@@ -109,8 +109,8 @@ def _caption(results: IndexSpeed) -> str:
         f"{environment.cpu}, {environment.threads} threads. Queries are "
         f"searched one at a time, k = {results.k}, encoding not included; p50 is over the first "
         f"{results.timed} queries, the fastest of {results.trials} passes each. Overlap is the "
-        f"share of the exact MaxSim oracle's {results.k} best documents; the oracle has nDCG@10 "
-        f"{results.oracle_ndcg:.4f} on those queries and {results.oracle_ndcg_all:.4f} on all "
+        f"share of exact MaxSim's {results.k} best documents; exact MaxSim has nDCG@10 "
+        f"{results.exact_ndcg:.4f} on those queries and {results.exact_ndcg_all:.4f} on all "
         f"{results.collection.queries}."
     )
 
@@ -178,14 +178,14 @@ def _told(results: IndexSpeed) -> list[Prose]:
 
 
 def _comparisons(results: IndexSpeed) -> list[str]:
-    """Say how much faster we are than each search of a peer at equal or better overlap."""
+    """Say how much faster we are than each search of an engine at equal or better overlap."""
     ours = results.engines[0]
-    told = []
-    for peer in results.engines[1:]:
-        if peer.build_seconds and ours.build_seconds and (peer.build_others or 0) < BUSY:
-            ratio = peer.build_seconds / ours.build_seconds
-            told.append(f"build: {ratio:.1f} times as fast as {peer.engine}")
-        for theirs in peer.searches:
+    sentences = []
+    for engine in results.engines[1:]:
+        if engine.build_seconds and ours.build_seconds and (engine.build_others or 0) < BUSY:
+            ratio = engine.build_seconds / ours.build_seconds
+            sentences.append(f"build: {ratio:.1f} times as fast as {engine.engine}")
+        for theirs in engine.searches:
             better = [
                 one
                 for one in ours.searches
@@ -195,12 +195,12 @@ def _comparisons(results: IndexSpeed) -> list[str]:
                 continue
             best = min(better, key=lambda one: one.p50_ms or 0)
             ratio = (theirs.p50_ms or 0) / (best.p50_ms or 1)
-            told.append(
+            sentences.append(
                 f"search: {best.name} has overlap {best.overlap:.4f} in {best.p50_ms:.1f} ms, "
-                f"{ratio:.1f} times as fast as {peer.engine} {theirs.name} with "
+                f"{ratio:.1f} times as fast as {engine.engine} {theirs.name} with "
                 f"{theirs.overlap:.4f} in {theirs.p50_ms:.1f} ms"
             )
-    return told
+    return sentences
 
 
 def _stages(results: IndexSpeed) -> Table:

@@ -40,19 +40,19 @@ def _search(searcher: Searcher, queries: list[NDArray[np.float32]], task: Search
     docs: list[NDArray[np.int64]] = []
     traces: list[Trace] = [Trace() for _ in timed]
     gc.collect()
-    gc.disable()  # not to pause in the middle of a query, as for the peers
+    gc.disable()  # not to pause in the middle of a query, as for other engines
     for trial in range(task.trials):
         for number, query in enumerate(queries if trial == 0 else timed):
             trace = Trace()
             started = time.perf_counter()
-            found = searcher.search(query, task.k, trace)
+            hits = searcher.search(query, task.k, trace)
             ms = (time.perf_counter() - started) * 1e3
             if trial == 0:
-                docs.append(found.docs)
+                docs.append(hits.docs)
             if number < len(timed) and ms < best[number]:
                 best[number], traces[number] = ms, trace
     gc.enable()
-    return Searched(ms=best, docs=[found.tolist() for found in docs], stages=_medians(traces))
+    return Searched(ms=best, docs=[hits.tolist() for hits in docs], stages=_medians(traces))
 
 
 def _medians(traces: list[Trace]) -> dict[str, StageTimes]:

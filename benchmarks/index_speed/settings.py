@@ -26,11 +26,11 @@ class IndexSpeedSettings(Settings):
     """What `python -m benchmarks run experiment=index_speed` takes besides the usual keys."""
 
     searches: list[SearchSettings] = Field(description="our own ways of searching the index")
-    peers: list[str] = Field([], description="options of benchmarks/conf/peer")
-    peer_python: Path | None = Field(
-        None, description="Python of the environment that has the peers; null leaves them out"
+    engines: list[str] = Field([], description="options of benchmarks/conf/engine")
+    engine_python: Path | None = Field(
+        None, description="Python of the environment that has the engines; null leaves them out"
     )
-    peer_timeout: float = Field(7200, gt=0, description="seconds a peer may take for one step")
+    engine_timeout: float = Field(7200, gt=0, description="seconds an engine may take for one step")
     k: PositiveInt = Field(100, description="documents retrieved, and depth of the overlap")
     timed: PositiveInt = Field(40, description="queries whose latency is measured, the first ones")
     trials: PositiveInt = Field(3, description="passes over them; the fastest counts")

@@ -21,7 +21,7 @@ from colbench.index.colbert.documents import Documents, cuts
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.tokens import TokenIndex
 from colbench.measures.effectiveness import evaluate
-from colbench.results.sealed import read_sealed, write_sealed
+from colbench.results.checksummed import read_checksummed, write_checksummed
 from colbench.retriever.exhaustive import search_all
 from colbench.run.model import Run
 
@@ -31,7 +31,7 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class VectorFiles:
-    """Where the vectors of a collection lie; the formats are those of `experiment.peers`."""
+    """Where the vectors of a collection lie; the formats are those of `experiment.engines`."""
 
     folder: Path
 
@@ -74,12 +74,14 @@ class VectorFiles:
 
     def seal(self, of: str) -> None:
         """Record that the files are whole, what they hold, and their checksums."""
-        write_sealed(self.folder / _MANIFEST, {"of": of, "files": self.digests()})
+        write_checksummed(self.folder / _MANIFEST, {"of": of, "files": self.digests()})
 
     def holds(self, of: str) -> bool:
         """Return whether `seal` recorded just this and no file has changed since."""
         try:
-            manifest = read_sealed(self.folder / _MANIFEST, what="vectors", renew="write it again")
+            manifest = read_checksummed(
+                self.folder / _MANIFEST, what="vectors", renew="write it again"
+            )
             return manifest == {"of": of, "files": self.digests()}
         except (StorageError, OSError):
             return False
@@ -95,7 +97,7 @@ class VectorFiles:
         write_npy(self.query_lengths, np.array([len(query) for query in queries]))
 
     def read_queries(self) -> list[NDArray[np.float32]]:
-        """Return one matrix a query."""
+        """Return one matrix per query."""
         lengths = np.load(self.query_lengths, allow_pickle=False)
         return np.split(np.load(self.queries, allow_pickle=False), np.cumsum(lengths)[:-1])
 
@@ -126,34 +128,34 @@ def write_vectors(
     files.write(blocks, embeddings.lengths, queries)
 
 
-def oracle(files: VectorFiles, k: int, memory_bytes: int) -> list[Hits]:
+def exact_hits(files: VectorFiles, k: int, memory_bytes: int) -> list[Hits]:
     """Return the k best documents of each query by exact MaxSim."""
     documents = files.documents()
-    folder = files.folder / "oracle"
+    folder = files.folder / "exact"
     blocks = (vectors for _, _, vectors in documents.read(_BLOCK))
     index = TokenIndex.write(folder, documents.lengths, documents.dims, blocks)
     scanner = MaxSimScanner(index, memory_bytes)
     return search_all(scanner, files.read_queries(), k, tie_ranks(documents.ids))
 
 
-def overlap(found: Sequence[Sequence[int]], best: Sequence[Hits], k: int) -> float:
-    """Return the mean share of the oracle's k best documents that were found."""
+def overlap(ranked: Sequence[Sequence[int]], best: Sequence[Hits], k: int) -> float:
+    """Return the mean share of exact MaxSim's k best documents that were found."""
     shares = [
         len(set(docs[:k]) & set(hits.docs[:k].tolist())) / min(k, max(len(hits), 1))
-        for docs, hits in zip(found, best, strict=True)
+        for docs, hits in zip(ranked, best, strict=True)
     ]
     return float(np.mean(shares))
 
 
 def effectiveness(
-    found: Sequence[Sequence[int]], collection: Collection, measure: str
+    rankings: Sequence[Sequence[int]], collection: Collection, measure: str
 ) -> dict[str, float]:
     """Return a measure of each query, by query id.
 
     Engines give documents in order; their scores do not matter, so ranks stand in for them.
     """
     hits = []
-    for docs in found:
+    for docs in rankings:
         numbers = np.array([doc for doc in docs if doc >= 0], dtype=np.int64)
         hits.append(Hits(numbers, -np.arange(len(numbers), dtype=np.float32)))
     depth = max((len(hit) for hit in hits), default=1)

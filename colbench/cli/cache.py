@@ -18,7 +18,7 @@ def add_parser(commands: Any) -> None:
     # Suppressed, or its default would undo a --dir given before the verb.
     folder.add_argument("--dir", type=Path, help=_DIR, default=argparse.SUPPRESS)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    listing = verbs.add_parser("list", parents=[folder], help="one line an encoder")
+    listing = verbs.add_parser("list", parents=[folder], help="one line per encoder")
     listing.set_defaults(action=show)
     prune = verbs.add_parser("prune", parents=[folder], help="remove cached vectors")
     which = prune.add_mutually_exclusive_group(required=True)

@@ -1,4 +1,4 @@
-"""Entry point of the `colbench` command: reads the words, calls a subcommand, prints errors."""
+"""Entry point of the `colbench` command: reads the arguments, calls a subcommand, prints errors."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> i
 
 
 def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse; words of a configuration may stand before and after options such as -m."""
+    """Parse; overrides of a configuration may stand before and after options such as -m."""
     options, rest = parser.parse_known_args(arguments)
     if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")

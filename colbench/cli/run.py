@@ -25,7 +25,7 @@ examples:
 {examples}
 frequent keys (all of them: colbench run --show-config):
   dataset, dataset.sample.docs, dataset.sample.queries, encoder, systems, system.<name>.<key>,
-  baseline, measures, k, seed, threads, device, memory_gb, latency.queries, strict, output_dir,
+  reference, measures, k, seed, threads, device, memory_gb, latency.queries, strict, output_dir,
   cache_dir
 """
 
@@ -50,11 +50,11 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compose the configuration, do its task, show what it found."""
-    words = list(options.overrides)
+    arguments = list(options.overrides)
     for folder in options.config_dir:
-        words += ["--config-dir", str(folder)]
+        arguments += ["--config-dir", str(folder)]
     if getattr(options, "instead", None) is not None:  # of a feature's own option
-        return int(options.instead(options, words))
+        return int(options.instead(options, arguments))
 
     from colbench.config.compose import compose_run
 
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     known = features()
     watched = [entry_point(one.after_run)(settings) for one in known if one.after_run is not None]
     task = {one.name: one.task for one in known if one.task is not None}.get(settings.task)
-    command = [*options.program.split(), "run", *map(shlex.quote, words)]
+    command = [*options.program.split(), "run", *map(shlex.quote, arguments)]
     invocation = Invocation(settings, command, options.overrides, options.config_dir)
     finished = (measure_systems if task is None else entry_point(task))(invocation)
     console = open_console()

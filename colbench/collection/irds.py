@@ -74,8 +74,8 @@ def read_irds_documents(dataset_id: str) -> Records[Document]:
         DataError: the data cannot be had or read here.
     """
     with _library_output(), _one_line_errors(dataset_id):
-        found = _find(dataset_id, needs=("docs",)).docs_iter()
-        read = bar(found, description=f"reading {dataset_id}", unit="doc")
+        source = _find(dataset_id, needs=("docs",)).docs_iter()
+        read = bar(source, description=f"reading {dataset_id}", unit="doc")
         documents = [to_document(doc) for doc in read]
     return Records(documents, lambda: f"ir_datasets {dataset_id}")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from colbench.collection.beir_dir import read_beir_dir, read_beir_documents
 from colbench.collection.irds import irds_has_judgments, read_irds, read_irds_documents
-from colbench.collection.model import Collection, SelfHits
+from colbench.collection.model import Collection
 from colbench.collection.raw import RawCollection, Records, checked, judgments_of
 from colbench.collection.sample import sample_collection
 from colbench.collection.settings import (
@@ -30,7 +30,9 @@ def load_collection(settings: DatasetSettings) -> Collection:
     collection = build_collection(
         _read(settings),
         name=settings.name or _default_name(settings),
-        self_hits=settings.self_hits or _source_rule(settings),
+        ignore_identical_ids=_source_rule(settings)
+        if settings.ignore_identical_ids is None
+        else settings.ignore_identical_ids,
         query_length=settings.query_length,
         max_unknown_docs=settings.max_unknown_docs,
     )
@@ -134,8 +136,8 @@ def _default_name(settings: DatasetSettings) -> str:
             return f"pydocs/{settings.size}{half}"
 
 
-def _source_rule(settings: DatasetSettings) -> SelfHits | None:
-    """Return what the source says about self-hits; None where it says nothing."""
+def _source_rule(settings: DatasetSettings) -> bool | None:
+    """Return what the source says about identical ids; None where it says nothing."""
     if isinstance(settings, IrdsSettings) and settings.id.startswith("beir/"):
-        return SelfHits.DROP_IDENTICAL_IDS
+        return True
     return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
@@ -39,17 +38,6 @@ class Query(NamedTuple):
     text: str
 
 
-class SelfHits(StrEnum):
-    """What happens to a document whose id equals the query's id.
-
-    BEIR's evaluation ignores such hits (`ignore_identical_ids`); in ArguAna and Quora the query
-    itself is a document of the collection, so the rule moves their scores by over ten points.
-    """
-
-    DROP_IDENTICAL_IDS = "drop_identical_ids"
-    KEEP = "keep"
-
-
 Qrels = Mapping[str, Mapping[str, int]]
 """query id → document id → graded judgment; judgments ≤ 0 are judged not relevant."""
 
@@ -71,7 +59,9 @@ class Collection:
         documents: all documents, in source order.
         queries: the queries that have at least one judgment, in source order.
         qrels: judgments of those queries; documents unknown to the collection are left out.
-        self_hits: what to do with a retrieved document that has the query's own id.
+        ignore_identical_ids: whether a retrieved document that has the query's own id is left
+            out, as in BEIR's evaluation: in ArguAna and Quora the query itself is a document of
+            the collection, so the rule moves their scores by over ten points.
         query_length: published query length in tokens for ColBERT checkpoints; None if none is.
         sampled: set when this is a subset of the full collection.
         notes: what a reader of the results must know (dropped judgments, empty documents).
@@ -81,7 +71,7 @@ class Collection:
     documents: Sequence[Document]
     queries: Sequence[Query]
     qrels: Qrels
-    self_hits: SelfHits = SelfHits.DROP_IDENTICAL_IDS
+    ignore_identical_ids: bool = True
     query_length: int | None = None
     sampled: Sampling | None = None
     notes: tuple[str, ...] = field(default=())

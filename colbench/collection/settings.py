@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from colbench.collection.model import SelfHits
 from colbench.settings import Settings
 
 
@@ -32,10 +31,10 @@ class CollectionSettings(Settings):
         coerce_numbers_to_str=True,
         description="what tables call the collection; null derives it from the source",
     )
-    self_hits: SelfHits | None = Field(
+    ignore_identical_ids: bool | None = Field(
         default=None,
-        description="what happens to a document that has the query's id: drop_identical_ids "
-        "(BEIR's rule) or keep; null follows BEIR for ids under beir/ and keeps otherwise",
+        description="whether a document that has the query's id is left out of its results (BEIR's "
+        "rule); null follows BEIR for ids under beir/ and keeps such documents otherwise",
     )
     query_length: int | None = Field(
         default=None, ge=2, description="published query length in tokens for ColBERT checkpoints"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from colbench.collection.model import Collection, Document, Query, Sampling, SelfHits
+from colbench.collection.model import Collection, Document, Query, Sampling
 from colbench.digests import json_digest, sha256_file
 from colbench.errors import StorageError
 from colbench.files import atomic_write, write_json
@@ -43,7 +43,7 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
     manifest = {
         "format": _FORMAT,
         "name": collection.name,
-        "self_hits": collection.self_hits.value,
+        "ignore_identical_ids": collection.ignore_identical_ids,
         "query_length": collection.query_length,
         "sampled": collection.sampled.model_dump() if collection.sampled else None,
         "notes": list(collection.notes),
@@ -85,7 +85,7 @@ def _read(folder: Path, manifest: dict[str, Any]) -> Collection:
         documents=[Document(*json.loads(line)) for line in _lines(folder / _DOCUMENTS)],
         queries=[Query(*json.loads(line)) for line in _lines(folder / _QUERIES)],
         qrels=qrels,
-        self_hits=SelfHits(manifest["self_hits"]),
+        ignore_identical_ids=bool(manifest["ignore_identical_ids"]),
         query_length=manifest["query_length"],
         sampled=Sampling(**manifest["sampled"]) if manifest["sampled"] else None,
         notes=tuple(manifest["notes"]),

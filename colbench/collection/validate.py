@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from colbench.collection.model import Collection, Document, Query, SelfHits
+from colbench.collection.model import Collection, Document, Query
 from colbench.collection.raw import Judgment, RawCollection, Records, checked, examples, short
 from colbench.errors import DataError
 
@@ -19,7 +19,7 @@ def build_collection(
     raw: RawCollection,
     *,
     name: str,
-    self_hits: SelfHits | None = None,
+    ignore_identical_ids: bool | None = None,
     query_length: int | None = None,
     max_unknown_docs: float = 0.0,
 ) -> Collection:
@@ -28,8 +28,8 @@ def build_collection(
     Args:
         raw: the records; consumed.
         name: name of the collection.
-        self_hits: the rule for hits with the query's own id; None where nobody chose one, which
-            keeps them and says so in a note if there are any.
+        ignore_identical_ids: whether a document with the query's own id is left out; None where
+            nobody chose, which keeps them and says so in a note if there are any.
         query_length: published query length in tokens.
         max_unknown_docs: largest share of judgments that may name documents it lacks.
 
@@ -44,15 +44,15 @@ def build_collection(
     notes: list[str] = []
     qrels = _of_known_queries(judged, queries, raw.judgments.where(), notes)
     qrels = _of_known_docs(qrels, doc_ids, max_unknown_docs, raw.judgments.where(), notes)
-    kept = _judged_queries(queries, qrels, raw.queries.where(), notes)
-    _note_contents(documents, kept, qrels, notes)
-    _note_self_hits(kept, doc_ids, self_hits, notes)
+    judged_queries = _judged_queries(queries, qrels, raw.queries.where(), notes)
+    _note_contents(documents, judged_queries, qrels, notes)
+    _note_identical_ids(judged_queries, doc_ids, ignore_identical_ids, notes)
     return Collection(
         name=name,
         documents=documents,
-        queries=kept,
-        qrels={query.id: qrels[query.id] for query in kept},
-        self_hits=self_hits or SelfHits.KEEP,
+        queries=judged_queries,
+        qrels={query.id: qrels[query.id] for query in judged_queries},
+        ignore_identical_ids=bool(ignore_identical_ids),
         query_length=query_length,
         notes=tuple(notes),
     )
@@ -98,16 +98,16 @@ def _of_known_docs(
     unknown = [doc for judged in qrels.values() for doc in judged if doc not in doc_ids]
     if not unknown:
         return qrels
-    found = (
+    problem = (
         f"{len(unknown)} of {total} judgments ({len(unknown) / total:.1%}) name documents the "
         f"collection does not have, for example {examples(unknown)}"
     )
     if len(unknown) > largest_share * total:
         raise DataError(
-            f"{where}: {found}; complete the documents, or accept it with "
+            f"{where}: {problem}; complete the documents, or accept it with "
             f"dataset.max_unknown_docs (now {largest_share:g})"
         )
-    notes.append(f"{found}; they are left out")
+    notes.append(f"{problem}; they are left out")
     known = (
         (query_id, {doc: grade for doc, grade in judged.items() if doc in doc_ids})
         for query_id, judged in qrels.items()
@@ -118,21 +118,21 @@ def _of_known_docs(
 def _judged_queries(
     queries: Sequence[Query], qrels: _Qrels, where: str, notes: list[str]
 ) -> list[Query]:
-    kept = [query for query in queries if query.id in qrels]
-    if not kept:
+    judged = [query for query in queries if query.id in qrels]
+    if not judged:
         raise DataError(f"{where}: no query has a judgment of a document the collection has")
-    empty = [query.id for query in kept if not query.text.strip()]
+    empty = [query.id for query in judged if not query.text.strip()]
     if empty:
         raise DataError(
             f"{where}: {len(empty)} judged queries have no text, for example {examples(empty)}; "
             "give them one or remove their judgments"
         )
-    if len(kept) < len(queries):
+    if len(judged) < len(queries):
         notes.append(
-            f"{len(queries) - len(kept)} of {len(queries)} queries have no judgment and are left "
+            f"{len(queries) - len(judged)} of {len(queries)} queries have no judgment and are left "
             "out"
         )
-    return kept
+    return judged
 
 
 def _note_contents(
@@ -152,17 +152,17 @@ def _note_contents(
         )
 
 
-def _note_self_hits(
-    queries: Sequence[Query], doc_ids: set[str], rule: SelfHits | None, notes: list[str]
+def _note_identical_ids(
+    queries: Sequence[Query], doc_ids: set[str], rule: bool | None, notes: list[str]
 ) -> None:
     shared = [query.id for query in queries if query.id in doc_ids]
-    if not shared or rule is SelfHits.KEEP:
+    if not shared or rule is False:
         return
-    found = f"{len(shared)} of {len(queries)} queries have the id of a document"
-    if rule is SelfHits.DROP_IDENTICAL_IDS:
-        notes.append(f"{found}; that document is dropped from their results (BEIR's rule)")
+    shared_ids = f"{len(shared)} of {len(queries)} queries have the id of a document"
+    if rule:
+        notes.append(f"{shared_ids}; that document is dropped from their results (BEIR's rule)")
     else:
         notes.append(
-            f"{found}; it is kept in their results, where BEIR's own evaluation drops it: set "
-            "dataset.self_hits to drop_identical_ids or keep"
+            f"{shared_ids}; it is kept in their results, where BEIR's own evaluation drops it: set "
+            "dataset.ignore_identical_ids to true or false"
         )

@@ -60,7 +60,7 @@ def setting_changes(a: SystemResult, b: SystemResult) -> list[Change]:
     The arithmetic of an encoder is compared as it was resolved on each machine: `auto` is not the
     same everywhere.
     """
-    first, second = ({**system.config, "facts": system.facts} for system in (a, b))
+    first, second = ({**system.config, "metadata": system.metadata} for system in (a, b))
     if a.encodings is not None and b.encodings is not None:  # else one is older than this record
         first["encodings"], second["encodings"] = _arithmetic(a), _arithmetic(b)
     return changes(first, second)

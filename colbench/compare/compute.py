@@ -44,8 +44,8 @@ def compare(
         StorageError: a file of per-query values is damaged.
     """
     check_comparable(a, b)
-    found, unpaired = pair_systems(a.results, b.results, systems)
-    pairs = [Pair(first, second, a.values(first), b.values(second)) for first, second in found]
+    matched, unpaired = pair_systems(a.results, b.results, systems)
+    pairs = [Pair(first, second, a.values(first), b.values(second)) for first, second in matched]
     measures = [name for name in a.results.measures if name in b.results.measures]
     changes = measure_changes(pairs, measures, test, alpha)
     machines = machine_note(a.results, b.results)
@@ -63,8 +63,8 @@ def compare(
         config=config_changes(a.results, b.results),
         environment=environment_changes(a.results, b.results),
         pairs=[
-            _pair(pair, found, a, b, queries, machines is None)
-            for pair, found in zip(pairs, changes, strict=True)
+            _pair(pair, matched, a, b, queries, machines is None)
+            for pair, matched in zip(pairs, changes, strict=True)
         ],
         unpaired=unpaired,
     )
@@ -144,7 +144,7 @@ def _pair_notes(pair: Pair) -> list[str]:
             )
     if pair.a.depth != pair.b.depth:
         notes.append(
-            f"{pair.a.depth} documents a query were retrieved in A, {pair.b.depth} in B: measures "
-            "that look deeper than the fewer of them are not comparable"
+            f"{pair.a.depth} documents per query were retrieved in A, {pair.b.depth} in B: "
+            "measures that look deeper than the fewer of them are not comparable"
         )
     return notes

@@ -13,16 +13,16 @@ _MACHINE = ("cpu", "cores", "threads", "accelerator")
 
 def cost_changes(a: SystemResult, b: SystemResult) -> list[CostChange]:
     """Return every cost that at least one of the systems has."""
-    found = []
+    changes = []
     for cost in costs("compare"):
         first, second = cost.of(a), cost.of(b)
         if first is None and second is None:
             continue
         ratio = second / first if first and second is not None else None
-        found.append(
+        changes.append(
             CostChange(cost=cost.source, is_time=cost.is_time, a=first, b=second, ratio=ratio)
         )
-    return found
+    return changes
 
 
 def machine_note(a: Results, b: Results) -> str | None:
@@ -52,7 +52,8 @@ def sampling_note(a: SystemResult, b: SystemResult) -> str | None:
     if a.latency_ms is None or b.latency_ms is None:
         return None
     first, second = (
-        f"{found.queries} queries × {found.trials} trials" for found in (a.latency_ms, b.latency_ms)
+        f"{latency.queries} queries × {latency.trials} trials"
+        for latency in (a.latency_ms, b.latency_ms)
     )
     return None if first == second else f"latencies are of {first} in A, {second} in B"
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from colbench.compare.record import MeasureChange
 from colbench.measures.bootstrap import mean_difference
-from colbench.measures.significance import Significance, Test, compare_to_baseline, holm
+from colbench.measures.significance import Significance, Test, compare_to_reference, holm
 from colbench.results.schema import SystemResult
 
 Values = Mapping[str, Mapping[str, float]]
@@ -67,9 +67,9 @@ def measure_changes(
         DataError: the values of a pair are not of the same queries.
     """
     tests = {
-        _Cell(number, measure): found
+        _Cell(number, measure): results_of_tests
         for number, pair in enumerate(pairs)
-        for measure, found in _tests(pair, pair.tested(measures), test).items()
+        for measure, results_of_tests in _tests(pair, pair.tested(measures), test).items()
     }
     p_values = {cell: t.p_value for cell, t in tests.items() if t.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
@@ -86,7 +86,7 @@ def measure_changes(
 def _tests(pair: Pair, measures: Sequence[str], test: Test) -> dict[str, Significance]:
     if not measures or pair.values_a is None or pair.values_b is None:
         return {}
-    return compare_to_baseline("A", {"A": pair.values_a, "B": pair.values_b}, measures, test)["B"]
+    return compare_to_reference("A", {"A": pair.values_a, "B": pair.values_b}, measures, test)["B"]
 
 
 def _change(

@@ -20,15 +20,15 @@ def moved_queries(
         b: results that `pair.b` is of.
         count: of each at most.
     """
-    found = [
+    differences = [
         (query, first, second)
         for query, first, second in zip(*pair.aligned(measure), strict=True)
         if differ(first, second)
     ]
-    found.sort(key=lambda item: item[2] - item[1])
-    drops = [item for item in found if item[2] < item[1]][:count]
-    found.sort(key=lambda item: item[1] - item[2])
-    rises = [item for item in found if item[2] > item[1]][:count]
+    differences.sort(key=lambda item: item[2] - item[1])
+    drops = [item for item in differences if item[2] < item[1]][:count]
+    differences.sort(key=lambda item: item[1] - item[2])
+    rises = [item for item in differences if item[2] > item[1]][:count]
     looks = _Look(a, pair.a), _Look(b, pair.b)
     return [_moved(*item, *looks) for item in drops], [_moved(*item, *looks) for item in rises]
 

@@ -64,17 +64,17 @@ def check_comparable(a: Opened, b: Opened) -> None:
     """
     first, second = a.results.collection, b.results.collection
     queries_a, queries_b = a.query_ids(), b.query_ids()
-    told = f"cannot compare {a.path} with {b.path}: "
+    problem = f"cannot compare {a.path} with {b.path}: "
     if first.name != second.name:
-        told += f"A searched {first.name}, B {second.name}; "
+        problem += f"A searched {first.name}, B {second.name}; "
     if queries_a is not None and queries_b is not None and queries_a != queries_b:
         parts = [_missing("B", queries_a - queries_b), _missing("A", queries_b - queries_a)]
-        told += f"they were evaluated on different queries ({'; '.join(filter(None, parts))})"
+        problem += f"they were evaluated on different queries ({'; '.join(filter(None, parts))})"
     elif first.fingerprint == second.fingerprint:
         return
     else:
-        told += "their documents or judgments differ"
-    raise DataError(f"{told}; run both on the same collection")
+        problem += "their documents or judgments differ"
+    raise DataError(f"{problem}; run both on the same collection")
 
 
 def _missing(side: str, ids: set[str]) -> str:
@@ -127,7 +127,7 @@ def _measured(results: Results) -> str:
 
 
 def _split(pair: str, a: dict[str, SystemResult], b: dict[str, SystemResult]) -> tuple[str, str]:
-    """Return both names. A name may hold "=" itself, as those of a sweep's points do."""
+    """Return both names. A name may hold "=" itself, as those of a sweep's variants do."""
     if pair in a and pair in b:
         return pair, pair
     cuts = [place for place, character in enumerate(pair) if character == "="]

@@ -13,7 +13,7 @@ from pydantic import Field
 from colbench.records import Record
 from colbench.results.origin import CollectionInfo
 
-COMPARISON_VERSION = 1
+COMPARISON_VERSION = 2
 
 
 class Side(Record):
@@ -93,7 +93,7 @@ class PairComparison(Record):
         "systems of different names, which stand in the files"
     )
     settings: list[Change] = Field(
-        description="settings of the system; what it chose itself begins with 'facts.'"
+        description="settings of the system; what it chose itself begins with 'metadata.'"
     )
     effectiveness: list[MeasureChange]
     costs: list[CostChange]

@@ -35,7 +35,7 @@ from colbench.report.table import (
     texts,
 )
 
-_NOT_CONFIGURED = ("facts.", "encodings.")
+_NOT_CONFIGURED = ("metadata.", "encodings.")
 """Beginnings of what a system settles itself while it is measured."""
 
 
@@ -58,14 +58,14 @@ def _side(letter: str, side: Side) -> Prose:
 
 def sections(comparison: Comparison) -> list[Section]:
     """Return the sections that have something to say."""
-    found = [
+    parts = [
         _effectiveness(comparison),
         _costs(comparison),
         *_settings(comparison),
         _moved(comparison),
         _unpaired(comparison),
     ]
-    return [one for one in found if one.blocks]
+    return [one for one in parts if one.blocks]
 
 
 def pair_name(pair: PairComparison) -> str:
@@ -163,30 +163,30 @@ def _costs(comparison: Comparison) -> Section:
 
 def _cost(change: CostChange, times_comparable: bool) -> list[Any]:
     found = cost(change.cost)
-    told = times_comparable or not change.is_time
+    comparable = times_comparable or not change.is_time
     sides = (change.a, change.b)
     return [
         found.title,
         *(None if side is None else Cell(side, found.format(side)) for side in sides),
-        change.ratio if told else None,
+        change.ratio if comparable else None,
     ]
 
 
-def _grouped(told: Sequence[tuple[PairComparison, Sequence[str]]]) -> list[str]:
+def _grouped(noted: Sequence[tuple[PairComparison, Sequence[str]]]) -> list[str]:
     """Return each note once, after the names of the pairs that it is about."""
     names: dict[str, list[str]] = {}
-    for pair, notes in told:
+    for pair, notes in noted:
         for note in notes:
             names.setdefault(note, []).append(pair_name(pair))
     return [
-        f"{'all systems' if 1 < len(about) == len(told) else ', '.join(about)}: {note}"
+        f"{'all systems' if 1 < len(about) == len(noted) else ', '.join(about)}: {note}"
         for note, about in names.items()
     ]
 
 
 def _settings(comparison: Comparison) -> list[Section]:
     pairs = [
-        changes_table(_told_here(pair), "setting", pair_name(pair)) for pair in comparison.pairs
+        changes_table(_notes_here(pair), "setting", pair_name(pair)) for pair in comparison.pairs
     ]
     return [
         section("Systems", pairs),
@@ -195,7 +195,7 @@ def _settings(comparison: Comparison) -> list[Section]:
     ]
 
 
-def _told_here(pair: PairComparison) -> list[Change]:
+def _notes_here(pair: PairComparison) -> list[Change]:
     """Return changes that the configuration does not tell.
 
     They are of facts, of an encoder's arithmetic, or of another system.
@@ -248,7 +248,7 @@ def _moved(comparison: Comparison) -> Section:
 def moved_table(
     title: str, queries: Sequence[MovedQuery], sides: tuple[str, str], firsts: tuple[str, str]
 ) -> Table:
-    """Return a row a query that moved.
+    """Return a row per query that moved.
 
     Args:
         title: what stands above the table.
@@ -280,5 +280,5 @@ def _document(document: FirstDocument | None) -> str:
 
 
 def _unpaired(comparison: Comparison) -> Section:
-    rows = [[found.system, found.reason] for found in comparison.unpaired]
+    rows = [[system.system, system.reason] for system in comparison.unpaired]
     return section("Not compared", [Table("", [*names("system"), *texts("why")], rows)])

@@ -1,4 +1,4 @@
-"""From the command line's words to a checked `RunSettings`.
+"""From the command line's overrides to a checked `RunSettings`.
 
 Every option of `conf/system/` is composed under `system.<name>`, so that any of them can be changed
 from the command line or an experiment file; adding a system is adding its file. Hydra composes,
@@ -28,7 +28,7 @@ from colbench.config.folder import (
     search_path,
 )
 from colbench.config.models import NAMED_GROUPS
-from colbench.config.overrides import read_words
+from colbench.config.overrides import read_overrides
 from colbench.config.settings import RunSettings
 from colbench.config.systems import Systems
 from colbench.errors import ConfigError, did_you_mean
@@ -59,21 +59,21 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
         ConfigError: an unknown key, option, system or value; says which and what is near.
     """
     check_folders(extra)
-    words = read_words(overrides, extra)
-    values = _compose(words.hydra, extra)
-    values["name"] = values["name"] or words.experiment
+    parsed = read_overrides(overrides, extra)
+    values = _compose(parsed.hydra, extra)
+    values["name"] = values["name"] or parsed.experiment
     for group in DEFAULTS_ONLY:
         _checked(NAMED_GROUPS[group], values.pop(group, None), group)
     values["features"] = _features(values, extra)
     scope = {"seed": values.get("seed")}
-    values["system"] = Systems(_systems(values), words.system, scope, extra)
+    values["system"] = Systems(_systems(values), parsed.system, scope, extra)
     settings = _checked(RunSettings, values)
-    if "baseline" not in words.keys and settings.baseline not in settings.systems:
+    if "reference" not in parsed.keys and settings.reference not in settings.systems:
         # An experiment's choice does not outlive a change of its systems.
-        settings = settings.model_copy(update={"baseline": None})
+        settings = settings.model_copy(update={"reference": None})
     _check_task(settings)
     check_measures(settings.measures)
-    _check_systems(settings, changed=[path[0] for path, _ in words.system])
+    _check_systems(settings, changed=[path[0] for path, _ in parsed.system])
     return settings
 
 
@@ -145,14 +145,14 @@ def _root(extra: Sequence[Path]) -> dict[str, Any]:
     return {**root, "defaults": [*systems, *groups, *root["defaults"]]}
 
 
-def _compose(words: Sequence[str], extra: Sequence[Path]) -> dict[str, Any]:
+def _compose(parsed: Sequence[str], extra: Sequence[Path]) -> dict[str, Any]:
     store_root(extra)
     outside = GlobalHydra.instance().hydra  # set inside a job of Hydra's multirun
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
             composed = compose(
-                config_name=ROOT, overrides=[*words, *search_path(further_folders(extra))]
+                config_name=ROOT, overrides=[*parsed, *search_path(further_folders(extra))]
             )
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except COMPOSITION_ERRORS as error:
@@ -178,6 +178,6 @@ def _check_systems(settings: RunSettings, changed: Sequence[str]) -> None:
         raise ConfigError(f"systems names {', '.join(sorted(repeated))} more than once")
     settings.system.with_parts(settings.systems)
     settings.system.check(changed)
-    if settings.baseline is not None and settings.baseline not in settings.systems:
-        hint = _near(settings.baseline, settings.systems)
-        raise ConfigError(f"baseline '{settings.baseline}' is not among the systems: {hint}")
+    if settings.reference is not None and settings.reference not in settings.systems:
+        hint = _near(settings.reference, settings.systems)
+        raise ConfigError(f"reference '{settings.reference}' is not among the systems: {hint}")

@@ -53,12 +53,12 @@ def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
         group: one of `groups`, or of a folder of a feature's own.
         extra: further configuration folders; theirs win over the built-in ones.
     """
-    found = {}
+    paths = {}
     for folder in [conf_folder(), *further_folders(extra)]:
         root = folder / group
         for path in root.rglob("[!_]*.yaml"):
-            found[path.relative_to(root).with_suffix("").as_posix()] = path
-    return dict(sorted(found.items()))
+            paths[path.relative_to(root).with_suffix("").as_posix()] = path
+    return dict(sorted(paths.items()))
 
 
 COMPOSITION_ERRORS = (
@@ -95,7 +95,7 @@ def quoted(text: str) -> str:
 
 
 def search_path(folders: Iterable[Path]) -> list[str]:
-    """Return the word that makes Hydra search `folders` too, in this order; none for none."""
+    """Return the override that makes Hydra search `folders` too, in this order; none for none."""
     places = ",".join(quoted(f"file://{folder.resolve()}") for folder in folders)
     return [f"hydra.searchpath=[{places}]"] if places else []
 

@@ -1,4 +1,5 @@
-"""The words of the command line, sorted into choices of options, plain values and system values."""
+"""The overrides of the command line, sorted into choices of options, plain values and system
+values."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def _optional() -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True)
-class Words:
+class Overrides:
     """Parsed overrides.
 
     Attributes:
@@ -42,7 +43,7 @@ class Words:
     keys: set[str]
 
 
-def read_words(overrides: Sequence[str], extra: Sequence[Path]) -> Words:
+def read_overrides(overrides: Sequence[str], extra: Sequence[Path]) -> Overrides:
     """Parse and sort overrides.
 
     Args:
@@ -50,29 +51,29 @@ def read_words(overrides: Sequence[str], extra: Sequence[Path]) -> Words:
         extra: further configuration folders.
 
     Raises:
-        ConfigError: unreadable words, an unknown option or an unknown top-level key.
+        ConfigError: unreadable overrides, an unknown option or an unknown top-level key.
     """
-    words = Words([], [], None, set())
+    parsed = Overrides([], [], None, set())
     experiment = None
     for override in map(_parse, overrides):
         key = override.key_or_group.lstrip("/")
-        words.keys.add(key)
+        parsed.keys.add(key)
         if key in groups():
-            words.hydra.extend(_choice(override, key, extra))
+            parsed.hydra.extend(_choice(override, key, extra))
             if key == "experiment":
                 experiment = override.value()
         elif key.startswith("system."):
-            words.system.append((key.split(".")[1:], override.value()))
+            parsed.system.append((key.split(".")[1:], override.value()))
         else:
             _check_top(key)
             # Forced, so that pydantic and not Hydra refuses an unknown key: it knows all of them.
-            words.hydra.append("++" + str(override.input_line).lstrip("+"))
-    return replace(words, experiment=None if experiment is None else str(experiment))
+            parsed.hydra.append("++" + str(override.input_line).lstrip("+"))
+    return replace(parsed, experiment=None if experiment is None else str(experiment))
 
 
 @dataclass(frozen=True)
-class MultirunWords:
-    """Words some of which have several values.
+class MultirunOverrides:
+    """Overrides some of which have several values.
 
     Attributes:
         hydra: what Hydra's multirun is given.
@@ -89,65 +90,65 @@ class MultirunWords:
     output_dir: str | None
 
 
-def multirun_words(overrides: Sequence[str], extra: Sequence[Path]) -> MultirunWords:
-    """Parse the words of a multirun; those with one value may be all that a run takes.
+def multirun_overrides(overrides: Sequence[str], extra: Sequence[Path]) -> MultirunOverrides:
+    """Parse the overrides of a multirun; those with one value may be all that a run takes.
 
     Args:
         overrides: in Hydra's grammar; keys of Hydra's own, such as `hydra/launcher`, are kept.
         extra: further configuration folders.
 
     Raises:
-        ConfigError: unreadable words, an unknown key, or no word with several values.
+        ConfigError: unreadable overrides, an unknown key, or no override with several values.
     """
-    found = MultirunWords([], [], set(), None, None)
+    multirun = MultirunOverrides([], [], set(), None, None)
     experiment, output_dir = None, None
     for override in map(_read, overrides):
         key, line = override.key_or_group.lstrip("/"), str(override.input_line)
-        found.keys.add(key)
+        multirun.keys.add(key)
         if key == "output_dir":
             output_dir = str(override.value())
         elif key.split(".")[0].split("/")[0] == "hydra":
-            found.hydra.append(line)
+            multirun.hydra.append(line)
         elif override.is_sweep_override():
             if key not in groups():
                 _check_top(key)
-            found.hydra.append(line if key in groups() else "++" + line.lstrip("+"))
-            found.varied.append(key)
+            multirun.hydra.append(line if key in groups() else "++" + line.lstrip("+"))
+            multirun.varied.append(key)
         else:
-            words = read_words([line], extra)
-            found.hydra.extend(words.hydra or ["++" + line.lstrip("+")])
-            experiment = words.experiment or experiment
-    if not found.varied:
-        raise ConfigError("-m needs a word with several values, such as index.nbits=1,2,4")
-    return replace(found, experiment=experiment, output_dir=output_dir)
+            parsed = read_overrides([line], extra)
+            multirun.hydra.extend(parsed.hydra or ["++" + line.lstrip("+")])
+            experiment = parsed.experiment or experiment
+    if not multirun.varied:
+        raise ConfigError("-m needs an override with several values, such as index.nbits=1,2,4")
+    return replace(multirun, experiment=experiment, output_dir=output_dir)
 
 
-def _read(word: str) -> Override:
+def _read(text: str) -> Override:
     try:
-        word.encode("utf-8")  # results carry the words, and their files hold UTF-8 only
-        override: Override = OverridesParser.create().parse_overrides([word])[0]
+        text.encode("utf-8")  # results carry the overrides, and their files hold UTF-8 only
+        override: Override = OverridesParser.create().parse_overrides([text])[0]
     except (HydraException, ValueError, RecursionError):  # the latter two: as Hydra's parser ends
         raise ConfigError(
-            f"cannot read {word!r}: write KEY=VALUE, and quote a value with spaces or brackets "
+            f"cannot read {text!r}: write KEY=VALUE, and quote a value with spaces or brackets "
             "(KEY='\"a (b)\"')"
         ) from None
     return override
 
 
-def _parse(word: str) -> Override:
-    override = _read(word)
+def _parse(text: str) -> Override:
+    override = _read(text)
     if override.is_sweep_override():
         raise ConfigError(
-            f"{word!r} names several values: give one, a list [A,B] where it fits, or run them all "
+            f"{text!r} names several values: give one, a list [A,B] where it fits, or run them all "
             "with -m"
         )
     if override.is_delete():
-        raise ConfigError(f"{word!r}: keys cannot be removed, set them to another value")
+        raise ConfigError(f"{text!r}: keys cannot be removed, set them to another value")
     return override
 
 
 def _choice(override: Override, group: str, extra: Sequence[Path]) -> list[str]:
-    """Return the words for one choice; a model that has no file becomes `custom`."""
+    """Return the overrides for one choice; a model that has no file becomes `custom`."""
     value = override.value()
     known = options(group, extra)
     if group == "system" and override.package is None:

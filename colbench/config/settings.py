@@ -35,7 +35,7 @@ class LatencySettings(Settings):
 
 
 class SignificanceSettings(Settings):
-    """Paired tests against the baseline."""
+    """Paired tests against the reference."""
 
     test: Literal["student", "fisher"] = Field(
         "student", description="paired t test (ranx), or Fisher's randomisation (scipy)"
@@ -70,12 +70,12 @@ class RunSettings(Settings):
     cross_encoder: CrossEncoderSettings = Field(description="cross-encoder of rerankers")
     system: Systems = Field(description="settings of the systems that can run")
     systems: list[str] = Field(min_length=1, description="names of the systems that do run")
-    baseline: str | None = Field(
+    reference: str | None = Field(
         None, description="system the others are tested against; default: the first that ran"
     )
     measures: list[str] = Field(min_length=1, description="ranx measures")
     k: PositiveInt | None = Field(
-        None, description="documents retrieved a query; default: 1000 or the whole collection"
+        None, description="documents retrieved per query; default: 1000 or the whole collection"
     )
     latency: LatencySettings = Field(default_factory=lambda: LatencySettings())
     significance: SignificanceSettings = Field(default_factory=lambda: SignificanceSettings())

@@ -29,7 +29,8 @@ class Arithmetic(NamedTuple):
 class Encoder(Protocol):
     """A loaded model in one of two forms.
 
-    Both forms return a list of matrices, so that one cache and one index serve both: a pooled text
+    Both forms return a list of matrices, so that one cache and one index serve both: a text of one
+        vector
     is a matrix with one row. Implementations: `colbench.encoder.models`.
     """
 
@@ -68,12 +69,12 @@ class Encoder(Protocol):
     def encode_batches(self, batches: Iterable[Sequence[str]]) -> Iterator[list[Vectors]]:
         """Yield the vectors of each batch of documents, one forward pass a batch, in order.
 
-        One float32 matrix a text; rows of the tokens form have length 1.
+        One float32 matrix per text; rows of the tokens form have length 1.
         """
         ...
 
     def encode_documents(self, texts: Sequence[str]) -> list[Vectors]:
-        """Return one float32 matrix a text, in order, in batches of `batch_tokens`."""
+        """Return one float32 matrix per text, in order, in batches of `batch_tokens`."""
         ...
 
     def forward_flops(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -94,7 +95,7 @@ class Encoder(Protocol):
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> list[Vectors]:
-        """Return one float32 matrix a text, in order."""
+        """Return one float32 matrix per text, in order."""
         ...
 
     def query_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:

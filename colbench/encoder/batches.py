@@ -63,7 +63,7 @@ def preprocess(model: Any, texts: Sequence[str], task: str) -> Features:
 def forward(
     model: Any, features: Features, task: str, form: Form, arithmetic: Arithmetic
 ) -> list[Vectors]:
-    """Return one float32 matrix a text of a batch.
+    """Return one float32 matrix per text of a batch.
 
     Raises:
         ColbenchError: the memory of the device is too small for the batch.
@@ -79,7 +79,7 @@ def forward(
             for name, value in features.items()
         }
         output = model(moved, task=task)
-    if form is Form.POOLED:
+    if form is Form.DENSE:
         return list(output["sentence_embedding"].float().cpu().numpy()[:, None, :])
     rows = output["token_embeddings"].float().cpu().numpy()
     masks = output["attention_mask"].bool().cpu().numpy()

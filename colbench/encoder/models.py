@@ -34,6 +34,8 @@ from colbench.vectors import Vectors
 _CPU_TOKENS = 4096
 _GPU_TOKENS = 131_072
 _QUERY_BATCH = 32
+_FORM_KEYS = {Form.TOKENS: "tokens", Form.DENSE: "pooled"}
+"""Form → its name in a fingerprint: the earlier one, under which caches were filled."""
 
 
 def load_encoder(
@@ -46,7 +48,7 @@ def load_encoder(
 
     Args:
         settings: the model and how texts go through it.
-        form: tokens or pooled.
+        form: tokens or dense.
         query_length: the collection's published query length in tokens; taken where the settings
             have none and the checkpoint is a late-interaction one.
         cache_root: where converted models are kept; the embedding cache by default.
@@ -138,23 +140,23 @@ class LoadedEncoder:
             yield self._encode(features, texts, "document")
 
     def encode_documents(self, texts: Sequence[str]) -> list[Vectors]:
-        """Return one float32 matrix a text, in order, in batches of `batch_tokens`."""
+        """Return one float32 matrix per text, in order, in batches of `batch_tokens`."""
         read = np.minimum(self.count_tokens(texts), self.document_limit)
         plan = plan_batches(read, self.batch_tokens)
-        found: list[Vectors] = [np.empty((0, self.dims), np.float32)] * len(texts)
+        vectors: list[Vectors] = [np.empty((0, self.dims), np.float32)] * len(texts)
         batches = ([texts[i] for i in batch] for batch in plan)
         for batch, matrices in zip(plan, self.encode_batches(batches), strict=True):
             for i, matrix in zip(batch, matrices, strict=True):
-                found[i] = matrix
-        return found
+                vectors[i] = matrix
+        return vectors
 
     def encode_queries(self, texts: Sequence[str]) -> list[Vectors]:
-        """Return one float32 matrix a text, in order."""
-        found: list[Vectors] = []
+        """Return one float32 matrix per text, in order."""
+        vectors: list[Vectors] = []
         for start in range(0, len(texts), _QUERY_BATCH):
             batch = texts[start : start + _QUERY_BATCH]
-            found += self._encode(preprocess(self._model, batch, "query"), batch, "query")
-        return found
+            vectors += self._encode(preprocess(self._model, batch, "query"), batch, "query")
+        return vectors
 
     def forward_flops(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the floating-point operations of a forward pass over a text, (texts,)."""
@@ -171,8 +173,10 @@ class LoadedEncoder:
     def _encode_on(
         self, devices: Sequence[str], batches: Iterable[Sequence[str]]
     ) -> Iterator[list[Vectors]]:
-        kept, handed = tee(batches)
-        for texts, arrays in zip(kept, encode_on(devices, self._model, handed), strict=True):
+        batches_left, handed = tee(batches)
+        for texts, arrays in zip(
+            batches_left, encode_on(devices, self._model, handed), strict=True
+        ):
             yield self._finished(arrays, texts)
 
     def _encode(self, features: Any, texts: Sequence[str], task: str) -> list[Vectors]:
@@ -189,13 +193,13 @@ class LoadedEncoder:
         prompts = dict(self._model.prompts)
         query = {"lengths_query": lengths.pop("query"), "prompt_query": prompts.pop("query", None)}
         document: dict[str, Any] = {
-            "form": self.form,
+            "form": _FORM_KEYS[self.form],
             "arithmetic": describe_arithmetic(self.arithmetic),
             "lengths": lengths,
             "prompts": prompts,
             "code": {name: path.name for name, path in code_folders(folder).items()},
         }
-        if self.form is Form.POOLED:
+        if self.form is Form.DENSE:
             document |= {"pooling": self.settings.pooling, "normalize": self.settings.normalize}
         return document, query
 

@@ -14,9 +14,9 @@ class Form(StrEnum):
     """What an encoder returns for a text."""
 
     TOKENS = "tokens"
-    """One L2-normalised vector a token (late interaction)."""
-    POOLED = "pooled"
-    """One vector a text (bi-encoder)."""
+    """One L2-normalised vector per token (late interaction)."""
+    DENSE = "dense"
+    """One vector per text (bi-encoder)."""
 
 
 class EncoderSettings(Settings):
@@ -50,7 +50,7 @@ class EncoderSettings(Settings):
     pooling: Literal["checkpoint", "mean", "cls"] = Field(
         "checkpoint", description="how a bi-encoder makes one vector from the token vectors"
     )
-    normalize: bool = Field(True, description="L2-normalise the pooled vector")
+    normalize: bool = Field(True, description="L2-normalise the vector of a text")
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
         "auto",
         description="arithmetic of the forward pass; fp32 reproduces published numbers, auto is "

@@ -64,8 +64,8 @@ def _tokens(model: Any, texts: Sequence[str], task: str) -> Iterator[NDArray[np.
         ids = features["input_ids"].numpy()
         for mask in masks:
             features = mask(features, task=task)
-        for row, kept in zip(ids, features["attention_mask"].bool().numpy(), strict=True):
-            yield np.array(model.tokenizer.convert_ids_to_tokens(row[kept].tolist()), dtype=str)
+        for row, attended in zip(ids, features["attention_mask"].bool().numpy(), strict=True):
+            yield np.array(model.tokenizer.convert_ids_to_tokens(row[attended].tolist()), dtype=str)
 
 
 def prompt_of(model: Any, task: str) -> str | None:

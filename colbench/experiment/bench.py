@@ -80,7 +80,7 @@ class EncodeReply(Message):
 class SystemTask(Message):
     """Build one system, search all queries with it and time it.
 
-    With a `steps_folder`, also search each of its stages alone and leave their runs there. `fresh`
+    With a `stages_folder`, also search each of its stages alone and leave their runs there. `fresh`
     says that this run, in another process, encoded documents for it.
     """
 
@@ -88,14 +88,14 @@ class SystemTask(Message):
     depth: int
     latency: LatencySettings
     run_file: Path
-    steps_folder: Path | None = None
+    stages_folder: Path | None = None
     fresh: bool = False
 
 
 class SystemReply(Message):
     """Outcome of a `SystemTask`."""
 
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     build_seconds: float
     latency_ms: Latency
     throughput_qps: float
@@ -106,4 +106,4 @@ class SystemReply(Message):
     encodings: list[EncodingInfo] = Field(default=[])
     index: IndexInfo
     peak_rss_bytes: int
-    steps: list[str] = Field(default=[])
+    stages: list[str] = Field(default=[])

@@ -30,8 +30,8 @@ def encoding_infos(stats: Iterable[EncodeStats], *, fresh: bool = False) -> list
     distinct: dict[tuple[object, ...], EncodeStats] = {}
     for one in stats:
         key = tuple(getattr(one, name) for name in _ALIKE)
-        kept = distinct.setdefault(key, one)
-        if one.encoded > kept.encoded:
+        first = distinct.setdefault(key, one)
+        if one.encoded > first.encoded:
             distinct[key] = one
     # Vectors from the cache were encoded at another time, perhaps on another machine.
     return [

@@ -15,9 +15,9 @@ from colbench.experiment.output import OutputFolder
 from colbench.files import write_json
 from colbench.measures.effectiveness import evaluate, first_relevant, mean_scores, ranking_digest
 from colbench.measures.overlap import mean_overlap
-from colbench.measures.significance import Significance, compare_to_baseline
+from colbench.measures.significance import Significance, compare_to_reference
 from colbench.progress import note
-from colbench.results.schema import AttributionStep, SystemResult
+from colbench.results.schema import AttributionStage, SystemResult
 from colbench.retriever.base import SystemSettings
 from colbench.run.model import Ranking, Run
 from colbench.run.trec import read_trec
@@ -27,18 +27,18 @@ _CUTOFFS = (10, 100)
 
 def attribute_loss(
     system: str,
-    steps: Sequence[str],
+    stages: Sequence[str],
     collection: Collection,
     measures: Sequence[str],
     output: OutputFolder,
     *,
     depth: int,
-) -> list[AttributionStep] | None:
+) -> list[AttributionStage] | None:
     """Score the run of each stage and hold it against the first.
 
     Args:
         system: name of the system.
-        steps: its stages in order; their runs are staged in `output`.
+        stages: its stages in order; their runs are staged in `output`.
         collection: what was searched.
         measures: names of the measures reported.
         output: where the runs are.
@@ -48,17 +48,17 @@ def attribute_loss(
         One entry a stage, in order; None without stages.
     """
     cutoffs = sorted({k for k in _CUTOFFS if k < depth} | {depth})
-    rows: list[AttributionStep] = []
+    rows: list[AttributionStage] = []
     reference: Run | None = None
-    for step in steps:
-        run = _read(output, system, step, collection)
+    for stage in stages:
+        run = _read(output, system, stage, collection)
         reference = run if reference is None else reference
         means = mean_scores(evaluate(collection.qrels, run, measures))
         before = rows[-1].effectiveness if rows else None
         overlap = mean_overlap(run, reference, cutoffs)
         rows.append(
-            AttributionStep(
-                step=step,
+            AttributionStage(
+                stage=stage,
                 effectiveness=means,
                 change={name: means[name] - before[name] for name in means} if before else None,
                 rbo=overlap.rbo,
@@ -68,9 +68,9 @@ def attribute_loss(
     return rows or None
 
 
-def _read(output: OutputFolder, system: str, step: str, collection: Collection) -> Run:
+def _read(output: OutputFolder, system: str, stage: str, collection: Collection) -> Run:
     """Read a stage's run and put back the queries without results, which a TREC file leaves out."""
-    run = read_trec(output.step_file(system, step))
+    run = read_trec(output.stage_file(system, stage))
     nothing = Ranking.sort([], [])
     return Run(
         run.name, {query.id: run.rankings.get(query.id, nothing) for query in collection.queries}
@@ -103,14 +103,14 @@ class Evaluated:
     """What the results say about the systems.
 
     Attributes:
-        rows: one a system, in order.
-        baseline: the one asked for, or the first system that ran; None where fewer than two
-            systems ran or the baseline was skipped.
+        rows: one per system, in order.
+        reference: the one asked for, or the first system that ran; None where fewer than two
+            systems ran or the reference was skipped.
         examples: queries and documents to look at.
     """
 
     rows: list[SystemResult]
-    baseline: str | None
+    reference: str | None
     examples: Examples
 
 
@@ -141,9 +141,9 @@ def evaluate_systems(
     depth: int,
     settings: RunSettings,
 ) -> Evaluated:
-    """Score the run files and test them against the baseline."""
+    """Score the run files and test them against the reference."""
     note("evaluating")
-    baseline, significance = settings.baseline, settings.significance
+    reference, significance = settings.reference, settings.significance
     scores: dict[str, PerQuery] = {}
     runs: dict[str, Run] = {}
     ranks: dict[str, _Ranks] = {}
@@ -154,15 +154,15 @@ def evaluate_systems(
             write_json(output.per_query_file(outcome.name), scores[outcome.name])
             ranks[outcome.name] = _Ranks.of(collection, run)
             runs[outcome.name] = _beginnings(run, settings.examples.documents)
-    chosen = baseline or next(iter(scores), None)
+    chosen = reference or next(iter(scores), None)
     tests = {}
     if chosen in scores and len(scores) > 1:
-        tests = compare_to_baseline(
+        tests = compare_to_reference(
             chosen, scores, measures, test=significance.test, alpha=significance.alpha
         )
     losses = {
         outcome.name: attribute_loss(
-            outcome.name, outcome.reply.steps, collection, measures, output, depth=depth
+            outcome.name, outcome.reply.stages, collection, measures, output, depth=depth
         )
         for outcome in outcomes
         if isinstance(outcome.reply, SystemReply)
@@ -202,7 +202,7 @@ def _row(
     outcome: Outcome,
     scores: PerQuery,
     tests: dict[str, Significance] | None,
-    attribution: list[AttributionStep] | None,
+    attribution: list[AttributionStage] | None,
     ranks: _Ranks,
     examples: Examples,
     output: OutputFolder,

@@ -22,7 +22,7 @@ class Examples:
     Attributes:
         queries: every query, in the collection's order.
         documents: the documents shown.
-        top: system → one list a query of numbers into `documents`, best first.
+        top: system → one list per query of numbers into `documents`, best first.
     """
 
     queries: list[QueryInfo]
@@ -44,18 +44,18 @@ def choose_examples(
         values: system → query id → effectiveness, of the measure the systems are compared by.
         settings: how many queries and documents, and how much of them.
     """
-    shown = _queries_shown(collection, values, settings.queries)
+    query_ids = _queries_shown(collection, values, settings.queries)
     book = _Book(collection, settings.characters)
     top = {
         system: [
             [book.number(doc) for doc in _best(run, query.id, settings.documents)]
-            if query.id in shown
+            if query.id in query_ids
             else []
             for query in collection.queries
         ]
         for system, run in runs.items()
     }
-    for query_id in shown:
+    for query_id in query_ids:
         for doc in _best_judged(collection.qrels[query_id])[: settings.documents]:
             book.number(doc)
     queries = [
@@ -63,7 +63,7 @@ def choose_examples(
             id=query.id,
             text=query.text,
             relevant=sum(grade > 0 for grade in collection.qrels[query.id].values()),
-            judged=book.judged(collection.qrels[query.id]) if query.id in shown else None,
+            judged=book.judged(collection.qrels[query.id]) if query.id in query_ids else None,
         )
         for query in collection.queries
     ]
@@ -103,8 +103,8 @@ def _queries_shown(
     """Return the queries on which systems lie furthest apart; of equals the first ones."""
 
     def apart(query_id: str) -> float:
-        found = [scores[query_id] for scores in values.values()]
-        return max(found) - min(found) if found else 0.0
+        values_of_query = [scores[query_id] for scores in values.values()]
+        return max(values_of_query) - min(values_of_query) if values_of_query else 0.0
 
     ids = [query.id for query in collection.queries]
     chosen = set(sorted(ids, key=lambda query_id: -apart(query_id))[:most])

@@ -12,7 +12,7 @@ from colbench.collection.model import Collection
 from colbench.experiment.bench import EncodeReply, EncodeTask, SystemReply, SystemTask
 from colbench.experiment.encodings import cut_off_note, encoding_infos
 from colbench.experiment.environment import usable_cores
-from colbench.experiment.output import step_path
+from colbench.experiment.output import stage_path
 from colbench.hits import Hits
 from colbench.index.size import IndexSize
 from colbench.measures.calibration import calibrate
@@ -69,7 +69,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         calibration = calibrate()
         encodings = encoding_infos(bench.encodings, fresh=task.fresh)
     reply = SystemReply(
-        facts=system.facts(),
+        metadata=system.metadata(),
         build_seconds=build_seconds
         if system.counted_build_seconds is None
         else system.counted_build_seconds,
@@ -83,7 +83,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         index=index_info(system.size(), collection),
         peak_rss_bytes=peak,
     )
-    return reply.model_copy(update={"steps": _search_steps(task, system, texts, depth)})
+    return reply.model_copy(update={"stages": _search_stages(task, system, texts, depth)})
 
 
 def _batches(
@@ -118,23 +118,23 @@ def _single_queries(
     )
 
 
-def _search_steps(
+def _search_stages(
     task: SystemTask, system: Retriever, texts: Sequence[str], depth: int
 ) -> list[str]:
     """Write the run of each stage where that is wanted, and return the stages."""
     # A system that is not taken apart is spared the encoding of its queries.
-    if task.steps_folder is None or type(system).steps is Retriever.steps:
+    if task.stages_folder is None or type(system).stages is Retriever.stages:
         return []
     note(f"{task.name}: searching each stage on its own")
-    steps = system.steps(system.encode(texts), depth)
-    for step, hits in steps.items():
-        run = Run.from_hits(f"{task.name}-{step}", system.bench.collection, hits, task.depth)
-        write_trec(run, step_path(task.steps_folder, step))
-    return list(steps)
+    stages = system.stages(system.encode(texts), depth)
+    for stage, hits in stages.items():
+        run = Run.from_hits(f"{task.name}-{stage}", system.bench.collection, hits, task.depth)
+        write_trec(run, stage_path(task.stages_folder, stage))
+    return list(stages)
 
 
 def _encoding_speed(bench: Workbench) -> float | None:
-    """Return documents a second over all encodings the system needs, one after the other."""
+    """Return documents per second over all encodings the system needs, one after the other."""
     speeds = [stats.docs_per_second for stats in bench.encodings]
     if not speeds or None in speeds:
         return None

@@ -15,7 +15,7 @@ from colbench.results.store import read_results
 
 def run_once(
     settings: RunSettings,
-    words: Sequence[str],
+    overrides: Sequence[str],
     name: str,
     *,
     prepare: Callable[[Collection], Collection] | None = None,
@@ -24,8 +24,8 @@ def run_once(
 
     Args:
         settings: with an output folder.
-        words: of the command line, after `run`, for the results.
-        name: of the run, for who watches.
+        overrides: of the command line, after `run`, for the results.
+        name: of the run, for the log.
         prepare: changes the collection before the run.
 
     Raises:
@@ -37,5 +37,5 @@ def run_once(
         note(f"{name}: measured before")
         return read_results(folder)
     note(f"{name}: running")
-    command = ["python", "-m", "benchmarks", "run", *words]
+    command = ["python", "-m", "benchmarks", "run", *overrides]
     return Runner(settings, command, prepare=prepare).run()[0]

@@ -31,7 +31,8 @@ from colbench.locks import another_run, locked
 from colbench.results.store import FILE_NAME, read_results
 
 _PUBLISHED = (
-    *("runs", "steps", "per_query", "indexes", "pictures"),
+    *("runs", "stages", "per_query", "indexes", "pictures"),
+    "steps",  # as stages were called before version 2
     *("config.json", "report.md", "report.html", "sweep.csv", "sweep.json", "gate.json", "gate.md"),
     FILE_NAME,
 )
@@ -101,20 +102,20 @@ class OutputFolder:
 
     @property
     def indexes(self) -> Path:
-        """Where indexes are built, one folder a system."""
+        """Where indexes are built, one folder per system."""
         return self.work / "indexes"
 
     def run_file(self, system: str) -> Path:
         """The TREC run of a system, before it is published."""
         return self.staging / "runs" / f"{file_stem(system)}.trec"
 
-    def steps_folder(self, system: str) -> Path:
+    def stages_folder(self, system: str) -> Path:
         """Where the runs of a system's stages go, before they are published."""
-        return self.staging / "steps" / file_stem(system)
+        return self.staging / "stages" / file_stem(system)
 
-    def step_file(self, system: str, step: str) -> Path:
+    def stage_file(self, system: str, stage: str) -> Path:
         """The TREC run of a system cut off after one stage, before it is published."""
-        return step_path(self.steps_folder(system), step)
+        return stage_path(self.stages_folder(system), stage)
 
     def per_query_file(self, system: str) -> Path:
         """The per-query values of a system, before they are published."""
@@ -147,8 +148,8 @@ class OutputFolder:
                 away = self.work / "replaced"
                 away.mkdir(parents=True)
                 for name in _PUBLISHED:
-                    kept = name == FILE_NAME and (replacing / name).exists()
-                    if (self.root / name).exists() and not kept:
+                    stays = name == FILE_NAME and (replacing / name).exists()
+                    if (self.root / name).exists() and not stays:
                         (self.root / name).rename(away / name)
                 replacing.rename(placing)
                 shutil.rmtree(away, ignore_errors=True)
@@ -201,9 +202,9 @@ def half_published(root: Path) -> bool:
     return any((root / _SCRATCH / name).is_dir() for name in (_REPLACING, _PLACING))
 
 
-def step_path(folder: Path, step: str) -> Path:
+def stage_path(folder: Path, stage: str) -> Path:
     """Return the TREC run of one stage among those of its system."""
-    return folder / f"{file_stem(step)}.trec"
+    return folder / f"{file_stem(stage)}.trec"
 
 
 def _taken(root: Path, scratch: Path) -> str:

@@ -8,7 +8,7 @@ from colbench.errors import ConfigError
 from colbench.measures.catalogue import cutoff
 
 DEFAULT_DEPTH = 1000
-"""Documents retrieved a query by default, and what a measure without a cutoff looks at."""
+"""Documents retrieved per query by default, and what a measure without a cutoff looks at."""
 
 
 def choose_depth(k: int | None, docs: int) -> int:
@@ -43,7 +43,7 @@ def choose_measures(measures: Sequence[str], depth: int, docs: int) -> tuple[lis
     (['ndcg@10'], ['recall@1000', 'map'])
     """
     deep = [m for m in measures if min(cutoff(m) or DEFAULT_DEPTH, docs) > depth]
-    kept = [measure for measure in measures if measure not in deep]
-    if not kept:
+    within_depth = [measure for measure in measures if measure not in deep]
+    if not within_depth:
         raise ConfigError(f"every measure looks deeper than k={depth}: raise k")
-    return kept, deep
+    return within_depth, deep

@@ -215,7 +215,7 @@ class Runner:
             depth=self.depth,
             latency=self.settings.latency,
             run_file=self.output.run_file(name),
-            steps_folder=self.output.steps_folder(name) if self.settings.attribution else None,
+            stages_folder=self.output.stages_folder(name) if self.settings.attribution else None,
             fresh=fresh,
         )
         number = self.settings.systems.index(name)
@@ -248,9 +248,9 @@ class Runner:
             depth=self.depth,
             settings=self.settings,
         )
-        wanted = self.settings.baseline
-        if wanted is not None and evaluated.baseline is None and len(evaluated.rows) > 1:
-            self._note(f"no significance tests: the baseline {wanted} was skipped")
+        wanted = self.settings.reference
+        if wanted is not None and evaluated.reference is None and len(evaluated.rows) > 1:
+            self._note(f"no significance tests: the reference {wanted} was skipped")
         return Results(
             schema_version=SCHEMA_VERSION,
             colbench_version=__version__,
@@ -261,7 +261,7 @@ class Runner:
             environment=self.environment,
             config=self.settings.model_dump(mode="json"),
             measures=self.measures,
-            baseline=evaluated.baseline,
+            reference=evaluated.reference,
             alpha=self.settings.significance.alpha,
             test=self.settings.significance.test,
             notes=self.notes,

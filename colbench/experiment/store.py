@@ -17,8 +17,8 @@ from pydantic_core import to_jsonable_python
 from colbench.digests import json_digest
 from colbench.errors import StorageError
 from colbench.progress import note
+from colbench.results.checksummed import read_checksummed, write_checksummed
 from colbench.results.origin import Environment
-from colbench.results.sealed import read_sealed, write_sealed
 
 _MACHINE = ("platform", "python", "cpu", "cores", "threads", "accelerator", "packages")
 _AGAIN = "it is measured again"
@@ -56,7 +56,7 @@ def keep(file: Path, key: str, value: Any) -> None:
         StorageError: the file cannot be written.
     """
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    write_sealed(file, {"key": key, "value": plain})
+    write_checksummed(file, {"key": key, "value": plain})
 
 
 def recall(file: Path, key: str, check: Callable[[Any], Value], *, what: str) -> Value | None:
@@ -71,7 +71,7 @@ def recall(file: Path, key: str, check: Callable[[Any], Value], *, what: str) ->
     if not file.is_file():
         return None
     try:
-        held = read_sealed(file, what=what, renew=_AGAIN)
+        held = read_checksummed(file, what=what, renew=_AGAIN)
         if held["key"] == key:
             return check(held["value"])
     except StorageError as error:

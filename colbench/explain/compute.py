@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from colbench.collection.load import load_collection
-from colbench.collection.model import Collection, SelfHits
+from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.filling import storage_dtype
@@ -62,10 +62,10 @@ class _Given:
 def explain(settings: RunSettings, question: Question) -> Explanation:
     """Align a query with one or two documents, exactly as `colbert_exact` scores them.
 
-    Document vectors are rounded to fp16, as the oracle stores them, and taken from the cache where
-    they are there; nothing is added to it. Of a document that is split the best chunk is aligned.
-    Without a document the two with the highest scores are taken, which needs the vectors of all of
-    them in the cache.
+    Document vectors are rounded to fp16, as exact search stores them, and taken from the cache
+    where they are there; nothing is added to it. Of a document that is split the best chunk is
+    aligned. Without a document the two with the highest scores are taken, which needs the vectors
+    of all of them in the cache.
 
     Args:
         settings: `dataset`, `encoder` and `cache_dir` count. The collection is read only if the
@@ -138,10 +138,10 @@ def _query_text(question: Question, collection: Collection | None) -> str:
 
 
 def _document(collection: Collection, doc: str) -> _Given:
-    found = next((item for item in collection.documents if item.id == doc), None)
-    if found is None:
+    document = next((item for item in collection.documents if item.id == doc), None)
+    if document is None:
         raise _unknown("document", doc, collection.doc_ids, collection)
-    return _Given(found.id, found.title or _beginning(found.body), found.text)
+    return _Given(document.id, document.title or _beginning(document.body), document.text)
 
 
 def _unknown(kind: str, name: str, known: Sequence[str], collection: Collection) -> ConfigError:
@@ -157,7 +157,7 @@ def _beginning(text: str) -> str:
 
 
 def _vectors(encoder: Encoder, text: str, cache: EmbeddingCache) -> NDArray[np.floating]:
-    """Return the vectors of one document as the oracle stores them."""
+    """Return the vectors of one document as exact search stores them."""
     cached = cached_documents(encoder, [text], cache)
     if cached is not None:
         ((_, _, rows),) = cached.blocks(_BLOCK)
@@ -211,9 +211,9 @@ def _best_two(
         scores.append(score_matrix([query], torch.from_numpy(rows.astype(np.float32)), starts)[0])
     everything = np.concatenate(scores)
     ids = collection.doc_ids
-    drop = query_id if collection.self_hits is SelfHits.DROP_IDENTICAL_IDS else None
+    drop = query_id if collection.ignore_identical_ids else None
     docs = np.array([n for n, doc in enumerate(ids) if doc != drop], dtype=np.int64)
-    kept, _ = chunks.of_documents(docs)
-    hits = best_chunks(kept, everything[kept], _MOST_DOCUMENTS, chunks.owners, tie_ranks(ids))
+    numbers, _ = chunks.of_documents(docs)
+    hits = best_chunks(numbers, everything[numbers], _MOST_DOCUMENTS, chunks.owners, tie_ranks(ids))
     note("no document is named: the two with the highest scores are taken")
     return [ids[doc] for doc in hits.docs.tolist()]

@@ -15,7 +15,7 @@ _RADII = ((100, 4), (50, 2), (40, 1))
 
 
 def contribution_table(alignment: Alignment, width: int) -> Table:
-    """One line a query token, in order: what it found, how similar, and the share of the score.
+    """One line per query token, in order: what it found, how similar, and the share of the score.
 
     Args:
         alignment: of one document.
@@ -42,7 +42,7 @@ def contribution_table(alignment: Alignment, width: int) -> Table:
 
 
 def difference_table(explanation: Explanation, width: int) -> Table:
-    """One line a query token, the largest difference first: what it found in A and in B.
+    """One line per query token, the largest difference first: what it found in A and in B.
 
     Args:
         explanation: of two documents.
@@ -59,10 +59,10 @@ def difference_table(explanation: Explanation, width: int) -> Table:
         *numbers("{:+.4f}".format, "A − B", priority=0),
     ]
     differences = explanation.differences
-    shown = labels(a.query_tokens)
+    tokens = labels(a.query_tokens)
     rows: list[list[Any]] = [
         [
-            *(row + 1, shown[row].shown),
+            *(row + 1, tokens[row].shown),
             *(_found(a, row, width // 2), float(a.contributions[row])),
             *(_found(b, row, width // 2), float(b.contributions[row])),
             float(differences[row]),
@@ -75,13 +75,13 @@ def difference_table(explanation: Explanation, width: int) -> Table:
 
 def _found(alignment: Alignment, row: int, width: int) -> Prose:
     """Return the winning token, between « and » with its neighbours where there is room."""
-    shown = labels(alignment.document_tokens)
+    tokens = labels(alignment.document_tokens)
     winner = int(alignment.winners[row])
     radius = next((radius for least, radius in _RADII if width >= least), 0)
     if radius == 0:
-        return shown[winner].shown
-    before, own, after = context(shown, winner, radius)
+        return tokens[winner].shown
+    before, own, after = context(tokens, winner, radius)
     first = max(winner - radius, 0)
-    start = "" if first == 0 else "…" if shown[first].joined else "… "
-    end = "" if winner + radius >= len(shown) - 1 else " …"
+    start = "" if first == 0 else "…" if tokens[first].joined else "… "
+    end = "" if winner + radius >= len(tokens) - 1 else " …"
     return (start + before, Strong(f"«{own}»"), after + end)

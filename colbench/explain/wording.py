@@ -54,7 +54,7 @@ def _found(alignment: Alignment, token: int) -> str:
 
 def _quoted(tokens: tuple[str, ...], position: int) -> str:
     """Return a token in quotes, with its word where it is only a piece of one."""
-    shown = labels(tokens)
-    word = whole_word(shown, position)
-    alone = shown[position].shown
+    tokens_shown = labels(tokens)
+    word = whole_word(tokens_shown, position)
+    alone = tokens_shown[position].shown
     return f"'{alone}'" if alone == word else f"'{alone}' of '{word}'"

@@ -27,9 +27,9 @@ def annotation_lines(report: GateReport) -> list[str]:
     }
     return [
         # A line break would end the command; `clean` leaves none, so that only % is to be escaped.
-        f"::{kind} title=colbench gate::{clean(told).replace('%', '%25')}"
-        for kind, found in kinds.items()
-        for told in _first(found)
+        f"::{kind} title=colbench gate::{clean(line).replace('%', '%25')}"
+        for kind, findings in kinds.items()
+        for line in _first(findings)
     ]
 
 
@@ -40,7 +40,7 @@ def print_annotations(report: GateReport, stream: TextIO | None = None) -> None:
             print(line, file=stream or sys.stdout)
 
 
-def _first(found: list[str]) -> list[str]:
-    if len(found) <= _MOST:
-        return found
-    return [*found[: _MOST - 1], f"{len(found) - _MOST + 1} more: see the summary"]
+def _first(findings: list[str]) -> list[str]:
+    if len(findings) <= _MOST:
+        return findings
+    return [*findings[: _MOST - 1], f"{len(findings) - _MOST + 1} more: see the summary"]

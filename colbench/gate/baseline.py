@@ -1,6 +1,6 @@
 """The baseline file: results without documents, the values of every query on lines of their own.
 
-What changed between two baselines is seen in their diff: one line a query and system. The file
+What changed between two baselines is seen in their diff: one line per query and system. The file
 carries its own checksum and where it comes from.
 """
 
@@ -14,12 +14,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from colbench.errors import ConfigError, StorageError, did_you_mean
+from colbench.results.checksummed import read_object, verified, write_checksummed
 from colbench.results.schema import SCHEMA_VERSION, Results, SystemResult
-from colbench.results.sealed import read_object, verified, write_sealed
+from colbench.results.upgrade import UPGRADED, upgrade
 from colbench.settings import explain
 from colbench.timing import now
 
-BASELINE_VERSION = 1
+BASELINE_VERSION = 2
 FIRST_RELEVANT, RANKING = "first_relevant", "ranking"
 """Columns beside the measures."""
 
@@ -100,10 +101,10 @@ def accept(
 
 def _reduced(results: Results, systems: Sequence[SystemResult]) -> Results:
     """Return results without what a gate does not look at."""
-    kept = {system.name for system in systems}
+    names = {system.name for system in systems}
     return results.model_copy(
         update={
-            "baseline": results.baseline if results.baseline in kept else None,
+            "reference": results.reference if results.reference in names else None,
             "documents": [],
             "queries": [q.model_copy(update={"judged": None}) for q in results.queries],
             "systems": [_reduced_system(system) for system in systems],
@@ -149,12 +150,12 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
         columns=columns,
         queries=queries,
     )
-    write_sealed(path, _compact(file.model_dump(mode="json")))
+    write_checksummed(path, _compact(file.model_dump(mode="json")))
 
 
 def _ranks(system: SystemResult) -> list[str]:
-    found = ((FIRST_RELEVANT, system.first_relevant), (RANKING, system.rankings))
-    return [name for name, values in found if values is not None]
+    columns = ((FIRST_RELEVANT, system.first_relevant), (RANKING, system.rankings))
+    return [name for name, values in columns if values is not None]
 
 
 def _line(system: SystemResult, place: int) -> list[float | int | str | None]:
@@ -190,7 +191,7 @@ def read_baseline(path: Path) -> Baseline:
     if isinstance(results, dict):
         _check_version(path, "schema", results.get("schema_version"), SCHEMA_VERSION)
     try:
-        file = _File.model_validate(verified(content, path, renew=_RENEW))
+        file = _File.model_validate(upgrade(verified(content, path, renew=_RENEW)))
     except ValidationError as error:
         raise StorageError(f"{path}: {explain(error, _File)}; {_RENEW}") from None
     return Baseline(_whole(file, path), file.accepted, file.reason, file.skipped)
@@ -205,10 +206,10 @@ def is_baseline(path: Path) -> bool:
     return "baseline_version" in content
 
 
-def _check_version(path: Path, what: str, found: Any, read: int) -> None:
-    if found != read:
+def _check_version(path: Path, what: str, version: Any, read: int) -> None:
+    if version not in (read, *UPGRADED):
         raise StorageError(
-            f"{path} has {what} version {found}, this colbench reads {read}: {_RENEW}"
+            f"{path} has {what} version {version}, this colbench reads {read}: {_RENEW}"
         )
 
 

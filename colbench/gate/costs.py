@@ -34,7 +34,7 @@ def cost_verdicts(
 ) -> list[CostVerdict]:
     """Judge every cost that the rules gate and both sides have."""
     elsewhere = bool(why_not_exact(pair.before, pair.after, baseline, candidate))
-    found = []
+    verdicts = []
     for cost in costs("gate"):
         growth = getattr(rules, cost.source)
         first, second = cost.of(pair.before), cost.of(pair.after)
@@ -46,7 +46,7 @@ def cost_verdicts(
         doubt = ""
         if cost.is_time:
             doubt = _doubt(pair, cost, rules) or _other_machine(baseline, candidate)
-        found.append(
+        verdicts.append(
             CostVerdict(
                 system=pair.name,
                 cost=cost.source,
@@ -58,7 +58,7 @@ def cost_verdicts(
                 reason=doubt,
             )
         )
-    return found
+    return verdicts
 
 
 def _compare(first: float, second: float, allowed: float) -> Verdict:

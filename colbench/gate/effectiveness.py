@@ -1,7 +1,7 @@
 """Verdicts on effectiveness, of every system and measure.
 
-A system is judged by paired tests (`colbench.gate.decision` says how); an exact path by identity:
-there any difference counts.
+A system is judged by paired tests (`colbench.gate.decision` says how); a deterministic system by
+identity: there any difference counts.
 """
 
 from __future__ import annotations
@@ -102,13 +102,13 @@ def _found(cell: _Cell, verdict: Verdict, smallest: float) -> MeasureVerdict:
 
 
 def _by_identity(cell: _Cell, rules: GateRules) -> MeasureVerdict:
-    found = _found(cell, "unchanged", rules.measures[cell.measure])
-    if not found.lower and not found.higher:
-        told = "an exact path, the baseline's values"
-        return found.model_copy(update={"reason": told})
-    verdict = "improved" if found.difference > TIE else "regressed"
-    told = "an exact path must be identical: same settings, versions and machine"
-    return found.model_copy(update={"verdict": verdict, "reason": told})
+    unchanged = _found(cell, "unchanged", rules.measures[cell.measure])
+    if not unchanged.lower and not unchanged.higher:
+        reason = "a deterministic system, the baseline's values"
+        return unchanged.model_copy(update={"reason": reason})
+    verdict = "improved" if unchanged.difference > TIE else "regressed"
+    reason = "a deterministic system must be identical: same settings, versions and machine"
+    return unchanged.model_copy(update={"verdict": verdict, "reason": reason})
 
 
 def _reason(
@@ -123,11 +123,11 @@ def _reason(
         differs = test.deviation or test.mean
         return f"the interval excludes a drop of {least}" if differs else "no query differs"
     if matters(test, smallest):
-        told = f"a drop of at least {least}, which chance explains"
+        reason = f"a drop of at least {least}, which chance explains"
     elif shown:
-        told = f"a drop is shown; whether it reaches {least} is open"
+        reason = f"a drop is shown; whether it reaches {least} is open"
     else:
-        told = f"a drop of {least} or more is not excluded"
+        reason = f"a drop of {least} or more is not excluded"
     if more is None:
-        return told
-    return f"{told}; about {more:,} more quer{'y' if more == 1 else 'ies'} would decide"
+        return reason
+    return f"{reason}; about {more:,} more quer{'y' if more == 1 else 'ies'} would decide"

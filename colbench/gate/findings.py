@@ -26,13 +26,13 @@ class Finding(NamedTuple):
     Attributes:
         system: of which system.
         what: measure, guard or cost.
-        told: what was found, in words.
-        why: why that is the verdict; empty where `told` says it.
+        summary: what was found, in words.
+        why: why that is the verdict; empty where `summary` says it.
     """
 
     system: str
     what: str
-    told: str
+    summary: str
     why: str = ""
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
     @property
     def short(self) -> str:
         """All but the reason."""
-        return clean(f"{self.system}, {self.what}: {self.told}")
+        return clean(f"{self.system}, {self.what}: {self.summary}")
 
 
 def verdict_fails(verdict: Verdict, report: GateReport) -> bool:
@@ -51,40 +51,40 @@ def verdict_fails(verdict: Verdict, report: GateReport) -> bool:
     )
 
 
-def shown_p(verdict: MeasureVerdict) -> float | None:
+def p_text(verdict: MeasureVerdict) -> float | None:
     """Return the corrected p-value in the direction of the verdict."""
     return verdict.p_rise_holm if verdict.verdict == "improved" else verdict.p_holm
 
 
-def measure_told(verdict: MeasureVerdict) -> str:
+def measure_summary(verdict: MeasureVerdict) -> str:
     """Return what happened to a measure."""
     means = f"{verdict.baseline:.4f} → {verdict.candidate:.4f}"
-    shown = shown_p(verdict)
-    p = f", Holm p {p_value(shown)}" if shown is not None else ""
+    p_value_text = p_text(verdict)
+    p = f", Holm p {p_value(p_value_text)}" if p_value_text is not None else ""
     return f"{means} ({points(verdict.difference)} points{p})"
 
 
-def cost_told(cost: CostVerdict) -> str:
+def cost_summary(cost: CostVerdict) -> str:
     """Return what happened to a cost."""
     before, after = (value or "not measured" for value in values(cost))
-    told = f"{before} → {after}"
+    change = f"{before} → {after}"
     if cost.ratio is not None:
-        told += f" ({growth(cost.ratio)}, at most {growth(cost.allowed)})"
-    return told
+        change += f" ({growth(cost.ratio)}, at most {growth(cost.allowed)})"
+    return change
 
 
 def _of_measure(verdict: MeasureVerdict) -> Finding:
-    told = f"{verdict.verdict}, {measure_told(verdict)}"
-    return Finding(verdict.system, verdict.measure, told, verdict.reason)
+    summary = f"{verdict.verdict}, {measure_summary(verdict)}"
+    return Finding(verdict.system, verdict.measure, summary, verdict.reason)
 
 
 def _of_guard(guard: Guard) -> Finding:
-    return Finding(guard.system, GUARDS[guard.guard], guard.told)
+    return Finding(guard.system, GUARDS[guard.guard], guard.finding)
 
 
 def _of_cost(cost: CostVerdict) -> Finding:
-    told = f"{cost.verdict}, {cost_told(cost)}"
-    return Finding(cost.system, gated(cost.cost).title, told, cost.reason)
+    summary = f"{cost.verdict}, {cost_summary(cost)}"
+    return Finding(cost.system, gated(cost.cost).title, summary, cost.reason)
 
 
 def failures(report: GateReport) -> list[Finding]:
@@ -116,22 +116,22 @@ def doubts(report: GateReport) -> list[Finding]:
 def headline(report: GateReport) -> str:
     """Return the verdict in one sentence."""
     if report.status == "regression":
-        told = f"Regression: {_some([found.short for found in failures(report)])}"
+        line = f"Regression: {_some([findings.short for findings in failures(report)])}"
         count = len(report.unjudged)
-        return clean(f"{told}; {count} not judged" if count else told) + "."
+        return clean(f"{line}; {count} not judged" if count else line) + "."
     if report.status == "unjudged":
         return clean(f"Cannot be judged: {_some(report.unjudged)}") + "."
     systems = len({verdict.system for verdict in report.verdicts})
     measures = ", ".join(dict.fromkeys(verdict.measure for verdict in report.verdicts))
-    told = f"Pass: no regression in {systems} system{'s' * (systems != 1)} ({measures})"
+    line = f"Pass: no regression in {systems} system{'s' * (systems != 1)} ({measures})"
     further = [
-        f"{len(found)} {name}"
-        for name, found in (("improved", improvements(report)), ("inconclusive", doubts(report)))
-        if found
+        f"{len(findings)} {name}"
+        for name, findings in (("improved", improvements(report)), ("inconclusive", doubts(report)))
+        if findings
     ]
-    return clean("; ".join([told, *further])) + "."
+    return clean("; ".join([line, *further])) + "."
 
 
-def _some(told: Sequence[str]) -> str:
-    more = len(told) - _NAMED
-    return "; ".join(told[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+def _some(sentences: Sequence[str]) -> str:
+    more = len(sentences) - _NAMED
+    return "; ".join(sentences[:_NAMED]) + (f"; and {more} more" if more > 0 else "")

@@ -38,17 +38,17 @@ def check_lost(pair: GatedPair, rule: LostQueries) -> Guard:
     lost = [query for query, first, second in ranks if answered(first) and not answered(second)]
     won = sum(answered(second) and not answered(first) for _, first, second in ranks)
     count = sum(map(answered, before))
-    told = (
+    finding = (
         f"{len(lost)} of {count} answered queries lost their last relevant document in the top "
         f"{ANSWERED} (at most {limit} may), {won} were won"
     )
     if lost:
-        told += f": {', '.join(lost[:_NAMED])}{', …' if len(lost) > _NAMED else ''}"
+        finding += f": {', '.join(lost[:_NAMED])}{', …' if len(lost) > _NAMED else ''}"
     return Guard(
         guard="lost_queries",
         system=pair.name,
         passed=len(lost) <= limit,
-        told=told,
+        finding=finding,
         queries=lost,
     )
 
@@ -90,7 +90,7 @@ def _find(pair: GatedPair, rule: MustFind, candidate: GatedSide, runs: dict[str,
     ranking = runs[pair.name].rankings.get(rule.query)
     ranks = {doc: rank for rank, doc in enumerate(ranking.doc_ids if ranking else (), start=1)}
     missing = [doc for doc in rule.documents if ranks.get(doc, rule.within + 1) > rule.within]
-    found = ", ".join(
+    places = ", ".join(
         f"{doc} at rank {ranks[doc]}" if doc in ranks else f"{doc} not retrieved"
         for doc in (missing or rule.documents)
     )
@@ -98,6 +98,6 @@ def _find(pair: GatedPair, rule: MustFind, candidate: GatedSide, runs: dict[str,
         guard="must_find",
         system=pair.name,
         passed=not missing,
-        told=f"{rule.name} (query {rule.query}, within {rule.within}): {found}",
+        finding=f"{rule.name} (query {rule.query}, within {rule.within}): {places}",
         queries=[rule.query] if missing else [],
     )

@@ -1,4 +1,4 @@
-"""Exact paths: same settings, same versions, same machine, hence the same values of every query.
+"""Deterministic systems: same settings, versions and machine, hence the same values of a query.
 
 A lexical index has to give the same rankings, too. Vectors depend in their last bits on which texts
 shared a batch, and that on what a cache held before: near ties far down may change places, so that
@@ -25,9 +25,9 @@ _OURS = "colbench"
 def why_not_exact(
     before: SystemResult, after: SystemResult, baseline: Results, candidate: Results
 ) -> str:
-    """Say what allows the rankings of an exact path to differ; empty where nothing does."""
+    """Say what allows a deterministic system's rankings to differ; empty where nothing does."""
     reasons = []
-    if before.config != after.config or before.facts != after.facts:
+    if _settings(before) != _settings(after) or before.metadata != after.metadata:
         reasons.append("settings")
     first, second = baseline.environment, candidate.environment
     changed = [
@@ -42,6 +42,11 @@ def why_not_exact(
     return ", ".join(reasons)
 
 
+def _settings(system: SystemResult) -> dict[str, object]:
+    """Return the settings of a system without the line that describes it."""
+    return {key: value for key, value in system.config.items() if key != "about"}
+
+
 def holds_vectors(system: SystemResult) -> bool:
     """Return whether a system searches vectors."""
     return system.index is None or system.index.vectors > 0
@@ -52,7 +57,7 @@ def _of(environment: Environment, name: str) -> object:
 
 
 def check_identity(pair: GatedPair, queries: Sequence[QueryInfo]) -> Guard:
-    """Compare the rankings of an exact path, query by query.
+    """Compare the rankings of a deterministic system, query by query.
 
     Args:
         pair: an exact one.
@@ -64,7 +69,7 @@ def check_identity(pair: GatedPair, queries: Sequence[QueryInfo]) -> Guard:
             guard="identity",
             system=pair.name,
             passed=True,
-            told=_same(pair),
+            finding=_same(pair),
         )
     first = differing[0]
     text = next((query.text for query in queries if query.id == first), "")
@@ -72,15 +77,15 @@ def check_identity(pair: GatedPair, queries: Sequence[QueryInfo]) -> Guard:
         guard="identity",
         system=pair.name,
         passed=False,
-        told=f"an exact path, and {len(differing)} of {len(pair.queries)} queries are answered "
-        f"differently; the first is {first} ({text}){_shown(pair, first)}",
+        finding=f"a deterministic system, and {len(differing)} of {len(pair.queries)} queries are "
+        f"answered differently; the first is {first} ({text}){_shown(pair, first)}",
         queries=differing,
     )
 
 
 def _differing(pair: GatedPair) -> list[str]:
     moved_rankings = set() if holds_vectors(pair.after) else _reranked(pair)
-    found = []
+    queries = []
     for place, query in enumerate(pair.queries):
         values = [
             (pair.values_before[name][place], pair.values_after[name][place])
@@ -88,8 +93,8 @@ def _differing(pair: GatedPair) -> list[str]:
         ]
         moved = any(differ(first, second) for first, second in values)
         if moved or query in moved_rankings:
-            found.append(query)
-    return found
+            queries.append(query)
+    return queries
 
 
 def _reranked(pair: GatedPair) -> set[str]:

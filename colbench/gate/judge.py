@@ -50,8 +50,8 @@ def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateRe
     report = GateReport(
         colbench_version=colbench.__version__,
         status="pass",
-        candidate=candidate.told(),
-        baseline=baseline.told(),
+        candidate=candidate.record(),
+        baseline=baseline.record(),
         collection=candidate.results.collection,
         rules=rules.model_dump(mode="json"),
         unjudged=unjudged,
@@ -113,15 +113,15 @@ def _guards(
             for pair in pairs
             if pair.before.first_relevant is not None and pair.after.first_relevant is not None
         ]
-    found, unjudged = check_must_find(pairs, rules.must_find, candidate)
-    return [*guards, *found], unjudged
+    critical, unjudged = check_must_find(pairs, rules.must_find, candidate)
+    return [*guards, *critical], unjudged
 
 
 def _notes(
     candidate: GatedSide, baseline: GatedSide, pairs: Sequence[GatedPair], rules: GateRules
 ) -> list[str]:
     notes = [
-        f"{pair.name} is an exact path, judged by tests all the same, for want of equal "
+        f"{pair.name} is a deterministic system, judged by tests all the same, for want of equal "
         f"{pair.why_not_exact}"
         for pair in pairs
         if pair.why_not_exact
@@ -154,7 +154,7 @@ def _worst(
     """Return the queries that lost most, of every system that lost or failed a guard."""
     failed = {guard.system for guard in report.guards if not guard.passed}
     lost = {v.system for v in report.verdicts if v.verdict in ("regressed", "inconclusive")}
-    found = []
+    worst = []
     for pair in pairs:
         measure = _worst_measure(report, pair.name)
         if pair.name not in failed | lost or measure is None:
@@ -166,8 +166,8 @@ def _worst(
         compared = Pair(pair.before, pair.after, values[0], values[1])
         drops, _ = moved_queries(compared, measure, baseline.results, candidate.results, _WORST)
         if drops:
-            found.append(WorstQueries(system=pair.name, measure=measure, queries=drops))
-    return found
+            worst.append(WorstQueries(system=pair.name, measure=measure, queries=drops))
+    return worst
 
 
 def _worst_measure(report: GateReport, system: str) -> str | None:

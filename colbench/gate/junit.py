@@ -1,4 +1,4 @@
-"""A gate as JUnit XML: a suite a system, a case a verdict, for what shows the outcome of tests.
+"""A gate as JUnit XML: a suite per system, a case per verdict, for what shows the outcome of tests.
 
 Format: https://github.com/testmoapp/junitxml
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from colbench.gate.findings import GUARDS, cost_told, measure_told, verdict_fails
+from colbench.gate.findings import GUARDS, cost_summary, measure_summary, verdict_fails
 from colbench.gate.record import CostVerdict, GateReport, MeasureVerdict
 from colbench.gate.wording import gated
 from colbench.report.formats import clean
@@ -24,7 +24,7 @@ class _Case(NamedTuple):
     suite: str
     name: str
     outcome: str | None
-    told: str
+    summary: str
 
 
 def render_junit(report: GateReport) -> str:
@@ -47,7 +47,7 @@ def _cases(report: GateReport) -> Iterator[_Case]:
         yield _of_measure(verdict, report)
     for guard in report.guards:
         outcome = None if guard.passed else "failure"
-        yield _Case(guard.system, GUARDS[guard.guard], outcome, guard.told)
+        yield _Case(guard.system, GUARDS[guard.guard], outcome, guard.finding)
     for cost in report.costs:
         yield _of_cost(cost)
     for number, reason in enumerate(report.unjudged, start=1):
@@ -60,16 +60,16 @@ def _of_measure(verdict: MeasureVerdict, report: GateReport) -> _Case:
         outcome = "failure"
     elif verdict.verdict == "inconclusive":
         outcome = "skipped"
-    told = f"{verdict.verdict}, {measure_told(verdict)}: {verdict.reason}"
-    return _Case(verdict.system, verdict.measure, outcome, told)
+    summary = f"{verdict.verdict}, {measure_summary(verdict)}: {verdict.reason}"
+    return _Case(verdict.system, verdict.measure, outcome, summary)
 
 
 def _of_cost(cost: CostVerdict) -> _Case:
     outcome = {"regressed": "failure", "inconclusive": "skipped"}.get(cost.verdict)
-    told = f"{cost.verdict}, {cost_told(cost)}"
+    summary = f"{cost.verdict}, {cost_summary(cost)}"
     if cost.reason:
-        told += f": {cost.reason}"
-    return _Case(cost.system, gated(cost.cost).title, outcome, told)
+        summary += f": {cost.reason}"
+    return _Case(cost.system, gated(cost.cost).title, outcome, summary)
 
 
 def _counts(cases: list[_Case]) -> dict[str, str]:
@@ -83,5 +83,5 @@ def _add(suite: ElementTree.Element, case: _Case) -> None:
         suite, "testcase", classname=clean(f"{_NAME}.{case.suite}"), name=clean(case.name)
     )
     if case.outcome:
-        ElementTree.SubElement(element, case.outcome, message=clean(case.told))
-    ElementTree.SubElement(element, "system-out").text = clean(case.told)
+        ElementTree.SubElement(element, case.outcome, message=clean(case.summary))
+    ElementTree.SubElement(element, "system-out").text = clean(case.summary)

@@ -107,15 +107,15 @@ class _Page:
     def lines(self, lines: Sequence[str], head: Sequence[str] = ()) -> None:
         """Append a list, or the rows of a table below its head: those there is room for."""
         room = self._left - _bytes("\n".join(head)) - 100
-        shown: list[str] = []
+        paragraphs: list[str] = []
         for line in lines[:_ROWS]:
             room -= _bytes(line) + 1
             if room < 0:
                 break
-            shown.append(line)
-        if shown:
-            self.add("\n".join([*head, *shown]))
-        if missing := len(lines) - len(shown):
+            paragraphs.append(line)
+        if paragraphs:
+            self.add("\n".join([*head, *paragraphs]))
+        if missing := len(lines) - len(paragraphs):
             self.add(f"{missing:,} more are left out here; gate.json (`--json`) has all.")
 
     def text(self) -> str:

@@ -23,13 +23,13 @@ def other_collection(candidate: GatedSide, baseline: GatedSide) -> list[str]:
         return [f"the baseline searched {before.name}, the candidate {after.name}"]
     ours, theirs = _ids(candidate), _ids(baseline)
     if ours != theirs:
-        found = [
+        differing = [
             f"{len(ids)} in the {side} alone ({', '.join(sorted(ids)[:_NAMED])}"
             f"{', …' if len(ids) > _NAMED else ''})"
             for side, ids in (("baseline", theirs - ours), ("candidate", ours - theirs))
             if ids
         ]
-        return [f"another set of queries: {'; '.join(found)}"]
+        return [f"another set of queries: {'; '.join(differing)}"]
     if before.fingerprint != after.fingerprint:
         return [
             f"another collection: {before.name} had fingerprint {before.fingerprint[:12]} "
@@ -89,12 +89,15 @@ def _pair(
             return None, f"the {word} has no values of single queries; run it again"
     assert values_before is not None and values_after is not None
     if before.depth != after.depth:
-        return None, f"{before.depth} documents a query in the baseline, {after.depth} now"
+        return None, f"{before.depth} documents per query in the baseline, {after.depth} now"
     queries = [query.id for query in candidate.results.queries]
     order = {query.id: place for place, query in enumerate(baseline.results.queries)}
     try:
         aligned = [
-            {measure: [found[query] for query in queries] for measure, found in values.items()}
+            {
+                measure: [by_query[query] for query in queries]
+                for measure, by_query in values.items()
+            }
             for values in (values_before, values_after)
         ]
     except KeyError as error:
@@ -135,7 +138,7 @@ def _missing(pair: GatedPair, rules: GateRules) -> str:
             )
     for word, system in (("baseline", pair.before), ("candidate", pair.after)):
         if pair.exact and system.rankings is None:
-            reasons.append(f"an exact path without digests of its rankings in the {word}")
+            reasons.append(f"a deterministic system without digests of its rankings in the {word}")
         if rules.lost_queries is not None and system.first_relevant is None:
             reasons.append(f"ranks of relevant documents missing in the {word}; run it again")
     return "; ".join(reasons)

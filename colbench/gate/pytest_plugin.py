@@ -164,15 +164,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List the gates that were run, whatever came of their tests."""
     # Properties travel with the reports of tests, from the workers of pytest-xdist as well. The
     # reports of one test repeat them.
-    told: dict[str, list[str]] = {}
+    messages: dict[str, list[str]] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
             lines = [str(v) for k, v in getattr(report, "user_properties", ()) if k == _NAME]
             if lines:
-                told[report.nodeid] = max(lines, told.get(report.nodeid, []), key=len)
-    if told:
+                messages[report.nodeid] = max(lines, messages.get(report.nodeid, []), key=len)
+    if messages:
         terminalreporter.section("colbench gates")
-    for test, lines in told.items():
+    for test, lines in messages.items():
         terminalreporter.line(test)
         for line in lines:
             terminalreporter.line(f"  {line}")

@@ -14,7 +14,7 @@ from colbench.compare.record import Change, MovedQuery
 from colbench.records import Record
 from colbench.results.origin import CollectionInfo
 
-GATE_VERSION = 1
+GATE_VERSION = 2
 
 Verdict = Literal["regressed", "improved", "unchanged", "inconclusive"]
 
@@ -40,7 +40,7 @@ class MeasureVerdict(Record):
     measure: str
     verdict: Verdict
     judged_by: Literal["test", "identity"] = Field(
-        description="identity: the path is exact and must be identical to the baseline"
+        description="identity: the system is deterministic and must be identical to the baseline"
     )
     baseline: float = Field(description="mean over queries")
     candidate: float = Field(description="mean over queries")
@@ -69,7 +69,7 @@ class Guard(Record):
     guard: Literal["identity", "lost_queries", "must_find"]
     system: str
     passed: bool
-    told: str = Field(description="what was found, in words")
+    finding: str = Field(description="what was found, as a sentence")
     queries: list[str] = Field(default_factory=list, description="ids of the queries it failed on")
 
 

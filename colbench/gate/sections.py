@@ -6,7 +6,7 @@ from typing import Any
 
 from colbench.compare.record import Change
 from colbench.compare.sections import changes_table, limits, moved_table, section
-from colbench.gate.findings import GUARDS, failures, headline, improvements, shown_p
+from colbench.gate.findings import GUARDS, failures, headline, improvements, p_text
 from colbench.gate.record import CostVerdict, GateReport, GateSide, MeasureVerdict
 from colbench.gate.wording import accept_command, gated, growth, origin, p_value, rules_line
 from colbench.gate.wording import values as cost_values
@@ -58,12 +58,12 @@ def _side(title: str, side: GateSide) -> Prose:
 
 def notes(report: GateReport) -> list[str]:
     """Return what stands above the tables."""
-    found = [*report.notes]
+    lines = [*report.notes]
     if failures(report):
-        found.append("if this is intended, accept a new baseline and say why with --reason")
+        lines.append("if this is intended, accept a new baseline and say why with --reason")
     elif improvements(report):
-        found.append("better than the baseline: accept a new one, so that it is not lost again")
-    return [clean(note) for note in found]
+        lines.append("better than the baseline: accept a new one, so that it is not lost again")
+    return [clean(note) for note in lines]
 
 
 def next_command(report: GateReport) -> str:
@@ -73,7 +73,7 @@ def next_command(report: GateReport) -> str:
 
 def sections(report: GateReport) -> list[Section]:
     """Return the sections that have something to say."""
-    found = [
+    parts = [
         _effectiveness(report),
         _guards(report),
         _costs(report),
@@ -81,7 +81,7 @@ def sections(report: GateReport) -> list[Section]:
         _worst(report),
         *changed(report),
     ]
-    return [one for one in found if one.blocks]
+    return [one for one in parts if one.blocks]
 
 
 def _effectiveness(report: GateReport) -> Section:
@@ -112,7 +112,7 @@ def _measure(verdict: MeasureVerdict) -> list[Any]:
         *(verdict.system, verdict.measure, verdict.verdict, verdict.reason or None),
         *(verdict.baseline, verdict.candidate, verdict.difference),
         limits(verdict.low, verdict.high),
-        shown_p(verdict),
+        p_text(verdict),
         f"{verdict.lower} / {verdict.higher}",
     ]
 
@@ -120,7 +120,7 @@ def _measure(verdict: MeasureVerdict) -> list[Any]:
 def _guards(report: GateReport) -> Section:
     columns = [*names("system"), *texts("guard", "verdict"), *texts("why", priority=4)]
     rows = [
-        [guard.system, GUARDS[guard.guard], "passed" if guard.passed else "failed", guard.told]
+        [guard.system, GUARDS[guard.guard], "passed" if guard.passed else "failed", guard.finding]
         for guard in report.guards
     ]
     return section("Guards", [Table("", columns, rows)])
@@ -155,9 +155,9 @@ def _cost(cost: CostVerdict) -> list[Any]:
 def _worst(report: GateReport) -> Section:
     tables = [
         moved_table(
-            f"{found.system}, {found.measure}", found.queries, _SIDES, ("first then", "first now")
+            f"{worst.system}, {worst.measure}", worst.queries, _SIDES, ("first then", "first now")
         )
-        for found in report.worst
+        for worst in report.worst
     ]
     legend = "first then, first now: the document ranked first, and its judgment where known."
     return section("Queries that lost most", tables, legend)
@@ -165,10 +165,13 @@ def _worst(report: GateReport) -> Section:
 
 def changed(report: GateReport) -> list[Section]:
     """Return what differs between the two sides: settings, and where they ran."""
-    told = {change.key for change in report.config}
+    keys = {change.key for change in report.config}
     systems = [
-        (found.system, [c for c in found.changes if f"system.{found.system}.{c.key}" not in told])
-        for found in report.systems
+        (
+            system.system,
+            [c for c in system.changes if f"system.{system.system}.{c.key}" not in keys],
+        )
+        for system in report.systems
     ]
     return [
         _changes("Configuration", [("", report.config)], "key"),

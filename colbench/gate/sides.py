@@ -73,7 +73,7 @@ class GatedSide(Opened):
         """Name → system, of those that ran."""
         return {s.name: s for s in self.results.systems if s.status == "ok"}
 
-    def told(self) -> GateSide:
+    def record(self) -> GateSide:
         """Return it as a report names it."""
         return GateSide(
             path=str(self.path),
@@ -95,11 +95,11 @@ class GatedPair:
         before: in the baseline.
         after: in the candidate.
         queries: query ids, in the order of the candidate's results.
-        values_before: measure → one value a query.
+        values_before: measure → one value per query.
         values_after: as `values_before`.
         exact: whether it has to be identical to the baseline.
         why_not_exact: what differs, for a system that would have to be otherwise; empty for
-            one whose kind is no exact path.
+            one whose kind is no deterministic system.
     """
 
     name: str
@@ -117,8 +117,8 @@ def _check_lengths(path: Path, results: Results) -> None:
     if len({query.id for query in results.queries}) < queries:
         raise StorageError(f"{path}: a query stands there twice; run the experiment again")
     for system in results.systems:
-        kept = {"first_relevant": system.first_relevant, "rankings": system.rankings}
-        for key, values in kept.items():
+        columns = {"first_relevant": system.first_relevant, "rankings": system.rankings}
+        for key, values in columns.items():
             if values is not None and len(values) != queries:
                 raise StorageError(
                     f"{path}: system '{system.name}' has {len(values)} values of {key} for "

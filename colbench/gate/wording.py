@@ -19,10 +19,10 @@ def gated(key: str) -> Cost:
 def values(cost: CostVerdict) -> tuple[str, str]:
     """Return the baseline's value and the candidate's; in full where rounded ones look equal."""
     known = gated(cost.cost)
-    shown = [known.told(value) for value in (cost.baseline, cost.candidate)]
-    if shown[0] == shown[1] and cost.baseline != cost.candidate:
-        shown = [known.told(value, exact=True) for value in (cost.baseline, cost.candidate)]
-    return shown[0], shown[1]
+    texts = [known.told(value) for value in (cost.baseline, cost.candidate)]
+    if texts[0] == texts[1] and cost.baseline != cost.candidate:
+        texts = [known.told(value, exact=True) for value in (cost.baseline, cost.candidate)]
+    return texts[0], texts[1]
 
 
 def growth(ratio: float | None) -> str:
@@ -55,8 +55,8 @@ def origin(side: GateSide) -> str:
         facts.append(f"commit {side.git_commit[:12]}")
     if side.accepted:
         facts.append(f"accepted {side.accepted}")
-    told = ", ".join(facts)
-    return clean(f"{told}: {side.reason}" if side.reason else told)
+    description = ", ".join(facts)
+    return clean(f"{description}: {side.reason}" if side.reason else description)
 
 
 def accept_command(report: GateReport) -> str:

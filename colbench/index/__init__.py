@@ -2,5 +2,5 @@
 
 * `tokens`: uncompressed fp16 token vectors, memory-mapped;
 * `maxsim`: exact MaxSim by blocked GEMM, for many queries at once or for given documents;
-* `pooled`: one vector a document in a faiss index.
+* `dense`: one vector per document in a faiss index.
 """

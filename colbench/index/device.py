@@ -22,7 +22,7 @@ from colbench.errors import ColbenchError, ConfigError
 if TYPE_CHECKING:
     import torch
 
-_KEPT_FREE = 0.1
+_FREE_SHARE = 0.1
 """Share of the free memory that nothing resident may take: other allocations come after it."""
 
 
@@ -75,7 +75,7 @@ def room(device: torch.device, memory_bytes: int) -> int:
     if device.type != "cuda":
         return memory_bytes
     free, _ = torch.cuda.mem_get_info(device)
-    return int(free * (1 - _KEPT_FREE))
+    return int(free * (1 - _FREE_SHARE))
 
 
 def upload(rows: NDArray[Any], device: torch.device) -> torch.Tensor:

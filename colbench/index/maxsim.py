@@ -73,7 +73,7 @@ def score_matrix(
     """Score every query against every document of a token matrix.
 
     Args:
-        queries: one float32 (tokens, dims) matrix a query.
+        queries: one float32 (tokens, dims) matrix per query.
         rows: float32 (document tokens, dims).
         doc_offsets: int64; document i owns rows doc_offsets[i] to doc_offsets[i + 1].
 

@@ -50,7 +50,7 @@ def score_rows(
     """Score every query against every document of a token matrix, where that matrix lies.
 
     Args:
-        queries: one float32 (tokens, dims) matrix a query.
+        queries: one float32 (tokens, dims) matrix per query.
         rows: float16 or int8 (document tokens, dims), as a `TokenIndex` stores them.
         doc_offsets: int64; document i owns rows doc_offsets[i] to doc_offsets[i + 1].
 

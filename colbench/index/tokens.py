@@ -1,4 +1,4 @@
-"""Token vectors of a collection on disk: what the oracle searches.
+"""Token vectors of a collection on disk: what exact search reads.
 
 Two files: `vectors.f16`, raw little-endian float16 rows in document order, and `offsets.npy`,
 int64, where document i owns rows offsets[i] to offsets[i + 1]. With int8 precision `vectors.i8`

@@ -63,7 +63,7 @@ def mean_difference(
     interval.
 
     Args:
-        ours: shape (queries,), one value a query.
+        ours: shape (queries,), one value per query.
         theirs: shape (queries,), of the same queries in the same order.
         level: between 0 and 1.
         resamples: draws, at least 1.
@@ -114,7 +114,7 @@ def _limits(
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # BCa without limits: handled below
-        found = bootstrap(
+        interval = bootstrap(
             (delta,),  # drawing pairs and drawing their differences is the same
             np.mean,
             n_resamples=resamples,
@@ -124,8 +124,8 @@ def _limits(
             method="BCa",
             rng=np.random.default_rng(seed),
         )
-    low, high = found.confidence_interval
+    low, high = interval.confidence_interval
     if not (np.isfinite(low) and np.isfinite(high)):
         tail = (1 - level) / 2
-        low, high = np.quantile(found.bootstrap_distribution, [tail, 1 - tail])
+        low, high = np.quantile(interval.bootstrap_distribution, [tail, 1 - tail])
     return float(low), float(high)

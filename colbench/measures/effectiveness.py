@@ -40,8 +40,8 @@ def first_relevant(qrels: Mapping[str, Mapping[str, int]], run: Run) -> dict[str
 
 
 def _first(ranking: Ranking | None, grades: Mapping[str, int]) -> int | None:
-    found = ranking.doc_ids if ranking else ()
-    ranks = (rank for rank, doc in enumerate(found, start=1) if grades.get(doc, 0) > 0)
+    ranking_ids = ranking.doc_ids if ranking else ()
+    ranks = (rank for rank, doc in enumerate(ranking_ids, start=1) if grades.get(doc, 0) > 0)
     return next(ranks, None)
 
 
@@ -137,7 +137,7 @@ def _judged(grades: Mapping[str, int], level: int, view: str) -> dict[str, int]:
 def _compute(
     judged: Sequence[Mapping[str, int]], rankings: Sequence[Ranking], group: Sequence[Measure]
 ) -> dict[str, NDArray[np.float64]]:
-    """Let ranx compute measures that share their judgments; one value a query, in order."""
+    """Let ranx compute measures that share their judgments; one value per query, in order."""
     qrels_array, run_array = _arrays(judged, rankings)
     bare = {measure.name: measure.name.removesuffix(f"-l{measure.level}") for measure in group}
     scores = _ranx(qrels_array, run_array, sorted(set(bare.values())))
@@ -150,7 +150,7 @@ def _compute(
 def _arrays(
     judged: Sequence[Mapping[str, int]], rankings: Sequence[Ranking]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return qrels and run as ranx's arrays of (document number, value), one row set a query.
+    """Return qrels and run as ranx's arrays of (document number, value), one row set per query.
 
     Judged documents are numbered per query, by falling grade, which is the ideal order ranx
     expects; every other document has a number that no judged one has. Short lists are padded: a

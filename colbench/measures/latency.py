@@ -41,7 +41,7 @@ class Distribution(Record):
 
     @classmethod
     def of(cls, nanoseconds: Sequence[int]) -> Distribution:
-        """Summarise one time a query.
+        """Summarise one time per query.
 
         >>> Distribution.of([1_000_000, 3_000_000])
         Distribution(p50=2.0, p95=2.9, p99=2.98, mean=2.0)

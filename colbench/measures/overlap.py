@@ -1,4 +1,4 @@
-"""How much of one ranking is in another, whatever is relevant: a search against its oracle."""
+"""How much of one ranking is in another, whatever is relevant: a search against the exact one."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def rbo(ranking: Sequence[str], reference: Sequence[str], p: float = PERSISTENCE
     places = {doc_id: place for place, doc_id in enumerate(long, start=1)}
     # A shared document counts from the depth at which both rankings have reached it.
     shared = [max(n, places[doc_id]) for n, doc_id in enumerate(short, start=1) if doc_id in places]
-    found = np.bincount(np.array(shared, dtype=np.int64), minlength=len(long) + 1)
-    overlap = np.cumsum(found)[1:]
+    overlaps = np.bincount(np.array(shared, dtype=np.int64), minlength=len(long) + 1)
+    overlap = np.cumsum(overlaps)[1:]
     depths = np.arange(1, len(long) + 1)
     assumed = overlap[len(short) - 1] / len(short) * np.maximum(depths - len(short), 0)
     agreement = (overlap + assumed) / depths
@@ -104,9 +104,10 @@ def mean_overlap(run: Run, reference: Run, cutoffs: Sequence[int]) -> Overlap:
         for query_id, wanted in reference.rankings.items()
     ]
     return Overlap(
-        rbo=_mean([rbo(found, wanted) for found, wanted in pairs]),
+        rbo=_mean([rbo(ranking, wanted) for ranking, wanted in pairs]),
         intersection={
-            k: _mean([intersection(found, wanted, k) for found, wanted in pairs]) for k in cutoffs
+            k: _mean([intersection(ranking, wanted, k) for ranking, wanted in pairs])
+            for k in cutoffs
         },
     )
 

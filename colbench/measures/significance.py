@@ -1,4 +1,4 @@
-"""Paired significance tests of systems against a baseline, corrected for their number.
+"""Paired significance tests of systems against a reference, corrected for their number.
 
 The randomisation test is scipy's: ranx's draws differ from call to call, and it can report p = 0.
 Which tests suit retrieval: Smucker, Allan and Carterette, CIKM 2007. Correction: Holm, "A simple
@@ -26,28 +26,28 @@ _SEED = 42
 
 
 class Significance(Record):
-    """Paired test of one measure against the baseline."""
+    """Paired test of one measure against the reference."""
 
-    difference: float = Field(description="mean of this system minus mean of the baseline")
+    difference: float = Field(description="mean of this system minus mean of the reference")
     p_value: float | None = Field(description="two-sided, uncorrected; null with a single query")
     p_holm: float | None = Field(description="Holm-corrected over every system and measure tested")
     significant: bool = Field(description="p_holm at most the experiment's alpha")
     wins: int = Field(description="queries on which this system is better, by more than a tie")
     ties: int = Field(description="queries on which they differ by at most 1e-9")
-    losses: int = Field(description="queries on which the baseline is better")
+    losses: int = Field(description="queries on which the reference is better")
 
 
-def compare_to_baseline(
-    baseline: str,
+def compare_to_reference(
+    reference: str,
     per_query: Mapping[str, Mapping[str, Mapping[str, float]]],
     measures: Sequence[str],
     test: Test = "student",
     alpha: float = 0.05,
 ) -> dict[str, dict[str, Significance]]:
-    """Test every system but the baseline on every measure.
+    """Test every system but the reference on every measure.
 
     Args:
-        baseline: a system of `per_query`.
+        reference: a system of `per_query`.
         per_query: system → measure → query id → value.
         measures: the measures to test; the correction counts every (system, measure) pair.
         test: "student" for the paired t-test, "fisher" for the paired randomisation test (10 000
@@ -58,20 +58,20 @@ def compare_to_baseline(
         system → measure → result, in the order given.
 
     Raises:
-        ConfigError: the baseline is not among the systems.
+        ConfigError: the reference is not among the systems.
         DataError: two systems were not evaluated on the same queries.
     """
-    if baseline not in per_query:
-        raise ConfigError(f"unknown baseline '{baseline}': {did_you_mean(baseline, per_query)}")
-    pairs = [(system, name) for system in per_query if system != baseline for name in measures]
+    if reference not in per_query:
+        raise ConfigError(f"unknown reference '{reference}': {did_you_mean(reference, per_query)}")
+    pairs = [(system, name) for system in per_query if system != reference for name in measures]
     differences = {
-        (system, name): _differences(per_query, system, baseline, name) for system, name in pairs
+        (system, name): _differences(per_query, system, reference, name) for system, name in pairs
     }
     p_values = {pair: _p_value(differences[pair], test) for pair in pairs}
     tested = {pair: p for pair, p in p_values.items() if p is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     results: dict[str, dict[str, Significance]] = {
-        system: {} for system in per_query if system != baseline
+        system: {} for system in per_query if system != reference
     }
     for system, name in pairs:
         delta, p_holm = differences[system, name], corrected.get((system, name))
@@ -102,14 +102,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _differences(
     per_query: Mapping[str, Mapping[str, Mapping[str, float]]],
     system: str,
-    baseline: str,
+    reference: str,
     measure: str,
 ) -> NDArray[np.float64]:
-    """Return system minus baseline per query, float64, in the baseline's order of queries."""
-    ours, theirs = per_query[system][measure], per_query[baseline][measure]
+    """Return system minus reference per query, float64, in the reference's order of queries."""
+    ours, theirs = per_query[system][measure], per_query[reference][measure]
     if ours.keys() != theirs.keys() or not theirs:
         raise DataError(
-            f"cannot compare '{system}' with '{baseline}' on '{measure}': they have values for "
+            f"cannot compare '{system}' with '{reference}' on '{measure}': they have values for "
             "different queries; evaluate both with the same judgments"
         )
     return np.array([ours[query_id] - value for query_id, value in theirs.items()])

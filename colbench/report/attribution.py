@@ -8,7 +8,7 @@ from colbench.measures.overlap import PERSISTENCE
 from colbench.report.formats import fraction, points
 from colbench.report.systems import main_measure
 from colbench.report.table import Table, names, numbers
-from colbench.results.schema import AttributionStep, Results
+from colbench.results.schema import AttributionStage, Results
 
 HEADING = "Where quality is lost"
 
@@ -45,8 +45,8 @@ def explain_losses(results: Results) -> str:
     )
 
 
-def _table(system: str, steps: Sequence[AttributionStep], measure: str) -> Table:
-    cutoffs = list(steps[0].intersection)
+def _table(system: str, stages: Sequence[AttributionStage], measure: str) -> Table:
+    cutoffs = list(stages[0].intersection)
     columns = [
         *names("stage"),
         *numbers(fraction, measure, direction="higher", priority=0),
@@ -55,25 +55,25 @@ def _table(system: str, steps: Sequence[AttributionStep], measure: str) -> Table
     ]
     rows = [
         [
-            step.step,
-            step.effectiveness[measure],
-            None if step.change is None else step.change[measure],
-            step.rbo,
-            *(step.intersection[k] for k in cutoffs),
+            stage.stage,
+            stage.effectiveness[measure],
+            None if stage.change is None else stage.change[measure],
+            stage.rbo,
+            *(stage.intersection[k] for k in cutoffs),
         ]
-        for step in steps
+        for stage in stages
     ]
-    loss = _largest_loss(system, steps, measure)
+    loss = _largest_loss(system, stages, measure)
     return Table(system, columns, rows, [loss] if loss else [])
 
 
-def _largest_loss(system: str, steps: Sequence[AttributionStep], measure: str) -> str:
+def _largest_loss(system: str, stages: Sequence[AttributionStage], measure: str) -> str:
     """Name the stage that loses most; of equals the first."""
-    changes = [round(100 * (step.change or {}).get(measure, 0.0), 2) for step in steps]
-    worst = min(range(len(steps)), key=changes.__getitem__)
+    changes = [round(100 * (stage.change or {}).get(measure, 0.0), 2) for stage in stages]
+    worst = min(range(len(stages)), key=changes.__getitem__)
     if changes[worst] >= 0:
         return ""
-    stage = steps[worst].step
+    stage = stages[worst].stage
     place = _PLACES.get(stage)
     where = f"{place} ({stage})" if place else stage
     return f"{system}: most is lost in {where}: {changes[worst]:+.2f} points of {measure}."

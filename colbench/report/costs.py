@@ -131,7 +131,7 @@ COSTS: tuple[Cost, ...] = (
     _ms("search_mean_ms", "search mean", "latency_ms.search.mean", places=_CSV),
     _cost(
         *("throughput_qps", "QPS", "throughput_qps", number, "queries/s"),
-        about="queries a second, all as one batch",
+        about="queries per second, all as one batch",
         direction="higher",
         is_time=True,
         priority=2,

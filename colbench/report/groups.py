@@ -68,7 +68,7 @@ def _merged(runs: Sequence[Results]) -> Group:
         update={
             "experiment": " and ".join(names),
             "measures": _common(runs),
-            "baseline": None,
+            "reference": None,
             "notes": [
                 f"{name}: {note}"
                 for name, run in zip(names, runs, strict=True)
@@ -103,8 +103,8 @@ def _renamed(run: Results, name: str) -> Results:
     systems = [
         system.model_copy(update={"name": f"{name} · {system.name}"}) for system in run.systems
     ]
-    baseline = None if run.baseline is None else f"{name} · {run.baseline}"
-    return run.model_copy(update={"systems": systems, "baseline": baseline, "sweep": None})
+    reference = None if run.reference is None else f"{name} · {run.reference}"
+    return run.model_copy(update={"systems": systems, "reference": reference, "sweep": None})
 
 
 def _in_order(

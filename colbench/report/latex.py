@@ -39,7 +39,7 @@ _LIGATURE = re.compile(r"(?<=[-'`,?!])(?=[-'`,])")
 def render_latex(runs: Sequence[Results]) -> str:
     """Return one table for each run, with a caption and a label of its own.
 
-    Of a sweep, the references and the points on a Pareto front are shown.
+    Of a sweep, the references and the variants on a Pareto front are shown.
     """
     tables = []
     labels: set[str] = set()
@@ -121,11 +121,11 @@ def _comparison(results: Results) -> Table:
 def _caption(results: Results) -> str:
     parts = [f"{caption(results)}."]
     if results.sweep is not None:
-        parts.append("References, and the points of the sweep that are on a Pareto front.")
+        parts.append("References, and the variants of the sweep that are on a Pareto front.")
     told = explained(cost for cost in costs("comparison") if cost.priority <= _ROOM)
     parts.append(f"The best effectiveness is bold; {told}")
-    if results.baseline is not None:
-        parts.append(f"† differs from {results.baseline}: {test_told(results)}.")
+    if results.reference is not None:
+        parts.append(f"† differs from {results.reference}: {test_told(results)}.")
     missing = ", ".join(name for name, _ in skipped(results))
     if missing:
         parts.append(f"Not measured: {missing}.")

@@ -75,7 +75,7 @@ def render_block(block: Block, level: int = 2) -> str:
             return f"{fence}{block.language}\n{block.text}\n{fence}"
         case Picture():
             shown = f"![{prose(block.title)}]({block.path})" if block.path else ""
-            return "\n\n".join(part for part in (shown, prose(block.told)) if part)
+            return "\n\n".join(part for part in (shown, prose(block.summary)) if part)
         case Extra():
             return ""
         case Paragraph():

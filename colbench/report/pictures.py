@@ -32,5 +32,5 @@ def write_pictures(results: Results, folder: Path) -> list[Picture]:
             stream.write(svg)
         with atomic_write(stem.with_suffix(".png"), "wb") as stream:
             stream.write(png)
-        written.append(Picture(kind.name, kind.title, kind.told, f"{FOLDER}/{kind.name}.svg"))
+        written.append(Picture(kind.name, kind.title, kind.summary, f"{FOLDER}/{kind.name}.svg"))
     return written

@@ -31,7 +31,7 @@ from colbench.results.schema import Results, SweepInfo
 _LONG = 24
 """Rows beyond which a table that few readers want is folded."""
 
-_BENEATH = "Beneath a value: its difference to the baseline's, in points (× 100)."
+_BENEATH = "Beneath a value: its difference to the reference's, in points (× 100)."
 
 LOSSES = "losses"
 """Name of the chart that belongs to the tables of losses."""
@@ -95,7 +95,7 @@ def _swept(sweep: SweepInfo) -> Prose:
         for axis, values in sweep.axes.items()
         for part in ("; ", Code(axis), f" {', '.join(map(shown, values))}")
     ]
-    return (f"{len(sweep.points)} points of ", Code(sweep.system), ": ", *axes[1:], ".")
+    return (f"{len(sweep.variants)} points of ", Code(sweep.system), ": ", *axes[1:], ".")
 
 
 def _comparison(found: Group) -> Section:
@@ -107,7 +107,7 @@ def _comparison(found: Group) -> Section:
             front = [*sweep.references, *sweep.front_latency, *sweep.front_bytes]
         blocks.append(_table(found, front))
         blocks += [Paragraph(line, "legend") for line in _legend(found)]
-        if any(run.baseline is not None for run in found.runs):
+        if any(run.reference is not None for run in found.runs):
             blocks.append(Extra("legend", _BENEATH))
     if remarks := _remarks(results):
         blocks.append(Bullets(remarks, minor=True))
@@ -118,7 +118,7 @@ def _table(found: Group, only: Sequence[str] | None = None) -> Table:
     several = len(found.runs) > 1
     return systems.comparison(
         found.results,
-        [run.baseline for run in found.runs],
+        [run.reference for run in found.runs],
         {s.name: found.run_of(s.name) for s in found.results.systems} if several else None,
         only,
     )
@@ -134,9 +134,9 @@ def _legend(found: Group) -> list[str]:
     lines = [systems.comparison_legend(found.results)]
     if len(found.runs) > 1:
         lines += [
-            f"† in {name}: differs from {run.baseline}: {systems.test_told(run)}."
+            f"† in {name}: differs from {run.reference}: {systems.test_told(run)}."
             for name, run in zip(found.names, found.runs, strict=True)
-            if run.baseline is not None
+            if run.reference is not None
         ]
     return lines
 
@@ -165,7 +165,7 @@ def _no_queries(results: Results) -> str:
 
 
 def _against(run: Results) -> Prose:
-    return ("Against ", Code(run.baseline or ""))
+    return ("Against ", Code(run.reference or ""))
 
 
 def _detail(table: Table, heading: Prose, scope: Literal["report", "page"]) -> Section:
@@ -219,15 +219,15 @@ def finding(results: Results) -> str:
     best = [name for name, value in values.items() if value == highest]
     verb = "has" if len(best) == 1 else "have"
     told = f"{_listed(best)} {verb} the highest {measure}, {highest}"
-    if results.baseline in best:
-        return f"{told}, and {'is' if len(best) == 1 else 'among them is'} the baseline."
+    if results.reference in best:
+        return f"{told}, and {'is' if len(best) == 1 else 'among them is'} the reference."
     test = (measured[best[0]].significance or {}).get(measure)
-    if test is None or results.baseline is None:
+    if test is None or results.reference is None:
         return f"{told}."
     p_value = "" if test.p_holm is None else f" ({_p(test.p_holm)}, Holm-corrected)"
     verdict = "a significant difference" if test.significant else "not a significant difference"
     return (
-        f"{told}: {points(test.difference)} points against {results.baseline}, {verdict}{p_value}."
+        f"{told}: {points(test.difference)} points against {results.reference}, {verdict}{p_value}."
     )
 
 

@@ -37,7 +37,7 @@ def main_measure(results: Results) -> str | None:
 
 def comparison(
     results: Results,
-    baselines: Sequence[str | None] = (),
+    references: Sequence[str | None] = (),
     groups: Mapping[str, str] | None = None,
     only: Sequence[str] | None = None,
 ) -> Table:
@@ -45,11 +45,11 @@ def comparison(
 
     Args:
         results: whose systems they are.
-        baselines: systems that others are tested against; that of the results where empty.
+        references: systems that others are tested against; that of the results where empty.
         groups: system → what a page can hide it by.
         only: names of the systems to show; all where None.
     """
-    known = baselines or [results.baseline]
+    known = references or [results.reference]
     systems = measured(results)
     overlap = _overlap(systems)
     told = _told_costs(results)
@@ -64,7 +64,7 @@ def comparison(
     ]
     rows = [
         [
-            Cell(system.name, tag="baseline" if system.name in known else ""),
+            Cell(system.name, tag="reference" if system.name in known else ""),
             *_front(system, results),
             *_parameters(system, results),
             *(_measure(system, measure) for measure in results.measures),
@@ -80,7 +80,7 @@ def comparison(
 
 def _told_costs(results: Results) -> list[Cost]:
     """Return the costs that systems have; of a sweep those that its points have."""
-    points = results.sweep.points if results.sweep else None
+    points = results.sweep.variants if results.sweep else None
     systems = [s for s in measured(results) if points is None or s.name in points]
     return [c for c in costs("comparison") if any(c.of(system) is not None for system in systems)]
 
@@ -122,8 +122,8 @@ def comparison_legend(results: Results) -> str:
             "A point is searched with a query that was encoded beforehand. RBO and intersection "
             "are with the exact search, as deep as a point's k."
         ]
-    if results.baseline is not None:
-        parts.append(f"† differs from {results.baseline}: {test_told(results)}.")
+    if results.reference is not None:
+        parts.append(f"† differs from {results.reference}: {test_told(results)}.")
     return " ".join(parts)
 
 
@@ -165,7 +165,7 @@ def _is_number(value: Any) -> bool:
 def _parameters(system: SystemResult, results: Results) -> list[Cell]:
     if results.sweep is None:
         return []
-    point = results.sweep.points.get(system.name)
+    point = results.sweep.variants.get(system.name)
     return [
         Cell() if point is None else Cell(point.get(axis), text=shown(point.get(axis)))
         for axis in results.sweep.axes
@@ -189,7 +189,7 @@ def _overlaps(system: SystemResult, titles: Sequence[str]) -> list[float | None]
 
 
 def significance(results: Results) -> Table:
-    """Return the tests against the baseline, a row for each system and measure."""
+    """Return the tests against the reference, a row for each system and measure."""
     columns = [
         *names("system"),
         *texts("measure"),
@@ -210,11 +210,11 @@ def significance(results: Results) -> Table:
         for measure, test in (system.significance or {}).items()
     ]
     note = (
-        f"points: difference to {results.baseline}, × 100. Paired {results.test} test over "
+        f"points: difference to {results.reference}, × 100. Paired {results.test} test over "
         f"queries; p (Holm) is corrected over all systems and measures. † p (Holm) ≤ "
         f"{results.alpha:g}. better, equal, worse: queries."
     )
-    return Table(f"Against {results.baseline}", columns, rows, [note])
+    return Table(f"Against {results.reference}", columns, rows, [note])
 
 
 def latency(results: Results) -> Table:
@@ -322,7 +322,7 @@ def tidy(results: Results, run: str | None = None) -> Table:
 
     First what it is: experiment, collection, system, status, and of a sweep whether it is a point
     of the grid (else a reference) and every parameter. Then each measure, its difference to the
-    baseline and the Holm-corrected p-value where it was tested, the overlap with another system,
+    reference and the Holm-corrected p-value where it was tested, the overlap with another system,
     the costs, and of a sweep whether the system is on a front. A parameter that has the name of
     another column is preceded by the swept system's. Columns are named as in `results.json`.
 
@@ -373,7 +373,7 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
         "front_latency": system.name in sweep.front_latency,
         "front_bytes": system.name in sweep.front_bytes,
     }
-    point = sweep.points.get(system.name)
+    point = sweep.variants.get(system.name)
     taken = {*what, *values, "is_point"}
     chosen = {
         f"{sweep.system}.{axis}" if axis in taken else axis: point[axis] if point else None

@@ -114,8 +114,8 @@ class Cell:
         text: what is shown in place of the formatted value; None for that.
         mark: stands after it, as the dagger of a significant difference.
         best: whether it is the best of its column.
-        tag: a word beside it, as `baseline`.
-        difference: to the baseline's value, shown beneath it in points where there is room.
+        tag: a word beside it, as `reference`.
+        difference: to the reference's value, shown beneath it in points where there is room.
         hint: told where a reader points at it.
     """
 
@@ -291,13 +291,13 @@ class Picture:
     Attributes:
         name: of the chart.
         title: what it shows.
-        told: how to read it.
+        summary: how to read it.
         path: the file, relative to the report; empty where a page draws it itself.
     """
 
     name: str
     title: str
-    told: str = ""
+    summary: str = ""
     path: str = ""
 
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from colbench.reproduce.published import Entry, Reference
     from colbench.reproduce.record import Reproduction
-    from colbench.reproduce.reference import Entry, Reference
 
 
 _ABOUT = """\
 Measure what was published of a dataset, or compare results that were measured before.
 
 A figure is reproduced (within its tolerance), differs (with the settings that differ) or is not run
-(with the reason). Figures and their sources: conf/reference. The exit status is 0 when the
+(with the reason). Figures and their sources: conf/published. The exit status is 0 when the
 comparison was made, whatever it says.
 
 examples:
@@ -72,8 +72,8 @@ def reproduce(options: argparse.Namespace) -> int:
 
     from colbench.experiment.output import file_stem
     from colbench.report.terminal import print_document
+    from colbench.reproduce.published import load_reference
     from colbench.reproduce.record import write_reproduction
-    from colbench.reproduce.reference import load_reference
     from colbench.reproduce.report import reproduction_summary, write_reproduction_report
 
     reference = load_reference()
@@ -121,19 +121,19 @@ def _reproduction(
 
 
 def _command(options: argparse.Namespace) -> list[str]:
-    words = [options.dataset, *options.overrides]
-    words += ["--model", options.model] if options.model else []
-    words += ["--large"] if options.large else []
-    words += ["--output", str(options.output)] if options.output else []
-    words += ["--from", *map(str, options.measured)] if options.measured else []
-    return ["colbench", "reproduce", *map(shlex.quote, words)]
+    arguments = [options.dataset, *options.overrides]
+    arguments += ["--model", options.model] if options.model else []
+    arguments += ["--large"] if options.large else []
+    arguments += ["--output", str(options.output)] if options.output else []
+    arguments += ["--from", *map(str, options.measured)] if options.measured else []
+    return ["colbench", "reproduce", *map(shlex.quote, arguments)]
 
 
 def _print_entries(entries: Sequence[Entry], console: Console) -> None:
     from colbench.report.formats import unsigned_points
     from colbench.report.table import Cell, Column, Document, Table, names, numbers, texts
     from colbench.report.terminal import print_document
-    from colbench.reproduce.reference import OTHER_METRICS
+    from colbench.reproduce.published import OTHER_METRICS
     from colbench.reproduce.rows import value
 
     columns = [

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from colbench.reproduce.matching import whole_config
+from colbench.reproduce.published import Entry
 from colbench.reproduce.record import SettingDifference
-from colbench.reproduce.reference import Entry
 from colbench.results.schema import Results, SystemResult
 
 _ENGINE_OF_KIND = {
@@ -40,7 +40,7 @@ def setting_differences(
 
 def _published(entry: Entry) -> dict[str, Any]:
     """Return the published settings by the names that `measured_settings` uses."""
-    settings: dict[str, Any] = {"self_hits": entry.self_hits}
+    settings: dict[str, Any] = {"ignore_identical_ids": entry.ignore_identical_ids}
     if entry.encoder is not None:
         settings |= {
             "revision": entry.revision,
@@ -55,9 +55,12 @@ def measured_settings(system: SystemResult, results: Results) -> dict[str, Any]:
     config = whole_config(system, results)
     first = config["first_stage"] if isinstance(config.get("first_stage"), dict) else {}
     lexical = config if config.get("kind") == "bm25" else first
-    settings: dict[str, Any] = {"self_hits": self_hits(results), "k": system.depth}
+    settings: dict[str, Any] = {
+        "ignore_identical_ids": ignores_identical_ids(results),
+        "k": system.depth,
+    }
     settings |= _of_encoder(config.get("encoder"), results)
-    settings["engine"] = _engine(config, system.facts, first)
+    settings["engine"] = _engine(config, system.metadata, first)
     if lexical.get("kind") == "bm25":
         settings |= {"k1": lexical["k1"], "b": lexical["b"]}
         settings |= {"fields": "title and text joined", "tokens": _tokens(lexical)}
@@ -77,11 +80,12 @@ def measured_settings(system: SystemResult, results: Results) -> dict[str, Any]:
     return settings
 
 
-def self_hits(results: Results) -> str:
-    """Return the rule that was applied to documents with the query's own id."""
+def ignores_identical_ids(results: Results) -> bool:
+    """Return whether documents with the query's own id were left out."""
     dataset = results.config["dataset"]
-    default = "drop_identical_ids" if str(dataset.get("id")).startswith("beir/") else "keep"
-    return dataset.get("self_hits") or default
+    chosen = dataset.get("ignore_identical_ids")
+    by_source = str(dataset.get("id")).startswith("beir/")
+    return by_source if chosen is None else bool(chosen)
 
 
 def _of_encoder(encoder: Any, results: Results) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from colbench.reproduce.differences import setting_differences
 from colbench.reproduce.matching import Opened, Wanted, find
+from colbench.reproduce.published import OTHER_METRICS, Average, Entry, Reference
 from colbench.reproduce.record import (
     AverageComparison,
     Comparison,
@@ -16,7 +17,6 @@ from colbench.reproduce.record import (
     OtherFigure,
     Status,
 )
-from colbench.reproduce.reference import OTHER_METRICS, Average, Entry, Reference
 
 _ROUNDING = 1e-9
 
@@ -85,13 +85,13 @@ def _judge(
     if entry.system is None:
         return blank.model_copy(update={"reason": entry.why})
     full = [opened for opened in runs if not opened.results.collection.sampled]
-    found = find(Wanted.of(entry), full)
-    if found is None:
+    measurement = find(Wanted.of(entry), full)
+    if measurement is None:
         # A run of a part of the collection is worth saying even where something else is missing.
         subset = find(Wanted.of(entry), runs) is not None
         reason = SUBSET if subset else reasons.get(entry.id, _absent(entry, runs))
         return blank.model_copy(update={"reason": reason})
-    opened, system = found
+    opened, system = measurement
     differing, unknown = setting_differences(entry, system, opened.results)
     measured = (system.effectiveness or {}).get(entry.metric)
     update = {
@@ -172,8 +172,8 @@ def _member(average: Average, dataset: str, runs: Sequence[Opened]) -> float | N
         values = [_member(average, forum, runs) for forum in forums]
         known = [value for value in values if value is not None]
         return sum(known) / len(known) if len(known) == len(values) else None
-    found = find(Wanted.of_member(average, dataset), runs)
-    return (found[1].effectiveness or {}).get(average.metric) if found else None
+    measurement = find(Wanted.of_member(average, dataset), runs)
+    return (measurement[1].effectiveness or {}).get(average.metric) if measurement else None
 
 
 def count(entries: Sequence[Comparison]) -> Counts:

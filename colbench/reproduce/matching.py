@@ -18,7 +18,7 @@ import yaml
 from colbench.config.compose import compose_run
 from colbench.config.folder import options
 from colbench.errors import ConfigError
-from colbench.reproduce.reference import Average, Entry
+from colbench.reproduce.published import Average, Entry
 from colbench.results.schema import Results, SystemResult
 from colbench.retriever.registry import system_settings
 
@@ -51,10 +51,10 @@ class Opened:
     @cached_property
     def dataset(self) -> str | None:
         """The option of conf/dataset that was measured, in full or in part; None for none."""
-        found = self.results.config.get("dataset", {})
-        if found.get("kind") != "irds":
+        dataset = self.results.config.get("dataset", {})
+        if dataset.get("kind") != "irds":
             return None
-        return datasets_by_id().get(found.get("id"))
+        return datasets_by_id().get(dataset.get("id"))
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,13 @@ class Wanted:
     @property
     def name(self) -> str:
         """Name of the system in a run: that of its option, and what is set in it."""
-        words = [self.system, *(f"{key.split('.')[-1]}_{value}" for key, value in self.settings)]
-        return "_".join("".join(c if c.isalnum() else "_" for c in word) for word in words)
+        overrides = [
+            self.system,
+            *(f"{key.split('.')[-1]}_{value}" for key, value in self.settings),
+        ]
+        return "_".join("".join(c if c.isalnum() else "_" for c in word) for word in overrides)
 
-    def words(self) -> list[str]:
+    def overrides(self) -> list[str]:
         """Return the overrides that make this system under its name."""
         if not self.settings:
             return []
@@ -103,12 +106,12 @@ class Wanted:
 @cache
 def datasets_by_id() -> Mapping[str, str]:
     """Return ir_datasets id → option of conf/dataset."""
-    found = {}
+    datasets = {}
     for name, path in options("dataset").items():
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         if values.get("id") not in (None, "???"):
-            found[values["id"]] = name
-    return found
+            datasets[values["id"]] = name
+    return datasets
 
 
 @cache
@@ -118,10 +121,10 @@ def composed(wanted: Wanted) -> Mapping[str, Mapping[str, Any]]:
     Raises:
         ConfigError: the figure asks for what cannot be composed.
     """
-    words = [f"systems=[{wanted.name}]", "encoder.precision=fp32", *wanted.words()]
+    overrides = [f"systems=[{wanted.name}]", "encoder.precision=fp32", *wanted.overrides()]
     if wanted.encoder is not None:
-        words.append(f"encoder={wanted.encoder}")
-    systems: dict[str, Any] = compose_run(words).model_dump(mode="json")["system"]
+        overrides.append(f"encoder={wanted.encoder}")
+    systems: dict[str, Any] = compose_run(overrides).model_dump(mode="json")["system"]
     return systems
 
 
@@ -173,11 +176,11 @@ def _differing(wanted: Wanted, system: SystemResult, results: Results) -> int | 
     """Return in how many keys a system differs, None where one of them may not."""
     systems = composed(wanted)
     expected = dict(_flat(_whole(systems[wanted.name], systems)))
-    found = dict(_flat(whole_config(system, results)))
-    ignored = _MAY_DIFFER if found.get("index") == "hnsw" else _MAY_DIFFER | _FLAT_ONLY
+    settings = dict(_flat(whole_config(system, results)))
+    ignored = _MAY_DIFFER if settings.get("index") == "hnsw" else _MAY_DIFFER | _FLAT_ONLY
     count = 0
     for key, value in expected.items():
-        if found.get(key) != value:
+        if settings.get(key) != value:
             if not ignored & set(key.split(".")):
                 return None
             count += 1

@@ -12,7 +12,7 @@ from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ColbenchError, ConfigError, WeightsUnavailable
 from colbench.progress import note
 from colbench.reproduce.matching import Wanted
-from colbench.reproduce.reference import Entry, Reference
+from colbench.reproduce.published import Entry, Reference
 
 LARGE = 100_000
 """Documents above which a collection is measured only when asked for."""
@@ -24,7 +24,7 @@ DEFAULTS = (
     "examples.queries=0",
     "encoder.precision=fp32",
 )
-"""How a run is made whose effectiveness is what counts; the user's words come after."""
+"""How a run is made whose effectiveness is what counts; the user's overrides come after."""
 
 _CHOSEN = ("dataset", "encoder", "systems", "output_dir", "measures", "experiment", "task", "k")
 
@@ -55,9 +55,9 @@ class PlannedRun:
             self.measures.append(entry.metric)
         self.entries.append(entry)
 
-    def words(self, overrides: Sequence[str], extra: Sequence[str] = ()) -> list[str]:
+    def overrides(self, overrides: Sequence[str], extra: Sequence[str] = ()) -> list[str]:
         """Return the overrides of the run."""
-        systems = [word for system in self.wanted.values() for word in system.words()]
+        systems = [override for system in self.wanted.values() for override in system.overrides()]
         encoder = [] if self.encoder is None else [f"encoder={self.encoder}"]
         return [
             f"dataset={self.dataset}",
@@ -96,7 +96,8 @@ def make_plan(
     Args:
         entries: what is asked for.
         reference: all figures, for what is known of the collections.
-        overrides: the user's words, which may change where a dataset is found or how much of it.
+        overrides: the user's overrides, which may change where a dataset is found or how much of
+            it.
         large: also measure collections above `LARGE` documents.
 
     Raises:
@@ -136,13 +137,13 @@ def never_measured(entries: Sequence[Entry], reference: Reference) -> dict[str, 
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Refuse words that change what a figure is of.
+    """Refuse overrides that change what a figure is of.
 
     Raises:
-        ConfigError: naming the word and what to do.
+        ConfigError: naming the override and what to do.
     """
-    for word in overrides:
-        key = word.lstrip("+").partition("=")[0]
+    for override in overrides:
+        key = override.lstrip("+").partition("=")[0]
         if key in _CHOSEN or key.startswith(("encoder.", "system.", "system@")):
             instead = {"output_dir": "use --output", "dataset": "name it after 'reproduce'"}
             hint = instead.get(key, "'colbench run' takes it")
@@ -188,14 +189,14 @@ class _Weights:
 
     def problem(self, wanted: Wanted) -> str | None:
         """Say which weights a system lacks; None where it lacks none."""
-        words = [f"systems=[{wanted.name}]", *wanted.words()]
+        overrides = [f"systems=[{wanted.name}]", *wanted.overrides()]
         encoder = [] if wanted.encoder is None else [f"encoder={wanted.encoder}"]
-        settings = compose_run([*words, *encoder])
+        settings = compose_run([*overrides, *encoder])
         for system in settings.system.with_parts(settings.systems).values():
             for model in system.models():
-                found = self._look_for(model.model, model.revision)
-                if found is not None:
-                    return found
+                problem = self._look_for(model.model, model.revision)
+                if problem is not None:
+                    return problem
         return None
 
     def _look_for(self, model: str, revision: str | None) -> str | None:

@@ -15,7 +15,7 @@ from colbench.files import write_json
 from colbench.records import Record
 
 FILE_NAME = "reproduction.json"
-REPRODUCTION_VERSION = 1
+REPRODUCTION_VERSION = 2
 
 Status = Literal["reproduced", "differs", "not_run"]
 

@@ -149,11 +149,11 @@ def _reasons(entries: Sequence[Comparison]) -> Table:
 
 
 def _measured(reproduction: Reproduction) -> list[Block]:
-    found = measured(reproduction)
-    if not found:
+    entries = measured(reproduction)
+    if not entries:
         return [Paragraph("Nothing that is published could be measured here.")]
-    notes: list[Prose] = [(Code(entry.id), f": {entry.note}") for entry in found if entry.note]
-    blocks: list[Block] = [measured_table(found), Paragraph(LEGEND, "legend")]
+    notes: list[Prose] = [(Code(entry.id), f": {entry.note}") for entry in entries if entry.note]
+    blocks: list[Block] = [measured_table(entries), Paragraph(LEGEND, "legend")]
     return [*blocks, *([Bullets(notes)] if notes else [])]
 
 
@@ -220,12 +220,12 @@ def _averages(reproduction: Reproduction) -> Section:
         ]
         for average in reproduction.averages
     ]
-    told = (
+    note = (
         "A mean is refused while a member was not measured in full. CQADupStack is one member, the "
         "mean of its twelve forums."
     )
     means = Section("means", [Table("Means", columns, rows)], folded=0)
-    return Section("Averages", [Paragraph(told), means] if rows else [])
+    return Section("Averages", [Paragraph(note), means] if rows else [])
 
 
 def _dataset(dataset: str, entries: Sequence[Comparison]) -> Section:

@@ -26,11 +26,11 @@ def measured(reproduction: Reproduction) -> list[Comparison]:
 
 def not_run(reproduction: Reproduction) -> dict[str, list[Comparison]]:
     """Figures that were not measured, by dataset."""
-    found: dict[str, list[Comparison]] = {}
+    by_reason: dict[str, list[Comparison]] = {}
     for entry in reproduction.entries:
         if entry.measured is None:
-            found.setdefault(entry.dataset, []).append(entry)
-    return found
+            by_reason.setdefault(entry.dataset, []).append(entry)
+    return by_reason
 
 
 def reasons(entries: Sequence[Comparison]) -> list[tuple[str, int]]:
@@ -38,11 +38,11 @@ def reasons(entries: Sequence[Comparison]) -> list[tuple[str, int]]:
 
     Weights that cannot be had are one reason, with the models named.
     """
-    weights = [found for entry in entries if (found := _WEIGHTS.match(entry.reason or ""))]
-    models = dict.fromkeys(found["model"] for found in weights)
-    told = f"weights cannot be had here ('hf download NAME' fetches them): {', '.join(models)}"
+    weights = [match for entry in entries if (match := _WEIGHTS.match(entry.reason or ""))]
+    models = dict.fromkeys(match["model"] for match in weights)
+    advice = f"weights cannot be had here ('hf download NAME' fetches them): {', '.join(models)}"
     counted = Counter(
-        told if _WEIGHTS.match(entry.reason or "") else entry.reason or "" for entry in entries
+        advice if _WEIGHTS.match(entry.reason or "") else entry.reason or "" for entry in entries
     )
     return counted.most_common()
 
@@ -50,10 +50,10 @@ def reasons(entries: Sequence[Comparison]) -> list[tuple[str, int]]:
 def summary(reproduction: Reproduction) -> str:
     """How many figures have which status, in one line."""
     counts = reproduction.counts
-    told = [f"{counts.reproduced} reproduced", f"{counts.differs} differ"]
+    parts = [f"{counts.reproduced} reproduced", f"{counts.differs} differ"]
     if counts.suspect:
-        told.append(f"{counts.suspect} differ from a figure that is probably wrong")
-    return f"{reproduction.dataset}: {', '.join([*told, f'{counts.not_run} not run'])}"
+        parts.append(f"{counts.suspect} differ from a figure that is probably wrong")
+    return f"{reproduction.dataset}: {', '.join([*parts, f'{counts.not_run} not run'])}"
 
 
 def status(entry: Comparison) -> str:

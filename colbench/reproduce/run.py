@@ -18,8 +18,8 @@ from colbench.reproduce.judge import (
 )
 from colbench.reproduce.matching import Opened
 from colbench.reproduce.plan import Plan, PlannedRun
+from colbench.reproduce.published import Entry, Reference
 from colbench.reproduce.record import Reproduction
-from colbench.reproduce.reference import Entry, Reference
 from colbench.results.store import FILE_NAME, read_results
 from colbench.timing import now
 
@@ -36,7 +36,7 @@ def run_plan(
     for planned in plan.runs:
         place = folder / run_name(planned)
         note(f"{planned.dataset}, {planned.encoder or 'no encoder'}: {', '.join(planned.wanted)}")
-        settings = compose_run(planned.words(overrides, [f"output_dir='{place}'"]))
+        settings = compose_run(planned.overrides(overrides, [f"output_dir='{place}'"]))
         results, root = Runner(settings, command).run()
         opened.append(Opened(root, results))
     return opened

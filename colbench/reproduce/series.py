@@ -1,6 +1,6 @@
-"""How the files of `conf/reference/` are laid out, and their expansion to single figures.
+"""How the files of `conf/published/` are laid out, and their expansion to single figures.
 
-`conf/reference/reference.yaml` documents the keys for who adds a figure.
+`conf/published/published.yaml` documents the keys for whoever adds a figure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from colbench.errors import ConfigError, did_you_mean
 from colbench.reproduce.record import SourceInfo
 from colbench.settings import Settings, explain
 
-SHARED = "reference.yaml"
+SHARED = "published.yaml"
 """The file with what the others share."""
 
 _DIGITS = 8
@@ -37,7 +37,7 @@ Collections = Mapping[str, CollectionFacts]
 
 
 class _Shared(Settings):
-    """The content of `reference.yaml`."""
+    """The content of `published.yaml`."""
 
     tolerances: dict[str, float | None]
     collections: dict[str, CollectionFacts]
@@ -70,7 +70,7 @@ class _Series(_Common):
 
     query_length: int | None = None
     document_length: int | None = None
-    self_hits: str | None = None
+    ignore_identical_ids: bool | None = None
     engine: dict[str, Any] = Field(default_factory=dict)
     suspect: bool = False
     values: dict[str, float | dict[str, float]] = Field(min_length=1)

@@ -1,8 +1,9 @@
 """`results.json`, key by key.
 
-`SCHEMA_VERSION` counts breaking changes: a reader refuses a file of another version and says how to
-renew it. Effectiveness values are fractions in [0, 1] unless the measure says otherwise (DCG);
-times are milliseconds or seconds as the key says; sizes are bytes.
+`SCHEMA_VERSION` counts breaking changes: a reader upgrades a file of the version before
+(`colbench.results.upgrade`), refuses one of any other and says how to renew it. Effectiveness
+values are fractions in [0, 1] unless the measure says otherwise (DCG); times are milliseconds or
+seconds as the key says; sizes are bytes.
 """
 
 from __future__ import annotations
@@ -34,22 +35,22 @@ class IndexInfo(Record):
     files: dict[str, int] = Field(description="file → bytes; every file a search needs")
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
-class AttributionStep(Record):
+class AttributionStage(Record):
     """A system's search cut off after one stage; the first is the reference of the others."""
 
-    step: str = Field(description="stage; its TREC run is steps/<system>/<step>.trec")
+    stage: str = Field(description="stage; its TREC run is stages/<system>/<stage>.trec")
     effectiveness: dict[str, float] = Field(description="measure → mean over queries")
     change: dict[str, float] | None = Field(
-        None, description="measure → difference to the step before; null for the first"
+        None, description="measure → difference to the stage before; null for the first"
     )
     rbo: float = Field(
-        description="rank-biased overlap with the first step: p = 0.99, extrapolated, mean"
+        description="rank-biased overlap with the first stage: p = 0.99, extrapolated, mean"
     )
     intersection: dict[str, float] = Field(
-        description="k → share of the first step's k best documents that are among this step's; "
+        description="k → share of the first stage's k best documents that are among this stage's; "
         "for 10, 100 and the depth, as far as the depth goes"
     )
 
@@ -88,12 +89,12 @@ class DocumentInfo(Record):
 
 
 class SweepInfo(Record):
-    """A sweep: each system of the results but its references is a point of a grid."""
+    """A sweep: each system of the results but its references is a variant of one system."""
 
     system: str = Field(description="the system whose settings are varied")
     axes: dict[str, list[Any]] = Field(description="setting → values")
-    points: dict[str, dict[str, Any]] = Field(description="system → setting → value")
-    references: list[str] = Field(description="systems measured beside the points")
+    variants: dict[str, dict[str, Any]] = Field(description="system → setting → value")
+    references: list[str] = Field(description="systems measured beside the variants")
     measure: str = Field(description="the effectiveness that fronts and advice are about")
     front_latency: list[str] = Field(
         description="systems that no other one beats in both effectiveness and p50 of a search"
@@ -111,14 +112,14 @@ class SystemResult(Record):
     status: Literal["ok", "skipped"]
     reason: str | None = Field(None, description="why it was skipped and how to run it")
     config: dict[str, Any] = Field(description="resolved settings of this system")
-    facts: dict[str, Any] = Field(
+    metadata: dict[str, Any] = Field(
         default_factory=dict, description="choices the system made itself, such as its engine"
     )
     effectiveness: dict[str, float] | None = Field(None, description="measure → mean over queries")
     depth: int | None = Field(None, description="documents asked for per query")
     latency_ms: Latency | None = None
     throughput_qps: float | None = Field(
-        None, description="queries a second, encoded and searched as one batch; the fastest trial"
+        None, description="queries per second, encoded and searched as one batch; the fastest trial"
     )
     throughput_trials: int | None = Field(
         None, description="batches run: as many as trials, fewer where the time budget was spent"
@@ -145,7 +146,7 @@ class SystemResult(Record):
     encodings: list[EncodingInfo] | None = Field(
         None, description="how its documents were encoded, an entry for each encoder"
     )
-    attribution: list[AttributionStep] | None = Field(
+    attribution: list[AttributionStage] | None = Field(
         None,
         description="where quality is lost, stage by stage; null for a system that is not taken "
         "apart, or where that was not wanted",
@@ -155,7 +156,7 @@ class SystemResult(Record):
         None, description="peak resident memory of the system's own process"
     )
     significance: dict[str, Significance] | None = Field(
-        None, description="measure → test against the baseline; null for the baseline itself"
+        None, description="measure → test against the reference; null for the reference itself"
     )
     per_query: dict[str, list[float]] | None = Field(
         None, description="measure → value of each query, in the order of `Results.queries`"
@@ -175,7 +176,7 @@ class SystemResult(Record):
         description="the best documents of each query, as numbers into `Results.documents`, in the "
         "order of `Results.queries`; none for a query whose documents are not shown",
     )
-    fidelity: Fidelity | None = Field(None, description="overlap with the oracle")
+    fidelity: Fidelity | None = Field(None, description="overlap with exact search")
     run_file: str | None = Field(None, description="TREC run, relative to this file")
     run_sha256: str | None = Field(None, description="checksum of the run file")
     per_query_file: str | None = Field(None, description="per-query values, relative to this file")
@@ -208,7 +209,7 @@ class Results(Record):
     environment: Environment
     config: dict[str, Any] = Field(description="full resolved configuration")
     measures: list[str] = Field(description="measures in the order of the tables")
-    baseline: str | None = Field(description="system the significance tests compare with")
+    reference: str | None = Field(description="system the significance tests compare with")
     alpha: float = Field(description="level of the significance tests, family-wise")
     test: str = Field(description="paired test: student or fisher (randomisation)")
     notes: list[str] = Field(default_factory=list, description="what a reader must know")
@@ -218,5 +219,7 @@ class Results(Record):
     documents: list[DocumentInfo] = Field(
         default_factory=list, description="the documents that a report shows"
     )
-    sweep: SweepInfo | None = Field(None, description="set where the systems are a grid's points")
+    sweep: SweepInfo | None = Field(
+        None, description="set where the systems are variants of one system"
+    )
     systems: list[SystemResult]

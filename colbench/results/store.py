@@ -14,8 +14,9 @@ from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from colbench.digests import sha256_file
 from colbench.errors import StorageError
+from colbench.results.checksummed import read_object, verified, write_checksummed
 from colbench.results.schema import SCHEMA_VERSION, Results, SystemResult
-from colbench.results.sealed import read_object, verified, write_sealed
+from colbench.results.upgrade import UPGRADED, upgrade
 from colbench.run.model import Run
 from colbench.run.trec import read_trec
 from colbench.settings import explain
@@ -27,7 +28,7 @@ _RENEW = "run the experiment again"
 def write_results(results: Results, folder: Path) -> Path:
     """Write `results.json` into `folder`, atomically, and return its path."""
     path = folder / FILE_NAME
-    write_sealed(path, results.model_dump(mode="json"))
+    write_checksummed(path, results.model_dump(mode="json"))
     return path
 
 
@@ -44,13 +45,13 @@ def read_results(path: Path) -> Results:
     file = path / FILE_NAME if _is_folder(path) else path
     content = read_object(file, what="results of colbench", renew=_RENEW)
     version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in (SCHEMA_VERSION, *UPGRADED):
         raise StorageError(
             f"{file} has schema version {version}, this colbench reads {SCHEMA_VERSION}: "
             f"{_RENEW} with this version"
         )
     try:
-        return Results.model_validate(verified(content, file, renew=_RENEW))
+        return Results.model_validate(upgrade(verified(content, file, renew=_RENEW)))
     except ValidationError as error:
         raise StorageError(f"{file}: {explain(error, Results)}") from None
 
@@ -77,7 +78,7 @@ def per_query_values(
 
     Raises:
         StorageError: the file is there and is not of this form, or the values in `results.json`
-            are not one a query.
+            are not one per query.
     """
     if system.per_query is not None and results.queries:
         ids = [query.id for query in results.queries]
@@ -126,11 +127,11 @@ def verified_run(results: Results, system: SystemResult, folder: Path) -> Run:
         )
     file = folder / system.run_file
     try:
-        found = sha256_file(file)
+        digest = sha256_file(file)
     except OSError as error:
         raise StorageError(
             f"cannot read {file}: {error.strerror}; name the folder of the run, or run it again"
         ) from error
-    if found != system.run_sha256:
+    if digest != system.run_sha256:
         raise StorageError(f"{file} is not the run that was evaluated (its sha256 differs)")
     return read_trec(file)

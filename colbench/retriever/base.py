@@ -45,9 +45,9 @@ class SystemSettings(Settings):
 
     def build_key(self) -> str:
         """Return what the index depends on; equal for settings that can share one."""
-        told: dict[str, Any] = {"encoder": {"trained_on"}, "cross_encoder": {"trained_on"}}
+        excluded: dict[str, Any] = {"encoder": {"trained_on"}, "cross_encoder": {"trained_on"}}
         return self.model_dump_json(
-            exclude={"about": True, **dict.fromkeys(self.search_keys, True), **told}
+            exclude={"about": True, **dict.fromkeys(self.search_keys, True), **excluded}
         )
 
     def encodings(self) -> list[tuple[EncoderSettings, Form]]:
@@ -74,7 +74,7 @@ class Workbench:
         systems: settings of every configured system, for those composed of others.
         memory_bytes: bound on what a system may hold in memory beyond its model.
         spare_hits: documents that are dropped from a result afterwards at most (the query's own
-            document under the self-hit rule); a first stage proposes as many more.
+            document under the rule of identical ids); a first stage proposes as many more.
         shared_folder: where indexes are kept that other runs search too; None for this run's own.
         device: where MaxSim scans and index builds run, as `search_device` takes it.
         encodings: filled while systems are built: what encoding their documents took.
@@ -190,13 +190,13 @@ class Retriever(ABC):
 
     @abstractmethod
     def encode(self, queries: Sequence[str]) -> Sequence[Any]:
-        """Turn query texts into what `search` takes, one item a query."""
+        """Turn query texts into what `search` takes, one item per query."""
 
     @abstractmethod
     def search(self, queries: Sequence[Any], k: int) -> list[Hits]:
         """Return the k best documents of each encoded query; fewer where fewer match."""
 
-    def steps(self, queries: Sequence[Any], k: int) -> dict[str, list[Hits]]:
+    def stages(self, queries: Sequence[Any], k: int) -> dict[str, list[Hits]]:
         """Return searches cut off after each stage, for the loss attribution.
 
         In order, the first being the reference the others are held against; the last is what
@@ -217,6 +217,6 @@ class Retriever(ABC):
     def size(self) -> IndexSize:
         """What a search needs on disk."""
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Choices the system made itself and a reader of the results should know."""
         return {}

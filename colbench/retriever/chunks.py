@@ -1,7 +1,8 @@
 """What is embedded in place of documents: chunks of them, and the way back.
 
-A document scores as its best chunk. Systems index and score chunks, which have numbers of their
-own; `best_chunks` turns them into documents.
+A document scores as its best chunk (MaxP: Dai and Callan, "Deeper Text Understanding for
+IR with Contextual Neural Language Modeling", SIGIR 2019). Systems index and score chunks, which
+have numbers of their own; `best_chunks` turns them into documents.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class Chunks:
     """The chunks of a collection, in the order of its documents.
 
     Attributes:
-        texts: one a chunk.
-        ids: one a chunk, each once.
+        texts: one per chunk.
+        ids: one per chunk, each once.
         owners: int64 (chunks,), document number of each chunk, not descending, and every document
             has one at least; None where each document is one chunk, whole.
     """
@@ -86,7 +87,7 @@ def best_chunks(
     owners: NDArray[np.int64] | None,
     ranks: NDArray[np.int64],
 ) -> Hits:
-    """Return the k best documents, each with the score of its best chunk; ties as in `top_k`.
+    """Return the k best documents by their best chunks (MaxP); ties as in `top_k`.
 
     Args:
         chunks: int64 numbers, each at most once, in any order.

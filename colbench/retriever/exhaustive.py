@@ -55,8 +55,8 @@ def search_all(
     for start in range(0, len(queries), group):
         blocks = [block for _, block in scanner.scan(queries[start : start + group])]
         for row in np.concatenate(blocks, axis=1):
-            found = np.flatnonzero(row > -np.inf)  # what has no tokens matches nothing
-            results.append(best_chunks(found, row[found], k, owners, ranks))
+            matching = np.flatnonzero(row > -np.inf)  # what has no tokens matches nothing
+            results.append(best_chunks(matching, row[matching], k, owners, ranks))
     return results
 
 

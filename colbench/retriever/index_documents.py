@@ -50,14 +50,14 @@ def documents_for_index(
     """
     if skip == "none":
         return Documents(ids, embeddings.lengths, embeddings.dims, embeddings.blocks)
-    kept = _kept_rows(texts, encoder, skipped_tokens(skip))
+    mask = _token_mask(texts, encoder, skipped_tokens(skip))
     starts = np.concatenate([[0], np.cumsum(embeddings.lengths)])
-    before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    before = np.concatenate([[0], np.cumsum(mask)]).astype(np.int64)
     lengths = before[starts[1:]] - before[starts[:-1]]
 
     def read(most: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
         for first, end, vectors in embeddings.blocks(most):
-            yield first, end, vectors[kept[starts[first] : starts[end]]]
+            yield first, end, vectors[mask[starts[first] : starts[end]]]
 
     return Documents(ids, lengths, embeddings.dims, read)
 
@@ -66,7 +66,7 @@ def _plain(token: str) -> str:
     return token.lstrip(_WORD_STARTS).lower()
 
 
-def _kept_rows(
+def _token_mask(
     texts: Sequence[str], encoder: Encoder, skipped: frozenset[str]
 ) -> NDArray[np.bool_]:
     keep = [

@@ -40,10 +40,10 @@ def system_class(kind: str) -> type[Retriever]:
         if error.name is None or not name.startswith(error.name):
             raise
         raise ConfigError(f"unknown system kind '{kind}': {did_you_mean(kind, kinds())}") from None
-    found: type[Retriever] | None = getattr(module, "SYSTEM", None)
-    if found is None:
+    retriever: type[Retriever] | None = getattr(module, "SYSTEM", None)
+    if retriever is None:
         raise ConfigError(f"module {name} defines no SYSTEM: set it to the Retriever subclass")
-    return found
+    return retriever
 
 
 def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:

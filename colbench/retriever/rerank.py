@@ -124,9 +124,9 @@ class Reranker(Retriever):
             {self.first_stage.name: self.first_stage.size(), "rerank": self.scorer_size()}
         )
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """The first stage's facts."""
-        return {self.first_stage.name: self.first_stage.facts()}
+        return {self.first_stage.name: self.first_stage.metadata()}
 
 
 def standard_scores(scores: NDArray[np.floating]) -> NDArray[np.float64]:

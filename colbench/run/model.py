@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.collection.model import Collection, SelfHits
+from colbench.collection.model import Collection
 from colbench.hits import Hits
 
 
@@ -91,7 +91,7 @@ class Run:
 
     @classmethod
     def from_hits(cls, name: str, collection: Collection, hits: Sequence[Hits], k: int) -> Run:
-        """Name the documents of `hits`, apply the collection's self-hit rule, keep the k best.
+        """Name the documents of `hits`, apply the rule of identical ids, keep the k best.
 
         Args:
             name: name of the system.
@@ -103,20 +103,20 @@ class Run:
         Raises:
             ValueError: the results do not fit the collection or break the canonical order.
         """
-        drop = collection.self_hits is SelfHits.DROP_IDENTICAL_IDS
+        drop = collection.ignore_identical_ids
         rankings = {
-            query.id: _ranking(found, collection.doc_ids, query.id if drop else None, k)
-            for query, found in zip(collection.queries, hits, strict=True)
+            query.id: _ranking(ranking, collection.doc_ids, query.id if drop else None, k)
+            for query, ranking in zip(collection.queries, hits, strict=True)
         }
         return cls(name, rankings)
 
 
 def fetch_depth(collection: Collection, k: int) -> int:
-    """Return how many documents to retrieve so that k remain after the self-hit rule.
+    """Return how many documents to retrieve so that k remain after the rule of identical ids.
 
     It is one more than k where the rule is on and some query's id is also a document's.
     """
-    drop = collection.self_hits is SelfHits.DROP_IDENTICAL_IDS
+    drop = collection.ignore_identical_ids
     if drop and not {query.id for query in collection.queries}.isdisjoint(collection.doc_ids):
         return k + 1
     return k

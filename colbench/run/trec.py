@@ -75,7 +75,7 @@ def read_trec(path: Path) -> Run:
         DataError: naming file and line: not six columns, not UTF-8, a score that is no number, a
             document that a query has already, or a byte order mark inside the file.
     """
-    found: dict[str, dict[str, float]] = {}
+    scores: dict[str, dict[str, float]] = {}
     name: str | None = None
     try:
         with path.open("rb") as stream:
@@ -84,7 +84,7 @@ def read_trec(path: Path) -> Run:
                 if not columns:
                     continue
                 query_id, doc_id, score, tag = _parse(columns, f"{path}:{number}")
-                documents = found.setdefault(query_id, {})
+                documents = scores.setdefault(query_id, {})
                 if doc_id in documents:
                     raise DataError(
                         f"{path}:{number}: document {short(doc_id)} is listed twice for query "
@@ -98,7 +98,7 @@ def read_trec(path: Path) -> Run:
         ) from error
     rankings = {
         query_id: Ranking.sort(list(documents), list(documents.values()))
-        for query_id, documents in found.items()
+        for query_id, documents in scores.items()
     }
     return Run(name or path.stem, rankings)
 

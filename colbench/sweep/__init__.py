@@ -1,1 +1,1 @@
-"""One system at every point of a grid: `task=sweep`, and Hydra's multirun as one table."""
+"""One system in every combination of a grid: `task=sweep`, and Hydra's multirun as one table."""

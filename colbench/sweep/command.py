@@ -21,12 +21,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=multirun,
         dest="instead",
-        help="run all combinations of words with several values, such as index.nbits=1,2,4",
+        help="run all combinations of overrides with several values, such as index.nbits=1,2,4",
     )
 
 
 def sweep(run: Invocation) -> Finished:
-    """Measure one system at every point of a grid."""
+    """Measure one system in every combination of a grid."""
     from colbench.experiment.task import finished_run
     from colbench.sweep.runner import SweepRunner
 
@@ -38,7 +38,7 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
 
     Args:
         options: of `colbench run`.
-        words: of the command line, after `run`.
+        overrides: of the command line, after `run`.
 
     Raises:
         ConfigError: what a multirun does not have, or a word that cannot be read.

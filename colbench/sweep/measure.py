@@ -1,7 +1,7 @@
-"""Measuring the points of a sweep, one after the other in one process.
+"""Measuring the variants of a sweep, one after the other in one process.
 
-Points with equal `build_key` share an index. One process for all of them means that models are
-loaded and queries encoded once; peak memory would be that of all points together, so it is not
+Variants with equal `build_key` share an index. One process for all of them means that models are
+loaded and queries encoded once; peak memory would be that of all variants together, so it is not
 reported.
 """
 
@@ -27,29 +27,31 @@ from colbench.retriever.base import Retriever, SystemSettings, Workbench
 from colbench.retriever.registry import system_class
 from colbench.run.model import Ranking, Run, fetch_depth
 from colbench.run.trec import read_trec, run_digest
-from colbench.sweep.kept import write_point
-from colbench.sweep.task import PointRecord, PointTask, SweepReply, SweepTask
+from colbench.sweep.store import write_variant
+from colbench.sweep.task import SweepReply, SweepTask, VariantRecord, VariantTask
 from colbench.timing import Stopwatch, nanoseconds, seconds
 
 _CUTOFFS = (10, 100, 1000)
 
 
-def measure_points(task: SweepTask, bench: Workbench) -> SweepReply:
-    """Measure every point and leave a `PointRecord` of each."""
-    points = sorted(
-        task.points,
-        key=lambda point: (
-            bench.systems[point.name].build_key(),
-            bench.systems[point.name].model_dump_json(),
-            -point.depth,
+def measure_variants(task: SweepTask, bench: Workbench) -> SweepReply:
+    """Measure every variant and leave a `VariantRecord` of each."""
+    variants = sorted(
+        task.variants,
+        key=lambda variant: (
+            bench.systems[variant.name].build_key(),
+            bench.systems[variant.name].model_dump_json(),
+            -variant.depth,
         ),
     )
     sweep = _Sweep(task, bench)
-    with bar(total=len(points), description="sweep", unit="point") as progress:
-        for _, group in groupby(points, key=lambda point: bench.systems[point.name].build_key()):
+    with bar(total=len(variants), description="sweep", unit="variant") as progress:
+        for _, group in groupby(
+            variants, key=lambda variant: bench.systems[variant.name].build_key()
+        ):
             for _ in sweep.measure(list(group)):
                 progress.update()
-    return SweepReply(points=len(points))
+    return SweepReply(variants=len(variants))
 
 
 @dataclass
@@ -62,8 +64,8 @@ class _Queries:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What the last point that searched all queries found, as deep as it looked."""
+class _Answers:
+    """What the last variant that searched all queries found, as deep as it looked."""
 
     settings: SystemSettings
     depth: int
@@ -75,7 +77,7 @@ class _Sweep:
     task: SweepTask
     bench: Workbench
     queries: _Queries | None = None
-    found: _Found | None = None
+    answers: _Answers | None = None
     reference: Run | None = None
     texts: list[str] = field(init=False)
 
@@ -84,25 +86,25 @@ class _Sweep:
         if self.task.reference_run is not None:
             self.reference = read_trec(self.task.reference_run)
 
-    def measure(self, points: list[PointTask]) -> Iterator[PointTask]:
-        """Build what the points share and yield each point when its record is written."""
-        first = self.bench.systems[points[0].name]
+    def measure(self, variants: list[VariantTask]) -> Iterator[VariantTask]:
+        """Build what the variants share and yield each variant when its record is written."""
+        first = self.bench.systems[variants[0].name]
         system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
         before = len(self.bench.encodings)
         try:
             system.prepare()
             took = seconds(system.build)
         except ConfigError as error:
-            raise ConfigError(f"point {points[0].name}: {error}") from None
+            raise ConfigError(f"variant {variants[0].name}: {error}") from None
         built = took if system.counted_build_seconds is None else system.counted_build_seconds
         encodings = encoding_infos(self.bench.encodings[before:], fresh=self.task.fresh)
         queries = self._encode(system, first)
-        self.found = None
-        for point in points:
-            system.use(self.bench.systems[point.name])
-            record = self._measure(system, queries, point, built)
-            write_point(record.model_copy(update={"encodings": encodings}), point.record)
-            yield point
+        self.answers = None
+        for variant in variants:
+            system.use(self.bench.systems[variant.name])
+            record = self._measure(system, queries, variant, built)
+            write_variant(record.model_copy(update={"encodings": encodings}), variant.record)
+            yield variant
         if not self.task.keep_indexes:
             _remove_indexes(self.bench)
 
@@ -119,21 +121,21 @@ class _Sweep:
         return self.queries
 
     def _measure(
-        self, system: Retriever, queries: _Queries, point: PointTask, built: float
-    ) -> PointRecord:
+        self, system: Retriever, queries: _Queries, variant: VariantTask, built: float
+    ) -> VariantRecord:
         collection = self.bench.collection
-        depth = fetch_depth(collection, point.depth)
-        self.bench.spare_hits = depth - point.depth
+        depth = fetch_depth(collection, variant.depth)
+        self.bench.spare_hits = depth - variant.depth
         with other_processes() as others:
-            known = self._known(self.bench.systems[point.name], depth)
+            known = self._known(self.bench.systems[variant.name], depth)
             hits, timings = self._search(system, queries, depth, known)
-        self.found = _Found(self.bench.systems[point.name], depth, hits)
-        run = Run.from_hits(point.name, collection, hits, point.depth)
-        measures, _ = choose_measures(self.task.measures, point.depth, len(collection.documents))
+        self.answers = _Answers(self.bench.systems[variant.name], depth, hits)
+        run = Run.from_hits(variant.name, collection, hits, variant.depth)
+        measures, _ = choose_measures(self.task.measures, variant.depth, len(collection.documents))
         scores = evaluate(collection.qrels, run, measures)
         size = system.size()
-        return PointRecord(
-            facts=system.facts(),
+        return VariantRecord(
+            metadata=system.metadata(),
             effectiveness=mean_scores(scores),
             per_query={
                 measure: [values[query.id] for query in collection.queries]
@@ -141,7 +143,7 @@ class _Sweep:
                 if measure == self.task.measure
             },
             latency_ms=fastest(timings),
-            fidelity=self._fidelity(run, point.depth),
+            fidelity=self._fidelity(run, variant.depth),
             index=index_info(size, collection),
             build_seconds=built,
             other_cpu_share=others[0],
@@ -151,10 +153,10 @@ class _Sweep:
 
     def _known(self, settings: SystemSettings, depth: int) -> list[Hits] | None:
         """Return what the same search found when it was asked for more documents."""
-        found = self.found
-        if found is None or found.settings != settings or not settings.fewer_are_first():
+        earlier = self.answers
+        if earlier is None or earlier.settings != settings or not settings.fewer_are_first():
             return None
-        return found.hits if found.depth >= depth else None
+        return earlier.hits if earlier.depth >= depth else None
 
     def _search(
         self, system: Retriever, queries: _Queries, depth: int, known: list[Hits] | None
@@ -183,10 +185,10 @@ class _Sweep:
                 whole = trial == 0 and known is None
                 for query in queries.encoded if whole else queries.encoded[:timed]:
                     watch = Stopwatch()
-                    found = system.search([query], depth)
+                    answer = system.search([query], depth)
                     times.append(watch.nanoseconds)
                     if trial == 0:
-                        hits += found
+                        hits += answer
             passes.append(list(zip(queries.nanoseconds, times[:timed], strict=True)))
         rest = (known or [])[len(hits) :]
         return hits + [Hits(one.docs[:depth], one.scores[:depth]) for one in rest], passes
@@ -197,7 +199,7 @@ class _Sweep:
         nothing = Ranking.sort([], [])
         known = min(depth, self.task.reference_depth)
         queries = self.bench.collection.queries
-        wanted, found = (
+        wanted, ranked = (
             Run(
                 whole.name,
                 {q.id: _first(whole.rankings.get(q.id, nothing), known) for q in queries},
@@ -205,7 +207,7 @@ class _Sweep:
             for whole in (self.reference, run)
         )
         cutoffs = sorted({k for k in _CUTOFFS if k < known} | {known})
-        overlap = mean_overlap(found, wanted, cutoffs)
+        overlap = mean_overlap(ranked, wanted, cutoffs)
         return Fidelity(
             reference=self.task.reference,
             rbo=overlap.rbo,

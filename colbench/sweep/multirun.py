@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from colbench.config.compose import ROOT, check_folders, compose_run, store_root
 from colbench.config.folder import conf_folder, further_folders, quoted, reason, search_path
-from colbench.config.overrides import multirun_words
+from colbench.config.overrides import multirun_overrides
 from colbench.digests import text_digest
 from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.output import OutputFolder, file_stem
@@ -35,7 +35,7 @@ from colbench.report.write import write_report
 from colbench.results.axes import short_names, shown
 from colbench.results.schema import Results, SweepInfo, SystemResult
 from colbench.results.store import read_results, write_results
-from colbench.sweep.rows import with_points
+from colbench.sweep.rows import with_variants
 
 _SYSTEM = "system_name"
 
@@ -43,7 +43,7 @@ _SYSTEM = "system_name"
 def combine(
     runs: Sequence[tuple[dict[str, Any], Results]], *, command: str, tolerance: float = 0.005
 ) -> Results:
-    """Return one results file with every system of every run as a point.
+    """Return one results file with every system of every run as a variant.
 
     Args:
         runs: what varied in each run, and its results.
@@ -60,17 +60,17 @@ def combine(
     labels = short_names(axes)
     measures = [m for m in first.measures if all(_has(results, m) for _, results in runs)]
     rows: list[SystemResult] = []
-    points: dict[str, dict[str, Any]] = {}
+    variants: dict[str, dict[str, Any]] = {}
     for varied, results in runs:
-        told = ", ".join(f"{labels[axis]}={shown(value)}" for axis, value in varied.items())
+        label = ", ".join(f"{labels[axis]}={shown(value)}" for axis, value in varied.items())
         for system in results.systems:
             if system.status == "ok":
-                name = f"{system.name}, {told}"
-                points[name] = {_SYSTEM: system.name, **varied}
+                name = f"{system.name}, {label}"
+                variants[name] = {_SYSTEM: system.name, **varied}
                 rows.append(_row(system, name))
     if not rows or not measures:
         raise ConfigError("the runs have no system, or no measure, in common that was measured")
-    named = [row for row in rows if points[row.name][_SYSTEM] == first.config.get("baseline")]
+    named = [row for row in rows if variants[row.name][_SYSTEM] == first.config.get("reference")]
     exact = [row for row in rows if row.config.get("precision") == "fp16"]
     bare = first.model_copy(
         update={
@@ -85,17 +85,17 @@ def combine(
     info = SweepInfo(
         system="every system of the runs",
         axes={
-            axis: list(dict.fromkeys(shown(point[axis]) for point in points.values()))
+            axis: list(dict.fromkeys(shown(variant[axis]) for variant in variants.values()))
             for axis in (_SYSTEM, *axes)
         },
-        points=points,
+        variants=variants,
         references=[],
         measure=measures[0],
         front_latency=[],
         front_bytes=[],
         advice=[],
     )
-    return with_points(bare, rows, (named or exact or rows)[0], info, tolerance=tolerance)
+    return with_variants(bare, rows, (named or exact or rows)[0], info, tolerance=tolerance)
 
 
 def _notes(runs: Sequence[Results]) -> list[str]:
@@ -116,7 +116,7 @@ def _has(results: Results, measure: str) -> bool:
 
 
 def _row(system: SystemResult, name: str) -> SystemResult:
-    """Return a system as a point: without what belongs to its own run."""
+    """Return a system as a variant: without what belongs to its own run."""
     alone = {
         "name": name,
         "significance": None,
@@ -140,7 +140,7 @@ class Done:
     """A job that has finished.
 
     Attributes:
-        varied: the words that had several values, and the value it had.
+        varied: the overrides that had several values, and the value it had.
         results: what it measured.
     """
 
@@ -149,27 +149,27 @@ class Done:
 
 
 class Multirun:
-    """Jobs from words with several values.
+    """Jobs from overrides with several values.
 
     Args:
-        overrides: words in Hydra's grammar; `output_dir` names the common folder.
+        overrides: `KEY=VALUE` in Hydra's grammar; `output_dir` names the common folder.
         extra: further configuration folders.
 
     Raises:
-        ConfigError: no word has several values, or a word or a file of a folder cannot be read.
+        ConfigError: no override has several values, or an override or a file cannot be read.
     """
 
     def __init__(self, overrides: Sequence[str], extra: Sequence[Path] = ()) -> None:
         self.extra = list(extra)
         check_folders(extra)
-        words = multirun_words(overrides, extra)
-        self.words, self.varied = words.hydra, words.varied
-        self.own_indexes = "index_dir" not in words.keys
-        named = words.output_dir
-        self.root = Path(named) if named is not None else self._default_folder(words.experiment)
+        parsed = multirun_overrides(overrides, extra)
+        self.overrides, self.varied = parsed.hydra, parsed.varied
+        self.own_indexes = "index_dir" not in parsed.keys
+        named = parsed.output_dir
+        self.root = Path(named) if named is not None else self._default_folder(parsed.experiment)
 
     def _default_folder(self, experiment: str | None) -> Path:
-        mark = text_digest(" ".join(sorted(self.words)))[:6]
+        mark = text_digest(" ".join(sorted(self.overrides)))[:6]
         return Path("results/runs/multirun") / f"{file_stem(experiment or 'run')}-{mark}"
 
     def run(self, command: str) -> tuple[list[Done], Results | None]:
@@ -205,7 +205,7 @@ class Multirun:
             "colbench",
             "--multirun",
             f"--config-dir={conf_folder()}",
-            *self.words,
+            *self.overrides,
             f"hydra.sweep.dir={quoted(str((self.root / _NOTES).resolve()))}",
             "hydra.sweep.subdir=${hydra.job.num}",
             "hydra.output_subdir=null",
@@ -254,21 +254,21 @@ class _Job:
 
     def __call__(self, _: Any) -> None:
         config = HydraConfig.get()
-        words = list(config.overrides.task)
-        parsed = [(o.key_or_group, o.value()) for o in map(_parsed, words)]
+        overrides = list(config.overrides.task)
+        parsed = [(o.key_or_group, o.value()) for o in map(_parsed, overrides)]
         varied = {key: value for key, value in parsed if key in self.varied}
         name = _folder_name(varied)
         try:
-            done = is_repeat(compose_run(words, self.extra), self.root / JOBS / name)
-            failed = not done and bool(self._start(name, words))
+            done = is_repeat(compose_run(overrides, self.extra), self.root / JOBS / name)
+            failed = not done and bool(self._start(name, overrides))
         except ColbenchError as error:  # Hydra would print a traceback
             print(f"colbench: {error}", file=sys.stderr)
             failed = True
         note = {"name": name, "varied": varied, "failed": failed}
         write_json(Path(config.runtime.output_dir) / "job.json", note)
 
-    def _start(self, name: str, words: Sequence[str]) -> int:
-        command = [sys.executable, "-P", "-m", "colbench.cli.main", "run", *words]
+    def _start(self, name: str, overrides: Sequence[str]) -> int:
+        command = [sys.executable, "-P", "-m", "colbench.cli.main", "run", *overrides]
         command.append(f"output_dir={quoted(str(self.root / JOBS / name))}")
         if self.indexes is not None:
             command.append(f"index_dir={quoted(str(self.indexes))}")
@@ -278,8 +278,8 @@ class _Job:
         return subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode
 
 
-def _parsed(word: str) -> Any:
-    return OverridesParser.create().parse_overrides([word])[0]
+def _parsed(override: str) -> Any:
+    return OverridesParser.create().parse_overrides([override])[0]
 
 
 def _folder_name(varied: dict[str, Any]) -> str:

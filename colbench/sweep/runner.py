@@ -20,17 +20,17 @@ from colbench.experiment.store import machine, work_key
 from colbench.progress import note
 from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
-from colbench.sweep.kept import read_point, read_reference, write_reference
-from colbench.sweep.rows import add_points
-from colbench.sweep.settings import Point, SweepSettings, sweep_points
-from colbench.sweep.task import PointRecord, PointTask, SweepReply, SweepTask
+from colbench.sweep.rows import add_variants
+from colbench.sweep.settings import SweepSettings, Variant, sweep_variants
+from colbench.sweep.store import read_reference, read_variant, write_reference
+from colbench.sweep.task import SweepReply, SweepTask, VariantRecord, VariantTask
 
-POINTS = ".points"
-MEASURE = "colbench.sweep.measure:measure_points"
+VARIANTS = ".variants"
+MEASURE = "colbench.sweep.measure:measure_variants"
 
 
 class SweepRunner(Runner):
-    """A run whose systems are references, with the points of a grid beside them."""
+    """A run whose systems are references, with the variants of a system beside them."""
 
     def __init__(self, settings: RunSettings, command: Sequence[str] = ()) -> None:
         sweep = settings.feature(SweepSettings)
@@ -39,11 +39,11 @@ class SweepRunner(Runner):
         # The stages of a reference are not searched: a sweep has no use for them.
         super().__init__(settings.model_copy(update={"attribution": False}), command)
         self.sweep = sweep
-        self.points = sweep_points(sweep, settings.system)
+        self.variants = sweep_variants(sweep, settings.system)
         settings.system.with_parts(self._at_work())  # checked before any work
 
     def _at_work(self) -> list[str]:
-        parts = [part for point in self.points for part in point.settings.parts()]
+        parts = [part for variant in self.variants for part in variant.settings.parts()]
         return [*self.settings.systems, *dict.fromkeys(parts)]
 
     def run(self) -> tuple[Results, Path]:
@@ -56,15 +56,15 @@ class SweepRunner(Runner):
         self.measure = self._chosen_measure()
         root = self.settings.output_dir or self._default_folder()
         self.output = OutputFolder(root)
-        self.kept = root / POINTS
+        self.kept = root / VARIANTS
         with self.output.claimed():
             write_snapshot(self.collection, self.output.work / "collection")
-            outcomes, points = self._measure(), self._measured_points()
-            results = add_points(
+            outcomes, variants = self._measure(), self._measured_variants()
+            results = add_variants(
                 self._results(outcomes),
                 self.sweep,
                 self.measure,
-                points,
+                variants,
                 depth=self.depth,
             )
             self._publish(results)
@@ -79,24 +79,26 @@ class SweepRunner(Runner):
             hint = did_you_mean(measure, self.measures)
             raise ConfigError(f"sweep.measure: '{measure}' is not among the measures: {hint}")
         docs = len(self.collection.documents)
-        for point in self.points:
+        for variant in self.variants:
             try:
-                kept, _ = choose_measures(self.measures, self._depth(point), docs)
+                possible, _ = choose_measures(self.measures, self._depth(variant), docs)
             except ConfigError as error:
-                raise ConfigError(f"sweep point {point.name}: {error}") from None
-            if measure not in kept:
+                raise ConfigError(f"sweep variant {variant.name}: {error}") from None
+            if measure not in possible:
                 raise ConfigError(
-                    f"sweep point {point.name}: {measure} looks deeper than k={point.k}; "
+                    f"sweep variant {variant.name}: {measure} looks deeper than k={variant.k}; "
                     "choose another sweep.measure"
                 )
         return measure
 
-    def _depth(self, point: Point) -> int:
+    def _depth(self, variant: Variant) -> int:
         return (
-            self.depth if point.k is None else choose_depth(point.k, len(self.collection.documents))
+            self.depth
+            if variant.k is None
+            else choose_depth(variant.k, len(self.collection.documents))
         )
 
-    def _oracle(self) -> str | None:
+    def _exact_reference(self) -> str | None:
         """Return the reference that searches all documents exactly, if there is one."""
         for name in self.settings.systems:
             values = self.settings.system[name].model_dump()
@@ -109,55 +111,57 @@ class SweepRunner(Runner):
         settings = {
             n: s.model_dump(mode="json") for n, s in self.settings.system.with_parts([name]).items()
         }
-        kept = self.kept / f"reference-{self._key(settings, self.depth)}"
+        record = self.kept / f"reference-{self._key(settings, self.depth)}"
         run_file = self.output.run_file(name)
-        if (held := read_reference(kept, run_file)) is not None:
+        if (held := read_reference(record, run_file)) is not None:
             reply, commit = held
             self._note(f"{name}: measured before, at commit {(commit or 'unknown')[:12]}")
             return reply
         outcome = super()._measure_system(name, fresh=fresh)
         if isinstance(outcome, SystemReply):
-            write_reference(kept, outcome, run_file, self.environment.git_commit)
+            write_reference(record, outcome, run_file, self.environment.git_commit)
         return outcome
 
-    def _measured_points(self) -> list[tuple[Point, PointRecord]]:
-        files = {point.name: self._record(point) for point in self.points}
-        held = {point.name: read_point(files[point.name]) for point in self.points}
-        missing = [point for point in self.points if held[point.name] is None]
-        if len(missing) < len(self.points):
-            note(f"{len(self.points) - len(missing)} points were measured before")
+    def _measured_variants(self) -> list[tuple[Variant, VariantRecord]]:
+        files = {variant.name: self._record(variant) for variant in self.variants}
+        held = {variant.name: read_variant(files[variant.name]) for variant in self.variants}
+        missing = [variant for variant in self.variants if held[variant.name] is None]
+        if len(missing) < len(self.variants):
+            note(f"{len(self.variants) - len(missing)} variants were measured before")
         if missing:
-            self._measure_points(missing, files)
-            held.update({point.name: read_point(files[point.name]) for point in missing})
+            self._measure_variants(missing, files)
+            held.update({variant.name: read_variant(files[variant.name]) for variant in missing})
         measured = []
-        for point in self.points:
-            if (record := held[point.name]) is None:
-                raise StorageError(f"{files[point.name]} could not be read back: check the disk")
-            measured.append((point, record))
+        for variant in self.variants:
+            if (record := held[variant.name]) is None:
+                raise StorageError(f"{files[variant.name]} could not be read back: check the disk")
+            measured.append((variant, record))
         return measured
 
-    def _record(self, point: Point) -> Path:
-        used = [point.settings]
-        for part in point.settings.parts():
+    def _record(self, variant: Variant) -> Path:
+        used = [variant.settings]
+        for part in variant.settings.parts():
             used += self.settings.system.with_parts([part]).values()
-        if (oracle := self._oracle()) is not None:
-            used.append(self.settings.system[oracle])
+        if (exact := self._exact_reference()) is not None:
+            used.append(self.settings.system[exact])
         settings = [system.model_dump(mode="json", exclude={"about"}) for system in used]
-        return self.kept / f"{self._key(settings, self._depth(point))}.json"
+        return self.kept / f"{self._key(settings, self._depth(variant))}.json"
 
-    def _measure_points(self, points: Sequence[Point], records: Mapping[str, Path]) -> None:
-        fresh = self._encode_for(points)
-        oracle = self._oracle()
-        run_file = self.output.run_file(oracle) if oracle else None
+    def _measure_variants(self, variants: Sequence[Variant], records: Mapping[str, Path]) -> None:
+        fresh = self._encode_for(variants)
+        exact = self._exact_reference()
+        run_file = self.output.run_file(exact) if exact else None
         task = SweepTask(
-            points=[
-                PointTask(name=point.name, depth=self._depth(point), record=records[point.name])
-                for point in points
+            variants=[
+                VariantTask(
+                    name=variant.name, depth=self._depth(variant), record=records[variant.name]
+                )
+                for variant in variants
             ],
             measures=self.measures,
             measure=self.measure,
             latency=self.settings.latency,
-            reference=oracle if run_file and run_file.is_file() else None,
+            reference=exact if run_file and run_file.is_file() else None,
             reference_run=run_file if run_file and run_file.is_file() else None,
             reference_depth=self.depth,
             keep_indexes=self.settings.index_dir is not None or self.settings.keep_indexes,
@@ -165,26 +169,26 @@ class SweepRunner(Runner):
             fresh=fresh,
         )
         systems: dict[str, SystemSettings] = {}
-        for point in points:
-            systems.update(self.settings.system.with_parts(point.settings.parts()))
-            systems[point.name] = point.settings
-        kept = self.settings.index_dir or self.kept / "indexes"
-        job = self._job("sweep", MEASURE, task, about="sweep", systems=systems, shared=kept)
+        for variant in variants:
+            systems.update(self.settings.system.with_parts(variant.settings.parts()))
+            systems[variant.name] = variant.settings
+        indexes = self.settings.index_dir or self.kept / "indexes"
+        job = self._job("sweep", MEASURE, task, about="sweep", systems=systems, shared=indexes)
         outcome = run_job(job, SweepReply)
         if isinstance(outcome, Failure):
             raise ColbenchError(f"sweep: {outcome.message}")
         if not self.settings.keep_indexes:
             shutil.rmtree(self.kept / "indexes", ignore_errors=True)
 
-    def _encode_for(self, points: Sequence[Point]) -> bool:
-        """Encode the documents with every encoder that a point needs; return whether any was not
+    def _encode_for(self, variants: Sequence[Variant]) -> bool:
+        """Encode the documents with every encoder thof a variant needs; return whether any was not
         in the cache."""
         encoded = 0
         tasks: dict[str, EncodeTask] = {}
-        for point in points:
-            tasks.update(self._encodings(point.settings))
+        for variant in variants:
+            tasks.update(self._encodings(variant.settings))
         for number, task in enumerate(tasks.values()):
-            reply = self._encode(f"encode-point-{number}", task)
+            reply = self._encode(f"encode-variant-{number}", task)
             if isinstance(reply, Failure):
                 raise ColbenchError(f"sweep: {reply.message}")
             encoded += reply.docs_encoded

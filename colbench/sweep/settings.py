@@ -1,4 +1,4 @@
-"""What a sweep varies, and the points that makes."""
+"""What a sweep varies, and the variants that it makes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colbench.retriever.base import SystemSettings
 from colbench.settings import Settings
 
 DEPTH = "k"
-"""The axis that is no setting of the system: documents retrieved a query."""
+"""The axis that is no setting of the system: documents retrieved per query."""
 
 
 class SweepSettings(Settings):
@@ -33,7 +33,7 @@ class SweepSettings(Settings):
         None, description="measure of fronts, tests and advice; default: the first one"
     )
     tolerance: float = Field(
-        0.005, ge=0, description="loss against the baseline that the advice takes for none"
+        0.005, ge=0, description="loss against the reference that the advice takes for none"
     )
 
     @field_validator("axes", mode="before")
@@ -43,14 +43,14 @@ class SweepSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Point:
-    """One point of the grid.
+class Variant:
+    """One variant of the system: a combination of the grid.
 
     Attributes:
         name: its row in tables, `nbits=2, dims=128`.
         parameters: axis → value.
         settings: of the system, checked.
-        k: documents retrieved a query; None for the run's own depth.
+        k: documents retrieved per query; None for the run's own depth.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Point:
     k: int | None
 
 
-def sweep_points(sweep: SweepSettings, systems: Systems) -> list[Point]:
-    """Return all points of the grid, the last axis running fastest.
+def sweep_variants(sweep: SweepSettings, systems: Systems) -> list[Variant]:
+    """Return all variants, the last axis running fastest.
 
     Args:
         sweep: what is varied.
@@ -79,7 +79,7 @@ def sweep_points(sweep: SweepSettings, systems: Systems) -> list[Point]:
         if any(value in values[:place] for place, value in enumerate(values)):
             raise ConfigError(f"sweep.axes.{axis} has a value more than once")
     labels = short_names(sweep.axes)
-    points = []
+    variants = []
     for chosen in itertools.product(*sweep.axes.values()):
         parameters = dict(zip(sweep.axes, chosen, strict=True))
         name = ", ".join(f"{labels[axis]}={shown(value)}" for axis, value in parameters.items())
@@ -87,9 +87,9 @@ def sweep_points(sweep: SweepSettings, systems: Systems) -> list[Point]:
         try:
             settings = systems.changed(sweep.system, changes)
         except ConfigError as error:
-            raise ConfigError(f"sweep point {name}: {error}") from None
-        points.append(Point(name, parameters, settings, _depth(parameters.get(DEPTH))))
-    return points
+            raise ConfigError(f"sweep variant {name}: {error}") from None
+        variants.append(Variant(name, parameters, settings, _depth(parameters.get(DEPTH))))
+    return variants
 
 
 def _flattened(axes: Mapping[str, Any], before: str = "") -> dict[str, Any]:

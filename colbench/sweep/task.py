@@ -10,8 +10,8 @@ from colbench.experiment.job import Message
 from colbench.results.schema import EncodingInfo, Fidelity, IndexInfo, Latency
 
 
-class PointTask(Message):
-    """One point of a sweep; its settings are those of the bench's system of this name."""
+class VariantTask(Message):
+    """One variant of a sweep; its settings are those of the bench's system of this name."""
 
     name: str
     depth: int
@@ -19,13 +19,13 @@ class PointTask(Message):
 
 
 class SweepTask(Message):
-    """Measure the points of a sweep and leave a `PointRecord` of each.
+    """Measure the variants of a sweep and leave a `VariantRecord` of each.
 
     With a `reference_run`, also compare each with that run of the system `reference`. `fresh` as in
     a `SystemTask`.
     """
 
-    points: list[PointTask]
+    variants: list[VariantTask]
     measures: list[str]
     measure: str
     latency: LatencySettings
@@ -37,10 +37,10 @@ class SweepTask(Message):
     fresh: bool = False
 
 
-class PointRecord(Message):
-    """What was measured at one point of a sweep; kept, so that it is not measured again."""
+class VariantRecord(Message):
+    """What was measured of one variant of a sweep; kept, so that it is not measured again."""
 
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     effectiveness: dict[str, float]
     per_query: dict[str, list[float]]
     latency_ms: Latency
@@ -56,4 +56,4 @@ class PointRecord(Message):
 class SweepReply(Message):
     """Outcome of a `SweepTask`."""
 
-    points: int
+    variants: int

@@ -33,7 +33,7 @@ def level(examples: Sequence[Example], count: int | None, seed: int) -> list[Exa
     for example in examples:
         relevant.setdefault(text_key(example.query), set()).add(text_key(example.positive))
     keys, draw = list(others), random.Random(seed)
-    found = []
+    levelled = []
     for example in examples:
         chosen = list(example.negatives[:count])
         taken = relevant[text_key(example.query)] | {text_key(text) for text in chosen}
@@ -47,8 +47,8 @@ def level(examples: Sequence[Example], count: int | None, seed: int) -> list[Exa
             if key not in taken:
                 taken.add(key)
                 chosen.append(others[key])
-        found.append(replace(example, negatives=tuple(chosen), scores=_scores(example, count)))
-    return found
+        levelled.append(replace(example, negatives=tuple(chosen), scores=_scores(example, count)))
+    return levelled
 
 
 def _scores(example: Example, count: int) -> tuple[float, ...] | None:
@@ -76,22 +76,22 @@ def columns(examples: Sequence[Example], settings: TrainSettings) -> dict[str, l
             "document": [row[1] for row in rows],
             "label": [row[2] for row in rows],
         }
-    found: dict[str, list[Any]] = {"query": [example.query for example in examples]}
+    lists: dict[str, list[Any]] = {"query": [example.query for example in examples]}
     if settings.kind == "cross_encoder" and settings.loss == "kl":
-        found["documents"] = [list(example.documents) for example in examples]
-        found["label"] = [
+        lists["documents"] = [list(example.documents) for example in examples]
+        lists["label"] = [
             [score / settings.teacher_temperature for score in example.scores or ()]
             for example in examples
         ]
-        return found
-    found["positive"] = [example.positive for example in examples]
+        return lists
+    lists["positive"] = [example.positive for example in examples]
     for place in range(len(examples[0].negatives)):
-        found[f"negative_{place + 1}"] = [example.negatives[place] for example in examples]
+        lists[f"negative_{place + 1}"] = [example.negatives[place] for example in examples]
     if settings.loss == "margin_mse":
-        found["label"] = [_margins(example) for example in examples]
+        lists["label"] = [_margins(example) for example in examples]
     elif settings.loss == "kl":
-        found["label"] = [list(example.scores or ()) for example in examples]
-    return found
+        lists["label"] = [list(example.scores or ()) for example in examples]
+    return lists
 
 
 def _margins(example: Example) -> list[float]:

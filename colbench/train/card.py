@@ -32,7 +32,7 @@ from colbench.train.naming import (
     base_label,
     base_model,
     base_of,
-    load_words,
+    load_overrides,
     updated,
     without_folders,
 )
@@ -185,7 +185,7 @@ def _scores(results: Train) -> Prose:
 
 
 def _use(results: Train) -> list[Block]:
-    command = " ".join(["colbench run dataset=DATASET", *load_words(results.kind, "MODEL")])
+    command = " ".join(["colbench run dataset=DATASET", *load_overrides(results.kind, "MODEL")])
     return [
         Paragraph("MODEL is the folder of this file, or the name under which it was uploaded."),
         Listing(_SNIPPETS[results.kind], "python"),

@@ -22,7 +22,7 @@ import torch
 from colbench.digests import sha256_file
 from colbench.errors import StorageError
 from colbench.progress import note
-from colbench.results.sealed import read_sealed, write_sealed
+from colbench.results.checksummed import read_checksummed, write_checksummed
 from colbench.train.student import set_trained_state, trained_state
 
 _FILES = ("weights.safetensors", "optimizer.safetensors", "trainer_state.json")
@@ -68,7 +68,7 @@ def save_checkpoint(folder: Path, trainer: Any, best: State, key: str, extra: An
             "numpy": _numpy_state(),
             "files": {name: sha256_file(temporary / name) for name in _FILES},
         }
-        write_sealed(temporary / _STATE, content)
+        write_checksummed(temporary / _STATE, content)
         _replace(temporary, folder)
     except OSError as error:
         raise StorageError(
@@ -91,7 +91,9 @@ def read_checkpoint(folder: Path, key: str) -> dict[str, Any] | None:
     if not (folder / _STATE).is_file():
         return None
     try:
-        content = read_sealed(folder / _STATE, what="a checkpoint", renew="training begins anew")
+        content = read_checksummed(
+            folder / _STATE, what="a checkpoint", renew="training begins anew"
+        )
         if content["key"] != key:
             note(f"{folder}: a checkpoint of another recipe, data or version; training begins anew")
             return None
@@ -124,7 +126,7 @@ def restore_optimizer(folder: Path, trainer: Any) -> None:
     """Put the state of a checkpoint into the optimizer and the scheduler."""
     from safetensors.torch import load_file
 
-    content = read_sealed(folder / _STATE, what="a checkpoint", renew="train with --fresh")
+    content = read_checksummed(folder / _STATE, what="a checkpoint", renew="train with --fresh")
     moments = load_file(folder / _FILES[1])
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in moments.items():
@@ -139,7 +141,7 @@ def restore_random(folder: Path) -> None:
     """Put back the random numbers of Python, numpy and torch."""
     from safetensors.torch import load_file
 
-    content = read_sealed(folder / _STATE, what="a checkpoint", renew="train with --fresh")
+    content = read_checksummed(folder / _STATE, what="a checkpoint", renew="train with --fresh")
     version, internal, gauss = content["python"]
     random.setstate((version, tuple(internal), gauss))
     kind, keys, *rest = content["numpy"]

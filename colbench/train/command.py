@@ -101,7 +101,7 @@ def compose_train(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSe
     chosen = any(word.lstrip("+/").startswith(("train=", "experiment=")) for word in overrides)
     settings = compose_run([*([] if chosen else [_DEFAULT]), *overrides], extra)
     if settings.feature(TrainSettings) is None:
-        raise ConfigError(f"no recipe is chosen: add a word such as {_DEFAULT}")
+        raise ConfigError(f"no recipe is chosen: add an override such as {_DEFAULT}")
     if "gate" in settings.features:
         raise ConfigError("a training is not gated: gate a run of the model it makes")
     return settings

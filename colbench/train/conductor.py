@@ -33,8 +33,8 @@ from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.locks import only_run
 from colbench.measures.catalogue import check_measures
 from colbench.progress import note
+from colbench.results.checksummed import write_checksummed
 from colbench.results.origin import CollectionInfo, Environment
-from colbench.results.sealed import write_sealed
 from colbench.timing import now
 from colbench.train.batches import columns
 from colbench.train.development import Development
@@ -114,7 +114,7 @@ class Trainer:
     ) -> None:
         recipe = settings.feature(TrainSettings)
         if recipe is None:
-            raise ConfigError("no recipe is chosen: add a word such as train=colbert")
+            raise ConfigError("no recipe is chosen: add an override such as train=colbert")
         wanted = ["accelerate", "datasets"]
         if recipe.student.update == "lora":
             wanted.append("peft")
@@ -155,7 +155,7 @@ class Trainer:
                 results = self._train(prepared, CollectionInfo.of(collection), candidates, work)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
-            write_sealed(self.root / FILE_NAME, results.model_dump(mode="json"))
+            write_checksummed(self.root / FILE_NAME, results.model_dump(mode="json"))
             write_train_report(results, self.root)
         shutil.rmtree(work, ignore_errors=True)
         return results, self.root
@@ -170,9 +170,9 @@ class Trainer:
             return load_collection(dataset)
         if any(source.pairs == "judged" for source in self.recipe.sources.values()):
             return load_collection(dataset)  # which says what is missing
-        found = load_documents(dataset)
-        note(f"{found.name} has no judgments, so there is nothing of it to protect")
-        return found
+        collection = load_documents(dataset)
+        note(f"{collection.name} has no judgments, so there is nothing of it to protect")
+        return collection
 
     def _train(
         self,
@@ -258,7 +258,7 @@ class Trainer:
 
     def _environment(self) -> Environment:
         described = describe_environment(self.threads, self.settings.seed)
-        trainers = {name: found for name in _TRAINERS if (found := _version(name))}
+        trainers = {name: release for name in _TRAINERS if (release := _version(name))}
         return described.model_copy(update={"packages": {**described.packages, **trainers}})
 
     def _key(self, rows: dict[str, list[Any]], part: Any, precision: str, device: str) -> str:

@@ -90,20 +90,20 @@ class Development:
 
     def _reranked(self, model: Any) -> list[Hits]:
         assert self._candidates is not None
-        found = []
+        reranked = []
         for query, numbers in zip(self.collection.queries, self._candidates, strict=True):
             if not len(numbers):  # no document shares a word with it
-                found.append(Hits(np.empty(0, np.int64), np.empty(0, np.float32)))
+                reranked.append(Hits(np.empty(0, np.int64), np.empty(0, np.float32)))
                 continue
             pairs = [(query.text, self.collection.texts[number]) for number in numbers]
             with self._autocast(model):
                 scores = model.predict(pairs, activation_fn=torch.nn.Identity(), **_ENCODING)
-            found.append(top_k(np.array(numbers), np.asarray(scores), _DEPTH + 1, self._ranks))
-        return found
+            reranked.append(top_k(np.array(numbers), np.asarray(scores), _DEPTH + 1, self._ranks))
+        return reranked
 
 
 _ENCODING = {"batch_size": _BATCH, "show_progress_bar": False, "convert_to_numpy": True}
 
 
-def _matrices(found: Any) -> list[NDArray[np.float32]]:
-    return [np.atleast_2d(np.asarray(rows, dtype=np.float32)) for rows in found]
+def _matrices(vectors: Any) -> list[NDArray[np.float32]]:
+    return [np.atleast_2d(np.asarray(rows, dtype=np.float32)) for rows in vectors]

@@ -65,36 +65,36 @@ def few_queries(examples: Sequence[Example], count: int | None, seed: int) -> li
     """Return the examples of so many distinct queries of each source, drawn."""
     if count is None:
         return list(examples)
-    kept: set[tuple[str, str]] = set()
+    few: set[tuple[str, str]] = set()
     for source in dict.fromkeys(example.source for example in examples):
         queries = list(dict.fromkeys(e.query for e in examples if e.source == source))
         chosen = random.Random(seed).sample(queries, min(count, len(queries)))
-        kept |= {(source, query) for query in chosen}
-    return [example for example in examples if (example.source, example.query) in kept]
+        few |= {(source, query) for query in chosen}
+    return [example for example in examples if (example.source, example.query) in few]
 
 
 def distinct(examples: Sequence[Example]) -> list[Example]:
     """Return each pair of query and positive once, the first one; and its negatives once each."""
     seen: set[tuple[bytes, bytes]] = set()
-    found = []
+    unique = []
     for example in examples:
         key = text_key(example.query), text_key(example.positive)
         if key not in seen:
             seen.add(key)
-            found.append(_without_repeats(example))
-    return found
+            unique.append(_without_repeats(example))
+    return unique
 
 
 def _without_repeats(example: Example) -> Example:
     """Drop negatives that are the positive or each other, with their scores."""
     seen = {text_key(example.positive)}
-    kept = []
+    unique = []
     for place, text in enumerate(example.negatives):
         if text_key(text) not in seen:
             seen.add(text_key(text))
-            kept.append(place)
-    if len(kept) == len(example.negatives):
+            unique.append(place)
+    if len(unique) == len(example.negatives):
         return example
-    scores = example.scores and (example.scores[0], *(example.scores[1 + p] for p in kept))
-    negatives = tuple(example.negatives[place] for place in kept)
+    scores = example.scores and (example.scores[0], *(example.scores[1 + p] for p in unique))
+    negatives = tuple(example.negatives[place] for place in unique)
     return replace(example, negatives=negatives, scores=scores)

@@ -36,12 +36,12 @@ def existing_file(path: Path) -> Path:
         DataError: there is no such file.
     """
     try:
-        found = path.expanduser()
+        file = path.expanduser()
     except RuntimeError as error:
         raise DataError(f"there is no home folder for {path}") from error
-    if not found.is_file():
-        raise DataError(f"there is no file {found}: set path to one")
-    return found
+    if not file.is_file():
+        raise DataError(f"there is no file {file}: set path to one")
+    return file
 
 
 def read_examples(path: Path, source: str) -> list[Example]:

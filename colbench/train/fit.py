@@ -30,13 +30,15 @@ def only(trainer: Any, watch: Watch) -> None:
     from transformers.trainer_callback import DefaultFlowCallback
 
     watch.trainer = trainer
-    kept = [c for c in trainer.callback_handler.callbacks if isinstance(c, DefaultFlowCallback)]
+    callbacks = [
+        c for c in trainer.callback_handler.callbacks if isinstance(c, DefaultFlowCallback)
+    ]
     zero = [
         c
         for c in trainer.callback_handler.callbacks
         if type(c).__name__ == "_OptimizerZeroGradCallback"
     ]
-    trainer.callback_handler.callbacks = [*kept, *zero, watch]
+    trainer.callback_handler.callbacks = [*callbacks, *zero, watch]
 
 
 @cache

@@ -135,8 +135,8 @@ def _distillation() -> type[torch.nn.Module]:
                 scores = colbert_scores(queries, documents, **masks) * self._scale
                 positives = torch.arange(len(queries), device=scores.device) * documents.shape[1]
                 self._contrastive = torch.nn.functional.cross_entropy(scores, positives)
-            found: torch.Tensor = colbert_kd_scores(queries, documents, **masks)
-            return found
+            similarities: torch.Tensor = colbert_kd_scores(queries, documents, **masks)
+            return similarities
 
         def forward(
             self, sentence_features: Iterable[dict[str, torch.Tensor]], labels: torch.Tensor

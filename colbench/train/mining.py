@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from colbench.collection.model import Collection, SelfHits
+from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.files import ensure_writable
@@ -91,8 +91,8 @@ class Candidates:
         """
         bound, seen = self._bound(example, hits), self._excluded(example)
         texts, near = [], 0
-        found = zip(hits.docs.tolist(), hits.scores.tolist(), strict=True)
-        for rank, (number, score) in enumerate(found):
+        scored = zip(hits.docs.tolist(), hits.scores.tolist(), strict=True)
+        for rank, (number, score) in enumerate(scored):
             text, keys = self._text(number), self._keys(number)
             known = not keys.isdisjoint(seen) or any(map(self._protected.has_text, keys))
             seen |= keys
@@ -110,7 +110,7 @@ class Candidates:
         ids = {*self._relevant.get(query, ()), example.positive_id}
         if example.query_id is not None:
             ids |= _relevant(self._collection, example.query_id)
-            if self._collection.self_hits is SelfHits.DROP_IDENTICAL_IDS:
+            if self._collection.ignore_identical_ids:
                 ids.add(example.query_id)
         numbers = [self._numbers[doc_id] for doc_id in ids if doc_id in self._numbers]
         return {query, *self._positives[query]}.union(*map(self._keys, numbers))
@@ -233,12 +233,12 @@ def _places(
     examples: Sequence[Example], collections: Mapping[str, Collection]
 ) -> dict[str, dict[str, list[int]]]:
     """Return source → query → places of the examples that want negatives."""
-    found: dict[str, dict[str, list[int]]] = {}
+    places: dict[str, dict[str, list[int]]] = {}
     for place, example in enumerate(examples):
         if example.source in collections and not example.negatives:
-            of_query = found.setdefault(example.source, {})
+            of_query = places.setdefault(example.source, {})
             of_query.setdefault(example.query, []).append(place)
-    return found
+    return places
 
 
 def _searched(

@@ -64,10 +64,10 @@ def updated(results: Train) -> str:
     return f"{head} and {updates}" if head else updates
 
 
-def load_words(kind: str, model: str) -> list[str]:
-    """Return the words of `colbench run` that measure the model in the folder or at the hub name.
+def load_overrides(kind: str, model: str) -> list[str]:
+    """Return the overrides of `colbench run` that measure the model in a folder or on the hub.
 
-    >>> " ".join(load_words("bi_encoder", "out/model"))
+    >>> " ".join(load_overrides("bi_encoder", "out/model"))
     'encoder=custom encoder.model=out/model systems=[bm25,bi_encoder]'
     """
     group = "cross_encoder" if kind == "cross_encoder" else "encoder"
@@ -99,7 +99,7 @@ def cut(value: str) -> str:
         return key.group() + cut(value[key.end() :])
     if ROOTED.match(value):
         return _last_part(value)
-    return _INSIDE.sub(lambda found: _last_part(found.group()), value)
+    return _INSIDE.sub(lambda match: _last_part(match.group()), value)
 
 
 def _last_part(path: str) -> str:

@@ -27,8 +27,8 @@ def write_picture(results: Train, stem: Path) -> None:
     """
     title = f"Learning curve: {KINDS[results.kind]} from {base_of(results)}"
     dev = results.development
-    told = f"{dev.measure} on {dev.queries:,} queries held out for development; training loss"
-    svg, png = picture(learning_curve(results), title, told)
+    subtitle = f"{dev.measure} on {dev.queries:,} queries held out for development; training loss"
+    svg, png = picture(learning_curve(results), title, subtitle)
     with atomic_write(stem.with_suffix(".svg")) as stream:
         stream.write(svg)
     with atomic_write(stem.with_suffix(".png"), "wb") as stream:
@@ -51,8 +51,8 @@ def _measure(results: Train, values: Sequence[_Row]) -> Any:
     best: _Row = {"step": results.best_step, "value": results.best_value}
     best["label"] = f"best: {results.best_value:.4f}"
     start = {"value": results.start_value, "label": f"untrained: {results.start_value:.4f}"}
-    shown = [*(row["value"] for row in values), best["value"], start["value"]]
-    axis = Axis.around(shown, _MEASURE, log=False, margin=0.15)
+    measured = [*(row["value"] for row in values), best["value"], start["value"]]
+    axis = Axis.around(measured, _MEASURE, log=False, margin=0.15)
     x = _steps(results)
     y = altair.Y("value:Q", title=results.development.measure).scale(axis.scale())
     # The names stand inside the panel whichever side of it they belong to.

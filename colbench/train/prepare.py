@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colbench.collection.load import load_collection
-from colbench.collection.model import Collection, Document, Query, SelfHits
+from colbench.collection.model import Collection, Document, Query
 from colbench.collection.sample import sample_collection
 from colbench.collection.settings import DatasetSettings, SampleSettings
 from colbench.config.compose import compose_run
@@ -129,7 +129,7 @@ def _known_items(
         documents=[Document(doc_id, "", text) for text, doc_id in number.items()],
         queries=queries,
         qrels={query.id: grades[query.text] for query in queries},
-        self_hits=SelfHits.KEEP,
+        ignore_identical_ids=False,
     )
     return sample_collection(
         whole, SampleSettings(docs=settings.documents, queries=settings.queries, seed=seed)
@@ -138,10 +138,12 @@ def _known_items(
 
 def limited(examples: Sequence[Example], limits: dict[str, int | None], seed: int) -> list[Example]:
     """Return the examples of each source up to its limit, drawn."""
-    found = []
+    examples_left = []
     for name, limit in limits.items():
-        found += drawn([example for example in examples if example.source == name], limit, seed)
-    return found
+        examples_left += drawn(
+            [example for example in examples if example.source == name], limit, seed
+        )
+    return examples_left
 
 
 _MINED = 1000
@@ -212,11 +214,11 @@ class Preparation:
         every = [example for source in sources for example in source.examples]
         single = distinct(every)
         protected = Protected.of([self.collection, *map(self._protected, settings.protect)])
-        kept, dropped = remove(single, protected)
-        left, part, part_source = hold_out(kept, sources, settings.dev, seed)
+        unprotected, dropped = remove(single, protected)
+        left, part, part_source = hold_out(unprotected, sources, settings.dev, seed)
         limits = {name: source.limit for name, source in settings.sources.items()}
         examples = few_queries(limited(left, limits, seed), settings.queries, seed)
-        counts = [_of_source(some) for some in (single, kept, left, examples)]
+        counts = [_of_source(some) for some in (single, unprotected, left, examples)]
         reports = []
         for source in sources:
             of_single, of_kept, of_left, of_drawn = (count[source.name] for count in counts)
@@ -255,16 +257,17 @@ class Preparation:
         return [hits.docs.tolist() for hits in system.search(system.encode(queries), depth)]
 
     def _compose(
-        self, dataset: str | None, split: str | None, words: Sequence[str]
+        self, dataset: str | None, split: str | None, overrides: Sequence[str]
     ) -> DatasetSettings:
-        if dataset is None and words:
+        if dataset is None and overrides:
             raise ConfigError(
-                f"words=[{', '.join(words)}] are for a dataset of the source's own: set dataset too"
+                f"overrides=[{', '.join(overrides)}] are for a dataset of the source's "
+                "own: set dataset too"
             )
         if dataset is None:
             settings = self.run.dataset
         else:
-            settings = compose_run([f"dataset={dataset}", *words], self.extra).dataset
+            settings = compose_run([f"dataset={dataset}", *overrides], self.extra).dataset
         return dataset_with_split(settings, split)
 
     def _protected(self, name: str) -> Collection:
@@ -280,8 +283,8 @@ class Preparation:
         collections = {s.name: s.collection for s in sources if s.collection is not None}
         benches = workbenches(self.run, negatives.system, self.work / "mining", self.cache)
         seed = self.run.seed + _MINED
-        found, report = mine(examples, collections, negatives, protected, benches, seed)
-        return level(found, negatives.count, seed), report
+        mined, report = mine(examples, collections, negatives, protected, benches, seed)
+        return level(mined, negatives.count, seed), report
 
     def _taught(self, examples: list[Example]) -> tuple[list[Example], TeacherReport | None]:
         teacher = self.settings.teacher

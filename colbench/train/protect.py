@@ -116,21 +116,21 @@ def remove(
     """
     alike = [_numbered_alike(examples, split) for split in protected.splits]
     dropped: Counter[tuple[str, str]] = Counter()
-    kept = []
+    examples_left = []
     for place, example in enumerate(examples):
         splits = [s for s, same in zip(protected.splits, alike, strict=True) if same[place]]
         reason = _reason(example, protected, splits)
         if reason is None:
-            kept.append(_without_protected_negatives(example, protected))
-            lost = len(example.negatives) - len(kept[-1].negatives)
+            examples_left.append(_without_protected_negatives(example, protected))
+            lost = len(example.negatives) - len(examples_left[-1].negatives)
             dropped[example.source, "protected_negatives"] += lost
         else:
             dropped[example.source, reason] += 1
-    if examples and not kept:
+    if examples and not examples_left:
         raise DataError(_nothing_left(examples, protected))
     sources = dict.fromkeys(example.source for example in examples)
     names = [field.name for field in fields(Counts)]
-    return kept, {s: Counts(**{name: dropped[s, name] for name in names}) for s in sources}
+    return examples_left, {s: Counts(**{name: dropped[s, name] for name in names}) for s in sources}
 
 
 def _numbered_alike(examples: Sequence[Example], split: ProtectedSplit) -> list[bool]:

@@ -10,7 +10,7 @@ from colbench.records import Record
 from colbench.results.origin import CollectionInfo, Environment
 
 FILE_NAME = "train.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class SourceReport(Record):

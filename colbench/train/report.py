@@ -27,7 +27,7 @@ from colbench.report.table import (
     spans,
     texts,
 )
-from colbench.train.naming import KINDS, base_label, base_of, load_words, updated
+from colbench.train.naming import KINDS, base_label, base_of, load_overrides, updated
 from colbench.train.picture import write_picture
 from colbench.train.record import CurvePoint, MiningReport, SourceReport, TeacherReport, Train
 
@@ -214,7 +214,7 @@ def _point(point: CurvePoint, best_step: int) -> list[Any]:
 
 def _use(results: Train) -> list[Block]:
     command = ["colbench", "run", *_dataset(results.command)]
-    command += load_words(results.kind, "OUTPUT/model")
+    command += load_overrides(results.kind, "OUTPUT/model")
     told = (
         "The model of the best step is in ",
         Code("model"),
@@ -224,12 +224,12 @@ def _use(results: Train) -> list[Block]:
 
 
 def _dataset(command: str) -> list[str]:
-    """Return the words of the command that choose the dataset; none for the default one."""
+    """Return the overrides of the command that choose the dataset; none for the default one."""
     try:
-        words = shlex.split(command)
+        parts = shlex.split(command)
     except ValueError:  # not quoted as a shell has it
-        words = command.split()
-    return [word for word in words if re.match(r"\+*dataset[.=]", word)]
+        parts = command.split()
+    return [word for word in parts if re.match(r"\+*dataset[.=]", word)]
 
 
 def _origin(results: Train) -> Prose:

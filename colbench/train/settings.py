@@ -26,8 +26,8 @@ class CollectionSource(Settings):
         description="split in place of the dataset's own: last part of an ir_datasets id, name of "
         "a BEIR folder's qrels, half of pydocs; null keeps it",
     )
-    words: list[str] = Field(
-        default=[], description="further words for that dataset, such as dataset.path=folder"
+    overrides: list[str] = Field(
+        default=[], description="further overrides for that dataset, such as dataset.path=folder"
     )
     least_grade: int = Field(1, ge=1, description="judged: grade from which a document is positive")
     limit: PositiveInt | None = Field(None, description="pairs kept, drawn; null keeps all")
@@ -187,10 +187,10 @@ class TrainSettings(Settings):
     def _without_removed_sources(cls, values: Any) -> Any:
         """A recipe that builds on another takes a source away by setting it to null."""
         if isinstance(values, dict) and isinstance(values.get("sources"), dict):
-            kept = {
+            sources = {
                 name: source for name, source in values["sources"].items() if source is not None
             }
-            return {**values, "sources": kept}
+            return {**values, "sources": sources}
         return values
 
     @model_validator(mode="after")

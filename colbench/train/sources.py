@@ -52,13 +52,13 @@ def sentences(text: str) -> list[str]:
     >>> sentences("It works (see Fig. 2)! Does it? Yes, e.g. here.")
     ['It works (see Fig.', '2)!', 'Does it?', 'Yes, e.g. here.']
     """
-    found, start = [], 0
+    spans, start = [], 0
     for stop in _STOP.finditer(text):
         following = stop["next"]
         if following is None or following[-1].isupper() or following[-1].isdigit():
-            found.append(text[start : stop.end()].strip())
+            spans.append(text[start : stop.end()].strip())
             start = stop.end()
-    return [sentence for sentence in [*found, text[start:].strip()] if sentence]
+    return [sentence for sentence in [*spans, text[start:].strip()] if sentence]
 
 
 def title_pair(document: Document, seed: int) -> Pair | None:
@@ -69,8 +69,8 @@ def title_pair(document: Document, seed: int) -> Pair | None:
 
 def first_sentence_pair(document: Document, seed: int) -> Pair | None:
     """Return the first sentence and the rest; None where one of them is too short."""
-    found = sentences(_body(document))
-    return _cut(document, found, found[0]) if found else None
+    first = sentences(_body(document))
+    return _cut(document, first, first[0]) if first else None
 
 
 def sentence_pair(document: Document, seed: int) -> Pair | None:
@@ -78,12 +78,12 @@ def sentence_pair(document: Document, seed: int) -> Pair | None:
 
     The draw depends on the seed and the document's id alone.
     """
-    found = sentences(_body(document))
-    long_enough = [one for one in found if len(one.split()) >= MIN_QUERY_WORDS]
+    parts = sentences(_body(document))
+    long_enough = [one for one in parts if len(one.split()) >= MIN_QUERY_WORDS]
     if not long_enough:
         return None
     digest = hashlib.sha256(f"{seed} sentence {document.id}".encode()).digest()
-    return _cut(document, found, long_enough[int.from_bytes(digest[:8], "big") % len(long_enough)])
+    return _cut(document, parts, long_enough[int.from_bytes(digest[:8], "big") % len(long_enough)])
 
 
 MAKERS: Mapping[str, Callable[[Document, int], Pair | None]] = {
@@ -120,7 +120,8 @@ SPLITS = frozenset({"train", "dev", "test", "val", "valid", "validation", "eval"
 """What the last part of an ir_datasets id may be to be taken for a split."""
 
 Compose = Callable[[str | None, str | None, Sequence[str]], DatasetSettings]
-"""From an option of `conf/dataset`, a split and further words to the settings of a collection."""
+"""From an option of `conf/dataset`, a split and further overrides to the settings of a collection.
+"""
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def read_source(name: str, source: Source, compose: Compose, seed: int) -> Sourc
     try:
         if isinstance(source, FileSource):
             return _from_file(name, source)
-        settings = compose(source.dataset, source.split, source.words)
+        settings = compose(source.dataset, source.split, source.overrides)
         load = load_collection if source.pairs == "judged" else load_documents
         return _from_collection(name, source, load(settings), seed)
     except ColbenchError as error:
@@ -186,7 +187,7 @@ def dataset_with_split(settings: DatasetSettings, split: str | None) -> DatasetS
             raise ConfigError(
                 f"dataset.id={settings.id} does not end in a split such as /test, so that "
                 f"split={split} cannot take its place; leave split out and name the whole id of "
-                "the training data: dataset=irds words=[dataset.id=…]"
+                "the training data: dataset=irds overrides=[dataset.id=…]"
             )
         values = {"id": f"{stem}/{split}"}
     if settings.name is not None:

@@ -109,7 +109,7 @@ def build_student(
     if settings.kind == "cross_encoder":
         model = _cross_encoder(cross_encoder, device)
     else:
-        form = Form.TOKENS if settings.kind == "colbert" else Form.POOLED
+        form = Form.TOKENS if settings.kind == "colbert" else Form.DENSE
         model, _ = assemble(encoder, form, device, None)
         if settings.student.dims is not None:
             project(model, settings.student, documents)

@@ -56,11 +56,11 @@ def teach(
         scores = _cross_encoder(bare, settings)
     else:
         scores = _encoder(bare, kind, settings, cache, work)
-    found = list(examples)
+    scored = list(examples)
     for place, values in zip(places, scores, strict=True):
-        found[place] = replace(found[place], scores=tuple(float(value) for value in values))
-    highest = [e.scores[0] >= max(e.scores) for e in found if e.scores and len(e.scores) > 1]
-    return found, TeacherReport(
+        scored[place] = replace(scored[place], scores=tuple(float(value) for value in values))
+    highest = [e.scores[0] >= max(e.scores) for e in scored if e.scores and len(e.scores) > 1]
+    return scored, TeacherReport(
         kind=kind,
         model=settings.name,
         pairs=sum(len(values) for values in scores),
@@ -76,7 +76,7 @@ def _encoder(
     cache: EmbeddingCache,
     work: Path,
 ) -> list[NDArray[np.float32]]:
-    form = Form.TOKENS if kind == "colbert" else Form.POOLED
+    form = Form.TOKENS if kind == "colbert" else Form.DENSE
     encoder = load_encoder(settings, form, cache_root=cache.root)
     number: dict[str, int] = {}
     for example in examples:

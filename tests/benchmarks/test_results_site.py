@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.results_site import INDEX, PAGE, RESULTS, build_site, main, measurements
 from colbench.errors import StorageError
-from colbench.results.sealed import read_sealed, write_sealed
+from colbench.results.checksummed import read_checksummed, write_checksummed
 from colbench.results.store import read_results
 
 TRAINED = "train/minilm_demo"
@@ -61,7 +61,7 @@ def test_a_page_made_of_markdown_has_its_tables_and_its_picture(built):
     site, _ = built
     folder = site / TRAINED
     page = (folder / PAGE).read_text(encoding="utf-8")
-    best = read_sealed(RESULTS / TRAINED / "train.json", **HOW)["best_value"]
+    best = read_checksummed(RESULTS / TRAINED / "train.json", **HOW)["best_value"]
     assert f"<strong>{best:.4f}</strong>" in page
     assert page.count("<table>") == (folder / "report.md").read_text().count("| --- |") > 1
     (picture,) = re.findall(r'<img src="([^"]+)"', page)
@@ -80,7 +80,7 @@ def test_words_of_others_are_text_in_the_index(tmp_path):
     results = copied(tmp_path / "results", TRAINED)
     file = results / TRAINED / "train.json"
     hostile = "colbench train <script>alert(1)</script>"
-    write_sealed(file, {**read_sealed(file, **HOW), "command": hostile})
+    write_checksummed(file, {**read_checksummed(file, **HOW), "command": hostile})
     site = tmp_path / "site"
     build_site(results, site)
     for page in (site / INDEX, site / TRAINED / PAGE):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from colbench.collection.load import load_collection
-from colbench.collection.model import Document, Query, SelfHits
+from colbench.collection.model import Document, Query
 from colbench.collection.settings import BeirDirSettings
 from colbench.errors import DataError, StorageError
 
@@ -41,7 +41,7 @@ def test_a_plain_folder_loads_in_source_order(folder):
     assert collection.documents == [Document("d1", "T", "one"), Document("d2", "", "two")]
     assert collection.queries == [Query("q1", "first"), Query("q2", "second")]
     assert collection.qrels == {"q1": {"d1": 1}, "q2": {"d2": 2}}
-    assert collection.self_hits is SelfHits.KEEP
+    assert not collection.ignore_identical_ids
     assert collection.notes == ()
 
 
@@ -222,8 +222,8 @@ def test_the_rule_for_self_hits_can_be_chosen_and_is_noted_where_it_matters(fold
     (folder / "queries.jsonl").write_text('{"_id": "d1", "text": "x"}')
     (folder / "qrels/test.tsv").write_text("d1 d2 1\n")
     assert "it is kept" in load(folder).notes[0]
-    dropped = load(folder, self_hits="drop_identical_ids")
-    assert dropped.self_hits is SelfHits.DROP_IDENTICAL_IDS
+    dropped = load(folder, ignore_identical_ids=True)
+    assert dropped.ignore_identical_ids
     assert "dropped" in dropped.notes[0]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.collection.model import Collection, Document, Query, Sampling, SelfHits
+from colbench.collection.model import Collection, Document, Query, Sampling
 from colbench.collection.raw import id_problem
 from colbench.collection.snapshot import read_snapshot, write_snapshot
 from colbench.errors import StorageError
@@ -32,7 +32,7 @@ def collections(draw):
         documents=documents,
         queries=queries,
         qrels={query.id: draw(judged) for query in queries},
-        self_hits=draw(st.sampled_from(SelfHits)),
+        ignore_identical_ids=draw(st.booleans()),
         query_length=draw(st.none() | st.integers(2, 512)),
         sampled=draw(
             st.none()

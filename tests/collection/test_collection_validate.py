@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.collection.model import Document, Query, SelfHits
+from colbench.collection.model import Document, Query
 from colbench.collection.raw import Judgment, RawCollection, Records, id_problem, judgments_of
 from colbench.collection.validate import build_collection
 from colbench.errors import DataError
@@ -117,16 +117,16 @@ def test_the_same_judgment_twice_counts_once():
 @pytest.mark.parametrize(
     ("rule", "expected", "note"),
     [
-        (None, SelfHits.KEEP, "it is kept in their results"),
-        (SelfHits.DROP_IDENTICAL_IDS, SelfHits.DROP_IDENTICAL_IDS, "that document is dropped"),
-        (SelfHits.KEEP, SelfHits.KEEP, None),
+        (None, False, "it is kept in their results"),
+        (True, True, "that document is dropped"),
+        (False, False, None),
     ],
 )
 def test_ids_shared_by_queries_and_documents_are_noted_unless_keeping_was_chosen(
     rule, expected, note
 ):
-    collection = build(docs=[*DOCS, Document("q1", "", "x")], self_hits=rule)
-    assert collection.self_hits is expected
+    collection = build(docs=[*DOCS, Document("q1", "", "x")], ignore_identical_ids=rule)
+    assert collection.ignore_identical_ids is expected
     assert [note in text for text in collection.notes] == ([True] if note else [])
 
 

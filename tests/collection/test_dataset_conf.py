@@ -8,7 +8,6 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pydantic import TypeAdapter
 
-from colbench.collection.model import SelfHits
 from colbench.collection.settings import DatasetSettings, IrdsSettings
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -49,10 +48,10 @@ def test_every_choice_is_valid_and_every_id_has_documents_queries_and_qrels(choi
 @pytest.mark.parametrize("choice", CHOICES)
 def test_self_hits_follow_beir_only_where_ids_mean_the_same(choice):
     without = ("irds", "beir_dir", "pydocs", "pydocs_full")
-    expected = None if choice in without else SelfHits.KEEP
+    expected = None if choice in without else False
     if choice.startswith("beir/") and choice != "beir/msmarco":
-        expected = SelfHits.DROP_IDENTICAL_IDS
-    assert settings_of(choice).self_hits == expected
+        expected = True
+    assert settings_of(choice).ignore_identical_ids == expected
 
 
 @pytest.mark.parametrize(

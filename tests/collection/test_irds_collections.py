@@ -15,7 +15,7 @@ from ir_datasets.formats import (
 
 from colbench.collection.irds import to_document
 from colbench.collection.load import load_collection
-from colbench.collection.model import Document, SelfHits
+from colbench.collection.model import Document
 from colbench.collection.settings import IrdsSettings
 from colbench.errors import ConfigError, DataError
 
@@ -91,8 +91,8 @@ def test_self_hits_are_dropped_for_beir_ids_only(register):
     parts = Docs(), Queries(), Qrels()
     dropping = load_collection(register("beir/made-up", *parts))
     keeping = load_collection(register("made/up", *parts))
-    assert dropping.self_hits is SelfHits.DROP_IDENTICAL_IDS
-    assert keeping.self_hits is SelfHits.KEEP
+    assert dropping.ignore_identical_ids
+    assert not keeping.ignore_identical_ids
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_scifact_loads_whole(irds_home):
     collection = load_collection(IrdsSettings(id="beir/scifact/test"))
     assert (len(collection.documents), len(collection.queries)) == (5183, 300)
     assert collection.judgments == 339
-    assert collection.self_hits is SelfHits.DROP_IDENTICAL_IDS
+    assert collection.ignore_identical_ids
     assert collection.notes == ()
     first = collection.documents[0]
     assert first.id == "4983"
@@ -173,7 +173,7 @@ def test_scifact_loads_whole(irds_home):
 
 
 def test_cranfield_loads_with_its_negative_grades_and_empty_documents(irds_home):
-    collection = load_collection(IrdsSettings(id="cranfield", self_hits="keep"))
+    collection = load_collection(IrdsSettings(id="cranfield", ignore_identical_ids=False))
     assert (len(collection.documents), len(collection.queries)) == (1400, 225)
     assert collection.judgments == 1837
     assert sum(g == -1 for judged in collection.qrels.values() for g in judged.values()) == 225
@@ -186,4 +186,4 @@ def test_vaswani_loads_whole(irds_home):
     collection = load_collection(IrdsSettings(id="vaswani"))
     assert (len(collection.documents), len(collection.queries)) == (11429, 93)
     assert collection.judgments == 2083
-    assert collection.self_hits is SelfHits.KEEP
+    assert not collection.ignore_identical_ids

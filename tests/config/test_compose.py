@@ -126,7 +126,10 @@ def test_each_system_is_checked_once_and_stays_as_it_is(monkeypatch):
         (["dataset=irds"], "'dataset.id' is required"),
         (["dataset=beir_dir"], "'dataset.path' is required"),
         (["dataset.sample.doc=3"], "did you mean 'dataset.sample.docs'"),
-        (["dataset=beir/scifact", "dataset.self_hits=x"], "'dataset.self_hits' is 'x'"),
+        (
+            ["dataset=beir/scifact", "dataset.ignore_identical_ids=x"],
+            "'dataset.ignore_identical_ids' is 'x'",
+        ),
         (["measures=[ndgc@10]"], "did you mean 'ndcg@10'"),
         (["system.bi_encoder.encoder=custom"], "does not set model"),
         (["encoder=custom"], "'encoder.model' is required"),
@@ -138,7 +141,7 @@ def test_each_system_is_checked_once_and_stays_as_it_is(monkeypatch):
         (["k=1,2"], "several values"),
         (["~k"], "cannot be removed"),
         (["output_dir=/a (b)/c"], "quote"),
-        (["baseline=bm26"], "did you mean 'bm25'"),
+        (["reference=bm26"], "did you mean 'bm25'"),
         (["foo"], "KEY=VALUE"),
         (["system.bi_encoder.encoder=bge_smal"], "did you mean 'bge_small'"),
         (["system.bm25_colbert.first_stage=bm52"], "needed by 'bm25_colbert'"),
@@ -194,7 +197,7 @@ def test_an_experiment_combines_with_other_systems_and_collections():
     settings = compose_run(
         ["experiment=quickstart", "systems=[bi_encoder,colbert_exact]", "dataset=beir/scifact"]
     )
-    assert settings.baseline is None and settings.dataset.id == "beir/scifact/test"
+    assert settings.reference is None and settings.dataset.id == "beir/scifact/test"
 
 
 def test_the_loss_attribution_can_be_left_out():

@@ -1,16 +1,16 @@
-"""A sweep's points are checked, all of them, before any work starts."""
+"""A sweep's variants are checked, all of them, before any work starts."""
 
 import pytest
 
 from colbench.config.compose import compose_run
-from colbench.config.overrides import multirun_words
+from colbench.config.overrides import multirun_overrides
 from colbench.errors import ConfigError
-from colbench.sweep.settings import SweepSettings, sweep_points
+from colbench.sweep.settings import SweepSettings, sweep_variants
 
 
 def points(*words, experiment="sweep_search"):
     settings = compose_run([f"experiment={experiment}", "dataset=pydocs", *words])
-    return sweep_points(settings.feature(SweepSettings), settings.system)
+    return sweep_variants(settings.feature(SweepSettings), settings.system)
 
 
 def test_the_shipped_sweeps_have_the_points_they_promise():
@@ -42,7 +42,7 @@ def test_one_axis_of_a_shipped_sweep_can_be_changed_from_the_command_line():
 def test_an_index_and_a_search_can_be_named():
     sweep = SweepSettings(axes={"index": ["residual_1bit", "fp16"], "search": ["k10"]})
     systems = compose_run(["seed=3"]).system
-    found = sweep_points(sweep, systems)
+    found = sweep_variants(sweep, systems)
     assert [p.settings.index.nbits for p in found] == [1, 16]
     assert {p.settings.index.seed for p in found} == {3}
     assert {p.settings.search.name for p in found} == {"k10"}
@@ -50,7 +50,7 @@ def test_an_index_and_a_search_can_be_named():
 
 def test_axes_that_end_alike_keep_their_whole_name():
     axes = {"index.seed": [1], "encoder.name": ["a"], "search.name": ["b"]}
-    (point,) = sweep_points(SweepSettings(axes=axes), compose_run([]).system)
+    (point,) = sweep_variants(SweepSettings(axes=axes), compose_run([]).system)
     assert point.name == "seed=1, encoder.name=a, search.name=b"
 
 
@@ -68,17 +68,17 @@ def test_axes_that_end_alike_keep_their_whole_name():
 )
 def test_a_wrong_axis_is_named_in_one_line(axes, told):
     with pytest.raises(ConfigError, match=told) as caught:
-        sweep_points(SweepSettings(axes=axes), compose_run([]).system)
+        sweep_variants(SweepSettings(axes=axes), compose_run([]).system)
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_system_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="colbert"):
-        sweep_points(SweepSettings(system="colbrt", axes={"k": [1]}), compose_run([]).system)
+        sweep_variants(SweepSettings(system="colbrt", axes={"k": [1]}), compose_run([]).system)
 
 
 def test_a_multirun_takes_what_a_run_takes():
-    words = multirun_words(
+    words = multirun_overrides(
         [
             "encoder=owner/model",
             "encoder.revision=main",

@@ -167,7 +167,7 @@ class HashedTexts(FakeEncoder):
 
     def matrix(self, text):
         digest = hashlib.sha256(text.encode()).digest()
-        rows = 1 if self.form is Form.POOLED else 1 + digest[0] % 5
+        rows = 1 if self.form is Form.DENSE else 1 + digest[0] % 5
         seed = int.from_bytes(digest[:8], "little")
         return np.random.default_rng(seed).normal(size=(rows, self.dims)).astype(np.float32)
 

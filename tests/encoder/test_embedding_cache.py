@@ -57,7 +57,7 @@ def shards(cache, encoder):
     return cache.space(encoder).shard_folders()
 
 
-@pytest.mark.parametrize(("form", "dtype"), [(Form.TOKENS, "float16"), (Form.POOLED, "float32")])
+@pytest.mark.parametrize(("form", "dtype"), [(Form.TOKENS, "float16"), (Form.DENSE, "float32")])
 def test_vectors_come_back_in_document_order_and_in_the_dtype_of_the_form(
     form, dtype, cache, make_encoder
 ):
@@ -291,10 +291,10 @@ def test_entries_say_what_is_cached(cache, make_encoder):
     assert cache.entries() == []
     encoder = make_encoder()
     embeddings = embed(encoder, TEXTS, cache)
-    embed(make_encoder(form=Form.POOLED, fingerprint="1" * 64), TEXTS[:3], cache)
+    embed(make_encoder(form=Form.DENSE, fingerprint="1" * 64), TEXTS[:3], cache)
     os.utime(cache.space(encoder).folder / "last_used", (1e9, 1e9))
-    pooled, tokens = cache.entries()
-    assert (pooled.form, pooled.documents, pooled.vectors) == ("pooled", 3, 3)
+    dense, tokens = cache.entries()
+    assert (dense.form, dense.documents, dense.vectors) == ("dense", 3, 3)
     assert (tokens.form, tokens.documents) == ("tokens", len(TEXTS))
     assert (tokens.name, tokens.model, tokens.precision) == ("fake", "fake", "fp32")
     assert tokens.vectors == embeddings.total_vectors

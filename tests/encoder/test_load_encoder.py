@@ -114,7 +114,7 @@ def test_lengths_cut_documents_and_queries_separately(fixture, request):
 
 
 def test_pooled_lengths_are_honoured(bi_encoder):
-    encoder = load(bi_encoder, Form.POOLED, query_length=6, document_length=4, query_prompt="")
+    encoder = load(bi_encoder, Form.DENSE, query_length=6, document_length=4, query_prompt="")
     (cut,) = encoder.encode_documents(["paris is the capital of france"])
     (same,) = encoder.encode_documents(["paris is"])
     np.testing.assert_allclose(cut, same, atol=1e-6)
@@ -137,23 +137,23 @@ def test_pooling_override_is_taken_over_the_token_vectors(fixture, pooling, requ
     tokens = AutoTokenizer.from_pretrained(folder)(DOCUMENTS[0], return_tensors="pt")
     hidden = AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state[0].detach()
     expected = hidden[0] if pooling == "cls" else hidden.mean(dim=0)
-    encoder = load(folder, Form.POOLED, pooling=pooling, normalize=False)
+    encoder = load(folder, Form.DENSE, pooling=pooling, normalize=False)
     (actual,) = encoder.encode_documents(DOCUMENTS[:1])
     np.testing.assert_allclose(actual, expected[None].numpy(), atol=1e-5)
 
 
 def test_normalize_makes_pooled_vectors_unit_length(bi_encoder):
-    (unit,) = load(bi_encoder, Form.POOLED).encode_documents(DOCUMENTS[:1])
-    (raw,) = load(bi_encoder, Form.POOLED, normalize=False).encode_documents(DOCUMENTS[:1])
+    (unit,) = load(bi_encoder, Form.DENSE).encode_documents(DOCUMENTS[:1])
+    (raw,) = load(bi_encoder, Form.DENSE, normalize=False).encode_documents(DOCUMENTS[:1])
     assert unit.shape == raw.shape == (1, 16)
     assert abs(np.linalg.norm(raw) - 1) > 1e-3
     np.testing.assert_allclose(unit, raw / np.linalg.norm(raw), atol=1e-6)
 
 
 def test_prompts_of_the_settings_replace_those_of_the_checkpoint(bi_encoder):
-    checkpoint = load(bi_encoder, Form.POOLED)
-    changed = load(bi_encoder, Form.POOLED, query_prompt="the ", document_prompt="a ")
-    plain = load(bi_encoder, Form.POOLED, query_prompt="", document_prompt="")
+    checkpoint = load(bi_encoder, Form.DENSE)
+    changed = load(bi_encoder, Form.DENSE, query_prompt="the ", document_prompt="a ")
+    plain = load(bi_encoder, Form.DENSE, query_prompt="", document_prompt="")
     for left, right in [
         (checkpoint.encode_queries(["paris"]), plain.encode_queries(["what paris"])),
         (changed.encode_queries(["paris"]), plain.encode_queries(["the paris"])),
@@ -179,9 +179,9 @@ def test_no_texts_give_no_vectors(bi_encoder):
 
 def test_checkpoints_are_refused_in_a_form_they_were_not_made_for(stanford, plain_bert, cross_bert):
     with pytest.raises(ConfigError, match="late-interaction"):
-        load(stanford, Form.POOLED)
+        load(stanford, Form.DENSE)
     with pytest.raises(ConfigError, match="pooling=mean or pooling=cls"):
-        load(plain_bert, Form.POOLED)
+        load(plain_bert, Form.DENSE)
     for form in Form:
         with pytest.raises(ConfigError, match="cross-encoder"):
             load(cross_bert, form, pooling="mean")
@@ -235,9 +235,9 @@ def test_fingerprints_change_with_what_changes_vectors_and_with_nothing_else(sta
         load(stanford, precision="bf16"),
         load(stanford, document_prompt="a "),
         load(bi_encoder),
-        load(bi_encoder, Form.POOLED),
-        load(bi_encoder, Form.POOLED, normalize=False),
-        load(bi_encoder, Form.POOLED, pooling="cls"),
+        load(bi_encoder, Form.DENSE),
+        load(bi_encoder, Form.DENSE, normalize=False),
+        load(bi_encoder, Form.DENSE, pooling="cls"),
     ]
     prints = {encoder.document_fingerprint for encoder in [base, *others]}
     assert len(prints) == len(others) + 1

@@ -17,7 +17,7 @@ def settings(**changed):
     )
 
 
-@pytest.mark.parametrize("form", [Form.TOKENS, Form.POOLED])
+@pytest.mark.parametrize("form", [Form.TOKENS, Form.DENSE])
 def test_two_processes_give_what_one_gives(form):
     batches = [TEXTS[:2], TEXTS[2:3], TEXTS[3:7], TEXTS[7:]]
     alone = load_encoder(settings(device="cpu"), form)
@@ -38,7 +38,7 @@ def test_two_processes_give_what_one_gives(form):
 
 
 def test_what_fails_in_a_process_is_one_line():
-    shared = load_encoder(settings(devices=["cpu", "cpu"]), Form.POOLED)
+    shared = load_encoder(settings(devices=["cpu", "cpu"]), Form.DENSE)
 
     with pytest.raises(ColbenchError, match=r"encoder\.devices failed"):
         list(shared.encode_batches([[None]]))  # type: ignore[list-item]

@@ -12,7 +12,7 @@ from colbench.encoder.loading import updates
 from colbench.encoder.loading.cross_encoder import load_cross_encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
-from colbench.results.sealed import read_sealed
+from colbench.results.checksummed import read_checksummed
 from colbench.train.command import compose_train
 from colbench.train.record import FILE_NAME, Train
 from colbench.train.settings import TrainSettings
@@ -37,7 +37,7 @@ def test_they_are_small():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_recipe_of_each_is_the_one_it_was_trained_with(name):
     trained = Train.model_validate(
-        read_sealed(ROOT / "results" / "train" / name / FILE_NAME, what="", renew="")
+        read_checksummed(ROOT / "results" / "train" / name / FILE_NAME, what="", renew="")
     )
     recipe = compose_train([f"train={name}"]).feature(TrainSettings)
     assert recipe is not None
@@ -49,7 +49,7 @@ def test_the_recipe_of_each_is_the_one_it_was_trained_with(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_each_file_is_of_the_size_and_scale_of_its_training(name):
     trained = Train.model_validate(
-        read_sealed(ROOT / "results" / "train" / name / FILE_NAME, what="", renew="")
+        read_checksummed(ROOT / "results" / "train" / name / FILE_NAME, what="", renew="")
     )
     student = trained.config["train"]["student"]
     (path,) = [path for path in updates.update_files() if path.stem == name]

@@ -49,12 +49,12 @@ class Staged(Retriever):
         assert not self.taken_apart, "everything is measured before the stages are searched"
         return self._ranked([*self._docs[1:]], queries, k, lost="unreachable")
 
-    def steps(self, queries, k):
+    def stages(self, queries, k):
         self.taken_apart = True
         assert np.ones(self.settings.ballast, dtype=np.uint8).all()
         first, second, *others = self._docs
         return {
-            "oracle": self._ranked([first, second, *others], queries, k),
+            "exact": self._ranked([first, second, *others], queries, k),
             "compressed": self._ranked([second, first, *others], queries, k),
             "candidates": self._ranked([second, *others], queries, k, lost="unreachable"),
             "final": self._ranked([second, *others], queries, k, lost="unreachable"),
@@ -76,7 +76,7 @@ SYSTEM = Staged
 '''
 DOC_IDS = [f"d{number}" for number in range(120)]
 QUERIES = {"q1": "anything", "q2": "unreachable", "d3": "a document's own id", "q4": "nothing"}
-STEPS = ["oracle", "compressed", "candidates", "final"]
+STAGES = ["exact", "compressed", "candidates", "final"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,7 +118,7 @@ def measure(collection, folder, depth, *, kind="staged_kind.staged", attribution
         depth=depth,
         latency=LatencySettings(queries=2, warmup=1),
         run_file=output.run_file(name),
-        steps_folder=output.steps_folder(name) if attribution else None,
+        stages_folder=output.stages_folder(name) if attribution else None,
     )
     reply = measure_system(task, bench)
     evaluated = evaluate_systems(
@@ -135,13 +135,13 @@ def measure(collection, folder, depth, *, kind="staged_kind.staged", attribution
 
 def test_each_stage_is_scored_and_held_against_the_one_before(collection, tmp_path):
     reply, row, _ = measure(collection, tmp_path, 10)
-    assert reply.steps == [step.step for step in row.attribution] == STEPS
+    assert reply.stages == [stage.stage for stage in row.attribution] == STAGES
     second = 1 / math.log2(3)
     expected = [3 / 4, 3 * second / 4, 0, 0]  # the last of four queries never finds anything
-    found = [step.effectiveness["ndcg@10"] for step in row.attribution]
+    found = [stage.effectiveness["ndcg@10"] for stage in row.attribution]
     assert found == pytest.approx(expected)
     assert row.attribution[0].change is None
-    changes = [step.change["ndcg@10"] for step in row.attribution[1:]]
+    changes = [stage.change["ndcg@10"] for stage in row.attribution[1:]]
     assert changes == pytest.approx([expected[1] - 3 / 4, -expected[1], 0])
     assert row.effectiveness == row.attribution[-1].effectiveness
 
@@ -149,7 +149,7 @@ def test_each_stage_is_scored_and_held_against_the_one_before(collection, tmp_pa
 def test_overlap_is_with_the_first_stage(collection, tmp_path):
     _, row, _ = measure(collection, tmp_path, 10)
     # The query that finds nothing anywhere agrees; the unreachable one is lost with the candidates.
-    assert [step.intersection["10"] for step in row.attribution] == pytest.approx(
+    assert [stage.intersection["10"] for stage in row.attribution] == pytest.approx(
         [1, 1, (0.9 + 0 + 0.9 + 1) / 4, (0.9 + 0 + 0.9 + 1) / 4]
     )
     own = [doc_id for doc_id in DOC_IDS[:11] if doc_id != "d3"]
@@ -172,31 +172,31 @@ def test_overlap_is_with_the_first_stage(collection, tmp_path):
 )
 def test_overlap_looks_no_deeper_than_the_run(collection, tmp_path, depth, cutoffs):
     _, row, _ = measure(collection, tmp_path, depth)
-    assert all(list(step.intersection) == cutoffs for step in row.attribution)
+    assert all(list(stage.intersection) == cutoffs for stage in row.attribution)
 
 
 def test_a_stages_run_is_cut_like_the_systems_own(collection, tmp_path):
     _, _, output = measure(collection, tmp_path, 10)
-    oracle = read_trec(output.step_file("a system", "oracle"))
-    assert oracle.rankings["q1"].doc_ids == tuple(DOC_IDS[:10])
+    exact = read_trec(output.stage_file("a system", "exact"))
+    assert exact.rankings["q1"].doc_ids == tuple(DOC_IDS[:10])
     # The document with the query's own id is dropped, and the next one takes the place.
-    assert oracle.rankings["d3"].doc_ids == tuple(d for d in DOC_IDS[:11] if d != "d3")
-    final = read_trec(output.step_file("a system", "final"))
+    assert exact.rankings["d3"].doc_ids == tuple(d for d in DOC_IDS[:11] if d != "d3")
+    final = read_trec(output.stage_file("a system", "final"))
     assert final.rankings == read_trec(output.run_file("a system")).rankings
     staged = sorted(
         path.relative_to(output.staging).as_posix() for path in output.staging.rglob("*.trec")
     )
     assert staged == [
         "runs/a-system.trec",
-        *(f"steps/a-system/{step}.trec" for step in sorted(STEPS)),
+        *(f"stages/a-system/{stage}.trec" for stage in sorted(STAGES)),
     ]
 
 
 @pytest.mark.parametrize("unlike", [{"attribution": False}, {"kind": "bm25"}])
 def test_without_the_wish_or_without_stages_there_is_none(collection, tmp_path, unlike):
     reply, row, output = measure(collection, tmp_path, 10, **unlike)
-    assert reply.steps == [] and row.attribution is None
-    assert not output.steps_folder("a system").exists()
+    assert reply.stages == [] and row.attribution is None
+    assert not output.stages_folder("a system").exists()
 
 
 BALLAST = 1_500_000_000  # more than a fork of the server begins with
@@ -240,9 +240,9 @@ def test_a_run_publishes_stages_and_a_later_one_without_them_removes_them(conduc
     results, folder = conductor()
     bm25, staged = results.systems
     assert bm25.attribution is None
-    assert [step.step for step in staged.attribution] == STEPS
-    assert sorted(path.name for path in (folder / "steps").iterdir()) == ["staged"]
-    assert read_trec(folder / "steps" / "staged" / "oracle.trec").rankings["q1"].doc_ids[0] == "d0"
+    assert [stage.stage for stage in staged.attribution] == STAGES
+    assert sorted(path.name for path in (folder / "stages").iterdir()) == ["staged"]
+    assert read_trec(folder / "stages" / "staged" / "exact.trec").rankings["q1"].doc_ids[0] == "d0"
     report = (folder / "report.md").read_text(encoding="utf-8")
     assert "## Where quality is lost" in report
     assert "staged: most is lost in the choice of candidates (candidates): " in report
@@ -251,11 +251,11 @@ def test_a_run_publishes_stages_and_a_later_one_without_them_removes_them(conduc
 
     results, folder = conductor("attribution=false")
     assert [system.attribution for system in results.systems] == [None, None]
-    assert not (folder / "steps").exists() and (folder / "runs").exists()
+    assert not (folder / "stages").exists() and (folder / "runs").exists()
     assert "Where quality is lost" not in (folder / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_folder_with_somebody_elses_steps_is_left_alone(tmp_path):
-    (tmp_path / "steps").mkdir()
-    with pytest.raises(StorageError, match="holds steps but no results of this colbench"):
+    (tmp_path / "stages").mkdir()
+    with pytest.raises(StorageError, match="holds stages but no results of this colbench"):
         check_output(tmp_path)

@@ -31,7 +31,7 @@ CHUNKED = [
     *("encoder.precision=fp32", "latency.trials=3"),
 ]
 SYSTEMS = {
-    "bi_encoder": Form.POOLED,
+    "bi_encoder": Form.DENSE,
     "colbert_exact": Form.TOKENS,
     "colbert_exhaustive": Form.TOKENS,
 }
@@ -49,7 +49,7 @@ def words(tmp_path_factory):
 def finished(fork_server, words, tmp_path_factory):
     output = tmp_path_factory.mktemp("run")
     systems = f"systems=[{','.join(SYSTEMS)}]"
-    arguments = [*words, systems, "index=fp16", "baseline=bi_encoder", f"output_dir={output}"]
+    arguments = [*words, systems, "index=fp16", "reference=bi_encoder", f"output_dir={output}"]
     done = fork_server.run("run", "--quiet", *arguments)
     assert done.returncode == 0, done.stderr
     return output

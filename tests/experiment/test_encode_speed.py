@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.encode_speed.conductor import Conductor
 from benchmarks.encode_speed.effect import with_tests
-from benchmarks.encode_speed.interleaving import Racer, race
+from benchmarks.encode_speed.interleaving import Contender, time_interleaved
 from benchmarks.encode_speed.measure import draw_documents, measure_speed
 from benchmarks.encode_speed.record import Effect, EncodeSpeed
 from benchmarks.encode_speed.settings import EncodeSpeedSettings
@@ -22,7 +22,7 @@ from colbench.config.settings import SignificanceSettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, ConfigError
-from colbench.results.sealed import read_sealed
+from colbench.results.checksummed import read_checksummed
 from colbench.retriever.base import Workbench
 
 register()
@@ -32,16 +32,18 @@ WITH_FP16 = f"{VARIANTS[:-1]}, {{backend: torch, precision: fp16}}]"
 
 
 def recorder(log, name):
-    return Racer(
+    return Contender(
         lambda texts: log.append((name, len(texts))), lambda text: log.append((name, text))
     )
 
 
 def test_a_race_lets_everyone_encode_everything_in_every_round_and_changes_who_begins():
     log = []
-    racers = {name: recorder(log, name) for name in ("a", "b", "c")}
-    laps = race(racers, ["x", "y"], ["q1", "q2"], trials=3)
-    assert all(len(laps[name].seconds) == len(laps[name].query_p50_ms) == 3 for name in racers)
+    contenders = {name: recorder(log, name) for name in ("a", "b", "c")}
+    timings = time_interleaved(contenders, ["x", "y"], ["q1", "q2"], trials=3)
+    assert all(
+        len(timings[name].seconds) == len(timings[name].query_p50_ms) == 3 for name in contenders
+    )
     batches = [name for name, what in log if what == 2]
     rounds = [batches[first : first + 3] for first in range(0, 9, 3)]
     assert all(sorted(one) == ["a", "b", "c"] for one in rounds)
@@ -81,7 +83,7 @@ def made(fork_server, tmp_path_factory):
     command = [
         *("run", "--quiet", "experiment=encode_speed", "dataset=beir_dir"),
         *(f"dataset.path={folder}", f"output_dir={root / 'out'}", f"cache_dir={root / 'cache'}"),
-        *(f"encode_speed.variants={WITH_FP16}", "encode_speed.forms=[pooled]"),
+        *(f"encode_speed.variants={WITH_FP16}", "encode_speed.forms=[dense]"),
         *("encode_speed.documents=6", "encode_speed.queries=2", "encode_speed.trials=2"),
     ]
     done = fork_server.run(*command)
@@ -90,7 +92,9 @@ def made(fork_server, tmp_path_factory):
 
 
 def results_of(out):
-    return EncodeSpeed.model_validate(read_sealed(out / "encode_speed.json", what="", renew=""))
+    return EncodeSpeed.model_validate(
+        read_checksummed(out / "encode_speed.json", what="", renew="")
+    )
 
 
 @pytest.mark.nightly
@@ -100,7 +104,7 @@ def test_the_experiment_times_and_judges_every_variant(made):
     assert EncodeSpeed.model_validate_json(results.model_dump_json()) == results
     (found,) = results.collections
     (form,) = found.forms
-    assert (form.speed.form, form.system) == ("pooled", "bi_encoder")
+    assert (form.speed.form, form.system) == ("dense", "bi_encoder")
     check_speed(form.speed)
     fp16 = form.speed.variants[2]
     assert "GPU" in fp16.reason and fp16.speed is None
@@ -115,11 +119,11 @@ def check_speed(speed):
     exact, half = speed.variants[:2]
     assert exact.to_first == 1.0 and exact.device == "cpu"
     for one in (exact, half):
-        assert len(one.speed.rounds) == 2 and one.to_yardstick > 0 and one.gemm_gflops > 0
+        assert len(one.speed.rounds) == 2 and one.to_reference > 0 and one.gemm_gflops > 0
         assert min(one.speed.rounds) <= one.speed.docs_per_second <= max(one.speed.rounds)
         # All did the same work, so operations and documents are in one proportion.
         assert one.speed.gflops / one.speed.docs_per_second == pytest.approx(
-            speed.yardstick.gflops / speed.yardstick.docs_per_second
+            speed.reference.gflops / speed.reference.docs_per_second
         )
 
 
@@ -182,12 +186,12 @@ def test_what_is_there_is_not_measured_again(fork_server, made):
 @pytest.mark.nightly
 def test_timings_that_were_changed_are_taken_again(fork_server, made):
     out, command = made
-    file = next(out.rglob(".parts/*-pooled.json"))
+    file = next(out.rglob(".parts/*-dense.json"))
     content = json.loads(file.read_text(encoding="utf-8"))
-    content["value"]["speed"]["yardstick"]["docs_per_second"] = 1e9
+    content["value"]["speed"]["reference"]["docs_per_second"] = 1e9
     file.write_text(json.dumps(content), encoding="utf-8")
     assert fork_server.run(*command).returncode == 0
-    assert results_of(out).collections[0].forms[0].speed.yardstick.docs_per_second < 1e9
+    assert results_of(out).collections[0].forms[0].speed.reference.docs_per_second < 1e9
 
 
 def conductor(*words):

@@ -30,10 +30,10 @@ def stats(form=Form.TOKENS, precision="fp32", **values):
 
 
 def test_each_encoder_form_and_arithmetic_is_one_entry():
-    found = encoding_infos([stats(), stats(), stats(form=Form.POOLED, gflops=None)])
+    found = encoding_infos([stats(), stats(), stats(form=Form.DENSE, gflops=None)])
     assert [(one.encoder, one.form, one.gflops) for one in found] == [
         ("tiny", "tokens", 3.0),
-        ("tiny", "pooled", None),
+        ("tiny", "dense", None),
     ]
     assert found[0].gemm_gflops > 0 and found[0].gemm_gflops == found[1].gemm_gflops
     assert (found[0].truncated_docs, found[0].truncated_tokens) == (1, 10)

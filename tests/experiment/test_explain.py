@@ -1,4 +1,4 @@
-"""`colbench explain` on a small folder: the score it takes apart is the oracle's."""
+"""`colbench explain` on a small folder: the score it takes apart is that of exact search."""
 
 import json
 
@@ -62,7 +62,7 @@ def words(folder, tmp_path):
     ]
 
 
-def oracle(settings, folder):
+def exact(settings, folder):
     """Search every document for every query; leaves the document vectors in the cache."""
     collection = load_collection(settings.dataset)
     systems = {"exact": settings.system["colbert_exact"]}
@@ -82,7 +82,7 @@ def oracle(settings, folder):
 @pytest.mark.parametrize("cached", [True, False])
 def test_the_score_is_the_oracles_with_and_without_cached_vectors(words, tmp_path, cached):
     settings = compose_run(words)
-    scores = oracle(settings, tmp_path / "indexes")
+    scores = exact(settings, tmp_path / "indexes")
     if not cached:
         settings = compose_run(
             [*words[:2], f"cache_dir={tmp_path / 'empty'}", "encoder.precision=fp32"]
@@ -124,14 +124,14 @@ def test_judgments_are_those_of_the_query(words):
 
 
 def test_without_a_document_the_best_two_are_taken_from_cached_vectors(words, tmp_path):
-    settings = compose_run([*words, "dataset.self_hits=drop_identical_ids"])
+    settings = compose_run([*words, "dataset.ignore_identical_ids=true"])
     with pytest.raises(ConfigError, match="--doc ID"):
         explain(settings, Question(None, "q1"))
-    scores = oracle(settings, tmp_path / "indexes")["q1"]
+    scores = exact(settings, tmp_path / "indexes")["q1"]
     assert next(iter(scores)) == "q1"  # the query itself, which the collection's rule drops
     shown = explain(settings, Question(None, "q1"))
     assert [d.id for d in shown.documents] == list(scores)[1:3]
-    keep = compose_run([*words, "dataset.self_hits=keep"])
+    keep = compose_run([*words, "dataset.ignore_identical_ids=false"])
     assert [d.id for d in explain(keep, Question(None, "q1")).documents] == list(scores)[:2]
 
 

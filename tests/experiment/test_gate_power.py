@@ -24,7 +24,7 @@ from colbench.config.compose import compose_run
 from colbench.errors import StorageError
 from colbench.gate.rules import GateRules
 from colbench.locks import only_run
-from colbench.results.sealed import read_sealed
+from colbench.results.checksummed import read_checksummed
 from colbench.run.model import Ranking, Run
 
 register()
@@ -128,19 +128,19 @@ gate_power:
     batch:
       about: small
       systems: [bi_encoder]
-      words: [encoder.batch_tokens=16]
+      overrides: [encoder.batch_tokens=16]
       fresh_vectors: true
   degradations:
-    no_stemming: {about: unstemmed, systems: [bm25], words: [system.bm25.analyser.stemmer=null]}
+    no_stemming: {about: unstemmed, systems: [bm25], overrides: [system.bm25.analyser.stemmer=null]}
     lost: {about: lost, systems: [bi_encoder], damage: lost_documents, share: 0.4}
 """
 
 
 @pytest.fixture(scope="module")
 def made(fork_server, tmp_path_factory):
-    """The experiment's words, run once."""
+    """The experiment's overrides, run once."""
     root = tmp_path_factory.mktemp("power")
-    words = [
+    overrides = [
         "cats",
         "dogs",
         "birds",
@@ -152,9 +152,9 @@ def made(fork_server, tmp_path_factory):
         "bears",
         "whales",
     ]
-    documents = {f"d{n}": f"Many {word} sleep at night." for n, word in enumerate(words)}
-    queries = {f"q{n}": f"does a {word[:-1]} sleep" for n, word in enumerate(words)}
-    qrels = [(f"q{n}", f"d{n}", 1) for n in range(len(words))]
+    documents = {f"d{n}": f"Many {word} sleep at night." for n, word in enumerate(overrides)}
+    queries = {f"q{n}": f"does a {word[:-1]} sleep" for n, word in enumerate(overrides)}
+    qrels = [(f"q{n}", f"d{n}", 1) for n in range(len(overrides))]
     folder = beir_folder.write_folder(root / "data", documents, queries, qrels)
     (root / "conf" / "experiment").mkdir(parents=True)
     (root / "conf" / "experiment" / "power.yaml").write_text(EXPERIMENT)
@@ -174,7 +174,7 @@ def made(fork_server, tmp_path_factory):
 def test_the_experiment_writes_results_a_report_and_a_picture(made):
     out, _ = made
     found = GatePower.model_validate(
-        read_sealed(out / "gate_power.json", what="", renew="")
+        read_checksummed(out / "gate_power.json", what="", renew="")
     ).collections[0]
     assert found.collection.queries == 10
     by_kind = {(v.kind, v.variant): v for v in found.variants}
@@ -211,8 +211,8 @@ def test_runs_that_are_there_are_not_made_again_and_the_outcome_is_the_same(fork
 
 
 def test_two_runs_on_one_folder_do_not_mix(tmp_path):
-    words = ["experiment=gate_power", f"output_dir={tmp_path}"]
-    conductor = Conductor(compose_run(words), ["colbench", "run", *words], words)
+    overrides = ["experiment=gate_power", f"output_dir={tmp_path}"]
+    conductor = Conductor(compose_run(overrides), ["colbench", "run", *overrides], overrides)
     with (
         only_run(tmp_path, tmp_path / ".runs"),
         pytest.raises(StorageError, match=f"another run is writing to {tmp_path}"),

@@ -1,4 +1,4 @@
-"""`experiment=index_speed`: its parts on small vectors, and the whole with a fake peer."""
+"""`experiment=index_speed`: its parts on small vectors, and the whole with a fake engine."""
 
 import json
 import sys
@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.features import register
 from benchmarks.index_speed.conductor import Conductor
+from benchmarks.index_speed.evaluator import Evaluator
 from benchmarks.index_speed.floors import IndexShape, stage_costs
 from benchmarks.index_speed.growth import exponent, mix
-from benchmarks.index_speed.judge import Judge
 from benchmarks.index_speed.record import GrowthPoint, IndexSpeed, Machine
 from benchmarks.index_speed.report import index_speed_document
 from benchmarks.index_speed.settings import IndexSpeedSettings
@@ -21,7 +21,7 @@ from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
 from colbench.errors import ConfigError
 from colbench.report.markdown import render_markdown
-from colbench.results.sealed import read_sealed
+from colbench.results.checksummed import read_checksummed
 
 register()
 
@@ -113,18 +113,18 @@ def test_the_judge_sees_what_is_missing(tmp_path):
     made = files(tmp_path, [4] * 30, queries=2)
     documents = [Document(f"d{n}", "", "x") for n in range(30)]
     queries = [Query("q1", "x"), Query("q2", "y")]
-    probe = Judge(
+    probe = Evaluator(
         Collection("c", documents, queries, {"q1": {"d0": 1}, "q2": {"d1": 1}}), made, 10, 1, 1.0
     )
-    best = [hits.docs[:10].tolist() for hits in probe.oracle]
+    best = [hits.docs[:10].tolist() for hits in probe.exact_hits]
     qrels = {"q1": {f"d{best[0][0]}": 1}, "q2": {f"d{best[1][1]}": 1}}
-    judge = Judge(Collection("c", documents, queries, qrels), made, 10, 1, 1.0)
-    assert judge.oracle_ndcg(timed=True) == pytest.approx(1.0)
-    assert judge.oracle_ndcg(timed=False) == pytest.approx((1 + 1 / np.log2(3)) / 2)
-    found = judge.result("x", {"a": 1}, [5.0], [best[0][:5] + [-1] * 5, best[1]])
+    evaluator = Evaluator(Collection("c", documents, queries, qrels), made, 10, 1, 1.0)
+    assert evaluator.exact_ndcg(timed=True) == pytest.approx(1.0)
+    assert evaluator.exact_ndcg(timed=False) == pytest.approx((1 + 1 / np.log2(3)) / 2)
+    found = evaluator.result("x", {"a": 1}, [5.0], [best[0][:5] + [-1] * 5, best[1]])
     assert found.overlap == 0.5 and found.overlap_all == 0.75
     assert found.p50_ms == 5.0 and found.ndcg == pytest.approx(1.0)
-    nothing = judge.result("x", {}, [5.0], [[-1] * 10, [-1] * 10])
+    nothing = evaluator.result("x", {}, [5.0], [[-1] * 10, [-1] * 10])
     assert nothing.overlap == 0 and nothing.ndcg_all == 0
 
 
@@ -150,12 +150,12 @@ FAKE = textwrap.dedent(
 
 @pytest.mark.nightly
 def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
-    from benchmarks.engines.settings import PeerSettings
+    from benchmarks.engines.settings import EngineSettings
     from benchmarks.index_speed import conductor, engines
 
-    script = tmp_path / "fake_peer.py"
+    script = tmp_path / "fake_engine.py"
     script.write_text(FAKE, encoding="utf-8")
-    fake = PeerSettings.model_validate(
+    fake = EngineSettings.model_validate(
         {
             "name": "fake",
             "about": "a fake",
@@ -165,15 +165,15 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
         }
     )
     for module in (engines, conductor):
-        monkeypatch.setattr(module, "peer_settings", lambda name: fake)
+        monkeypatch.setattr(module, "engine_settings", lambda name: fake)
     words = [
         "experiment=index_speed",
         "dataset=pydocs",
         "dataset.sample.docs=60",
         "dataset.sample.queries=5",
         "encoder.document_length=32",
-        "index_speed.peers=[fake]",
-        f"index_speed.peer_python={sys.executable}",
+        "index_speed.engines=[fake]",
+        f"index_speed.engine_python={sys.executable}",
         "index_speed.timed=3",
         "index_speed.trials=1",
         "index_speed.k=10",
@@ -191,16 +191,16 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
     )
     results, folder = Conductor(compose_run(words), ["colbench", "run"]).run()
     file = folder / "index_speed.json"
-    assert IndexSpeed.model_validate(read_sealed(file, what="", renew="")) == results
-    ours, peer = results.engines
+    assert IndexSpeed.model_validate(read_checksummed(file, what="", renew="")) == results
+    ours, engine = results.engines
     assert ours.engine == "colbench" and len(ours.searches) == len(
         compose_run(words).feature(IndexSpeedSettings).searches
     )
     whole = next(search for search in ours.searches if search.name == "exhaustive")
     assert whole.overlap > 0.9 and whole.p50_ms > 0
     assert {"centroid scores", "score", "rank"} == {stage.stage for stage in whole.stages}
-    assert peer.version == "1.0" and peer.searches[0].p50_ms == 7.0
-    assert peer.searches[1].error == "OSError: no"
+    assert engine.version == "1.0" and engine.searches[0].p50_ms == 7.0
+    assert engine.searches[1].error == "OSError: no"
     assert [point.tokens >= size for point, size in zip(results.growth, (500, 1000), strict=True)]
     assert str(tmp_path) not in json.dumps(results.config)
     for name in ("report.md", "tradeoff.svg", "tradeoff.png"):
@@ -210,7 +210,7 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
     times = {path.name: path.stat().st_mtime_ns for path in (folder / ".parts").glob("*.json")}
     again, _ = Conductor(compose_run(words), ["colbench", "run"]).run()
     assert again.engines == results.engines and again.growth == results.growth
-    kept = ("ours.json", "machine.json", "growth.json", "peer_fake.json")
+    kept = ("ours.json", "machine.json", "growth.json", "engine_fake.json")
     after = {path.name: path.stat().st_mtime_ns for path in (folder / ".parts").glob("*.json")}
     assert {name: times[name] for name in kept} == {name: after[name] for name in kept}
 
@@ -222,10 +222,10 @@ def test_the_task_without_its_settings_is_refused():
 
 
 def test_without_the_peers_python_their_rows_say_how_to_have_them(tmp_path):
-    from benchmarks.index_speed.engines import peer_result
+    from benchmarks.index_speed.engines import engine_result
 
     speed = compose_run(["experiment=index_speed"]).feature(IndexSpeedSettings)
-    row = peer_result(
+    row = engine_result(
         "fast_plaid", speed, None, folder=tmp_path, work=Path(tmp_path), threads=1, seed=0
     )
-    assert row.error and "index_speed.peer_python" in row.error and not row.searches
+    assert row.error and "index_speed.engine_python" in row.error and not row.searches

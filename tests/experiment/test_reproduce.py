@@ -13,7 +13,7 @@ from colbench.reproduce.differences import setting_differences
 from colbench.reproduce.judge import count, judge_average, judge_entries
 from colbench.reproduce.matching import Opened, Wanted, find
 from colbench.reproduce.plan import make_plan
-from colbench.reproduce.reference import load_reference
+from colbench.reproduce.published import load_reference
 
 REFERENCE = load_reference()
 ENTRIES = {entry.id: entry for entry in REFERENCE.entries}
@@ -73,11 +73,11 @@ def test_within_the_tolerance_is_reproduced_and_outside_differs(measured):
 
 
 def test_settings_that_differ_stand_beside_the_figure(measured):
-    words = ["system.bm25.k1=1.5", "dataset.self_hits=keep"]
+    words = ["system.bm25.k1=1.5", "dataset.ignore_identical_ids=false"]
     (bm25,) = judge([BM25], measured({"bm25": 0.5}, *words))
     found = {s.setting: (s.published, s.measured) for s in bm25.settings_that_differ}
     assert found["k1"] == (0.9, 1.5)
-    assert found["self_hits"] == ("drop_identical_ids", "keep")
+    assert found["ignore_identical_ids"] == (True, False)
     assert "b" not in found and "k" not in found
     assert found["engine"][0] == "Lucene"
 
@@ -245,7 +245,7 @@ def test_one_run_measures_all_that_can_be_had(offline):
     assert kinds == {"bm25", "bi_encoder", "colbert_exact", "colbert_exact_int8"} | {
         "bi_encoder_colbert"
     }
-    settings = compose_run(run.words([]))
+    settings = compose_run(run.overrides([]))
     assert set(settings.measures) == {"ndcg@10", "recall@100"}
     assert settings.system["bi_encoder_colbert_depth_50"].depth == 50
     planned = {entry.id for entry in run.entries}
@@ -297,7 +297,7 @@ def test_every_entry_with_a_system_can_be_composed():
         if key not in seen:
             seen.add(key)
             encoder = [f"encoder={wanted.encoder}"] if wanted.encoder else []
-            words = [f"systems=[{wanted.name}]", *wanted.words(), *encoder]
+            words = [f"systems=[{wanted.name}]", *wanted.overrides(), *encoder]
             assert wanted.name in compose_run(words).system
     assert len(seen) > 20
 

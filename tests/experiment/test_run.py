@@ -346,18 +346,18 @@ def test_a_trained_model_says_on_what_and_is_kept_in_the_runs_own_cache(
 
 def test_an_existing_baseline_that_is_skipped_is_said(colbench, folder, cache, tmp_path):
     systems = "systems=[bm25,bm25_cross_encoder]"
-    done = colbench(folder, tmp_path, cache, systems, "baseline=bm25_cross_encoder")
+    done = colbench(folder, tmp_path, cache, systems, "reference=bm25_cross_encoder")
     assert done.returncode == 0, done.stderr
     notes = read_results(tmp_path).notes
-    assert "no significance tests: the baseline bm25_cross_encoder was skipped" in notes
+    assert "no significance tests: the reference bm25_cross_encoder was skipped" in notes
 
 
 @pytest.fixture(scope="module")
 def accepted(first_run, tmp_path_factory):
-    """A baseline of the first run."""
+    """A reference of the first run."""
     from colbench.gate.baseline import accept, write_baseline
 
-    file = tmp_path_factory.mktemp("baseline") / "baseline.json"
+    file = tmp_path_factory.mktemp("reference") / "baseline.json"
     write_baseline(accept(read_results(first_run[1])), file)
     return file
 

@@ -66,9 +66,9 @@ def swept(colbench, folder, cache, tmp_path_factory):
 def test_every_point_is_a_row_beside_the_reference(swept):
     done, output = swept
     results = read_results(output)
-    assert results.systems[0].name == "colbert_exact" == results.baseline
-    assert len(results.sweep.points) == 8
-    assert [s.name for s in results.systems[1:]] == list(results.sweep.points)
+    assert results.systems[0].name == "colbert_exact" == results.reference
+    assert len(results.sweep.variants) == 8
+    assert [s.name for s in results.systems[1:]] == list(results.sweep.variants)
     for system in results.systems[1:]:
         assert system.latency_ms.search.p50 > 0 and system.latency_ms.trials == 3
         assert system.index.bytes > 0 and system.build_seconds > 0
@@ -132,13 +132,13 @@ def test_an_exhaustive_uncompressed_index_finds_what_the_oracle_finds(
 def test_finished_points_are_not_measured_again_and_new_ones_are(colbench, swept, folder, cache):
     _, output = swept
     before = read_results(output)
-    stamps = {p: p.stat().st_mtime_ns for p in (output / ".points").glob("*.json")}
+    stamps = {p: p.stat().st_mtime_ns for p in (output / ".variants").glob("*.json")}
     assert len(stamps) == 8
     more = [word.replace("nprobe: [1, 4]", "nprobe: [1, 2, 4]") for word in GRID]
     done = colbench(folder, output, cache, *more)
     assert done.returncode == 0, done.stderr
     after = read_results(output)
-    assert len(after.sweep.points) == 12
+    assert len(after.sweep.variants) == 12
     assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
     held = {s.name: s for s in after.systems}
     for system in before.systems:
@@ -150,9 +150,9 @@ def test_what_is_damaged_of_a_sweep_is_measured_again(colbench, swept, folder, c
     again = tmp_path / "again"
     shutil.copytree(output, again)
     before = {system.name: system for system in read_results(again).systems}
-    # The oldest is of this grid; other tests have added points of others.
-    points = sorted((again / ".points").glob("*.json"), key=lambda p: p.stat().st_mtime_ns)
-    (run,) = (again / ".points").glob("reference-*/run.trec")
+    # The oldest is of this grid; other tests have added variants of others.
+    points = sorted((again / ".variants").glob("*.json"), key=lambda p: p.stat().st_mtime_ns)
+    (run,) = (again / ".variants").glob("reference-*/run.trec")
     for file in (points[0], run):
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
@@ -171,7 +171,7 @@ def test_what_is_damaged_of_a_sweep_is_measured_again(colbench, swept, folder, c
 
 def test_a_killed_sweep_goes_on_where_it_stopped(colbench, fork_server, folder, cache, tmp_path):
     process = fork_server.start(*words(folder, tmp_path, cache, *GRID))
-    finished = wait_for(lambda: list((tmp_path / ".points").glob("*.json")))
+    finished = wait_for(lambda: list((tmp_path / ".variants").glob("*.json")))
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert finished and not (tmp_path / "results.json").exists()
@@ -179,8 +179,8 @@ def test_a_killed_sweep_goes_on_where_it_stopped(colbench, fork_server, folder, 
     done = colbench(folder, tmp_path, cache, *GRID)
     assert done.returncode == 0, done.stderr
     assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
-    assert len(read_results(tmp_path).sweep.points) == 8
-    assert not list((tmp_path / ".points").glob("indexes/*"))
+    assert len(read_results(tmp_path).sweep.variants) == 8
+    assert not list((tmp_path / ".variants").glob("indexes/*"))
 
 
 def test_a_point_that_begins_a_deeper_one_equals_that_measured_alone(
@@ -206,7 +206,7 @@ def test_a_system_made_of_others_is_swept_with_its_parts(colbench, folder, cache
     values = [s.effectiveness["ndcg@5"] for s in read_results(tmp_path).systems[1:]]
     done = colbench(folder, tmp_path, cache, grid, *overrides, "system.bm25.b=0.0")
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / ".points").glob("*.json"))) == 4, values
+    assert len(list((tmp_path / ".variants").glob("*.json"))) == 4, values
 
 
 def test_any_system_can_be_swept(colbench, folder, cache, tmp_path):
@@ -245,7 +245,7 @@ def test_a_multirun_makes_one_table_and_resumes(colbench, folder, cache, tmp_pat
     done = colbench(folder, output, cache, *jobs)
     assert done.returncode == 0, done.stderr
     results = read_results(tmp_path)
-    assert list(results.sweep.points) == ["bm25, k1=0.9", "bm25, k1=1.2"]
+    assert list(results.sweep.variants) == ["bm25, k1=0.9", "bm25, k1=1.2"]
     assert results.sweep.axes["system.bm25.k1"] == ["0.9", "1.2"]
     alone = read_results(sorted((tmp_path / "jobs").iterdir())[1]).systems[0]
     assert results.systems[1].effectiveness == alone.effectiveness
@@ -308,15 +308,17 @@ def test_the_advice_names_the_smallest_the_fastest_and_the_best_in_words():
         system("bad", 0.500, 1.0, 1, significant=True),
     ]
     assert advise(points, exact, "ndcg@10", 0.005) == [
-        "smallest within 0.5 points of exact: small: -0.3 points of ndcg@10 (not significant), "
+        "smallest within 0.5 variants of exact: small: -0.3 variants of ndcg@10 (not significant), "
         "10.0× smaller, 2.0× faster than exact",
-        "fastest within 0.5 points of exact: fast: -0.4 points of ndcg@10 (not significant), "
+        "fastest within 0.5 variants of exact: fast: -0.4 variants of ndcg@10 (not significant), "
         "2.0× smaller, 10.0× faster than exact",
-        "highest ndcg@10: best: +1.0 points of ndcg@10 (significant), "
+        "highest ndcg@10: best: +1.0 variants of ndcg@10 (significant), "
         "2.0× larger, 1.1× faster than exact",
     ]
 
 
 def test_the_advice_says_where_nothing_is_good_enough():
     (told,) = advise([system("bad", 0.5, 1.0, 1)], system("exact", 0.7, 9.0, 9), "ndcg@10", 0.005)
-    assert told.startswith("no point is within 0.5 points of exact; the best: bad: -20.0 points")
+    assert told.startswith(
+        "no variant is within 0.5 variants of exact; the best: bad: -20.0 variants"
+    )

@@ -35,8 +35,8 @@ from colbench.results.schema import Calibration, Results
 from colbench.results.store import read_results, verified_run
 from colbench.retriever.exhaustive import read_hits, write_hits
 from colbench.retriever.systems.colbert import _read_seconds, _write_seconds
-from colbench.sweep.kept import read_point, read_reference, write_point, write_reference
-from colbench.sweep.task import PointRecord
+from colbench.sweep.store import read_reference, read_variant, write_reference, write_variant
+from colbench.sweep.task import VariantRecord
 
 DAMAGES = 12 * TRIALS
 """To each kind of file."""
@@ -83,7 +83,7 @@ def _snapshot(folder: Path, *_: object) -> None:
 def _point(folder: Path, results: Results, _: Path) -> None:
     system = results.systems[-1]
     shared = _measured(system)
-    record = PointRecord(
+    record = VariantRecord(
         **shared,
         effectiveness=system.effectiveness,
         per_query=system.per_query,
@@ -91,7 +91,7 @@ def _point(folder: Path, results: Results, _: Path) -> None:
         run_sha256=system.run_sha256,
         git_commit=None,
     )
-    write_point(record, folder / "point.json")
+    write_variant(record, folder / "point.json")
 
 
 def _reference(folder: Path, results: Results, place: Path) -> None:
@@ -108,7 +108,7 @@ def _reference(folder: Path, results: Results, place: Path) -> None:
 
 
 def _measured(system: Any) -> dict[str, Any]:
-    keys = ("facts", "latency_ms", "index", "build_seconds", "other_cpu_share")
+    keys = ("metadata", "latency_ms", "index", "build_seconds", "other_cpu_share")
     return {key: getattr(system, key) for key in keys}
 
 
@@ -141,11 +141,11 @@ def _read_runs(folder: Path) -> Any:
 def _hits(folder: Path, *_: object) -> None:
     rng = np.random.default_rng(0)
     hits = [Hits(rng.permutation(50)[:n], rng.random(n, np.float32)) for n in (20, 0, 7)]
-    write_hits(folder / "oracle.hits", hits)
+    write_hits(folder / "exact.hits", hits)
 
 
 def _read_hits(folder: Path) -> Any:
-    hits = read_hits(folder / "oracle.hits")
+    hits = read_hits(folder / "exact.hits")
     return hits and [(one.docs.tolist(), one.scores.tolist()) for one in hits]
 
 
@@ -171,7 +171,7 @@ KINDS = {
         lambda folder, results, _: write_baseline(accept(results), folder / "b.json"),
         lambda folder: read_baseline(folder / "b.json"),
     ),
-    "point of a sweep": Kind(_point, lambda folder: read_point(folder / "point.json")),
+    "point of a sweep": Kind(_point, lambda folder: read_variant(folder / "point.json")),
     "reference of a sweep": Kind(_reference, _read_reference),
     "exact hits": Kind(_hits, _read_hits),
     "build seconds": Kind(

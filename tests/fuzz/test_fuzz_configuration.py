@@ -15,7 +15,7 @@ from trying import answer, check_line, fuzz
 from colbench.cli.main import main
 from colbench.config.compose import compose_run
 from colbench.config.folder import quoted
-from colbench.config.overrides import multirun_words, read_words
+from colbench.config.overrides import multirun_overrides, read_overrides
 from colbench.errors import ConfigError
 from colbench.gate.rules import load_rules
 
@@ -24,7 +24,7 @@ WORDS, FILES, RULES = "words of a configuration", "YAML of a configuration", "YA
 KEY_NAMES = """
     dataset dataset.id dataset.path dataset.sample.docs encoder encoder.model index index.nbits
     search search.nprobe system system.bm25 system.bm25.k1 system.colbert.search systems seed k
-    name measures baseline gate gate.alpha gate.measures experiment sweep sweep.axes.k
+    name measures reference gate gate.alpha gate.measures experiment sweep sweep.axes.k
     output_dir cross_encoder latency.trials hydra.run.dir system.x.y dataset@x .
 """
 VALUE_WORDS = """
@@ -51,7 +51,7 @@ YAML = {
     "experiment": (
         b"# @package _global_\ndefaults:\n  - override /dataset: cranfield\n"
         b"systems: [bm25, colbert_exact]\nsystem:\n  bm25:\n    k1: 1.5\nmeasures:\n"
-        b"- ndcg@10\nk: 100\nbaseline: bm25\nlatency: {queries: 10}\n"
+        b"- ndcg@10\nk: 100\nreference: bm25\nlatency: {queries: 10}\n"
     ),
 }
 GATE = (
@@ -69,10 +69,10 @@ def damaged(content):
 
 @fuzz(WORDS, words=st.lists(ONE_WORD, min_size=1, max_size=3))
 def test_words_are_sorted_or_refused(words):
-    found = answer(WORDS, lambda: read_words(words, []))
+    found = answer(WORDS, lambda: read_overrides(words, []))
     if found is not None:
         assert found.keys and all(isinstance(word, str) for word in found.hydra)
-    answer(WORDS, lambda: multirun_words(words, []))
+    answer(WORDS, lambda: multirun_overrides(words, []))
 
 
 def check_settings(settings):
@@ -92,7 +92,7 @@ def test_words_compose_or_are_refused(words):
 
 @fuzz(WORDS, value=ANY_TEXT, cost=2)
 def test_a_quoted_value_arrives_as_it_is(value):
-    words = answer(WORDS, lambda: read_words([f"system.bm25.about={quoted(value)}"], []))
+    words = answer(WORDS, lambda: read_overrides([f"system.bm25.about={quoted(value)}"], []))
     if words is not None and "${" not in value:
         assert words.system == [(["bm25", "about"], value)]
 

@@ -23,7 +23,7 @@ from colbench.index.colbert.manifest import (
     write_manifest,
 )
 from colbench.index.colbert.settings import IndexSettings
-from colbench.results.sealed import read_sealed, write_sealed
+from colbench.results.checksummed import read_checksummed, write_checksummed
 
 INDEX, SHARD = "manifest of an index", "shard of the embedding cache"
 CHECKPOINT, SEALED = "JSON of a checkpoint", "JSON with a checksum"
@@ -86,10 +86,10 @@ def test_a_manifest_with_wrong_values_is_refused_or_survives_the_disk(tmp_path, 
 def test_a_damaged_file_with_a_checksum_is_refused(tmp_path, data):
     content = {"key": "a", "value": [1, 0.5, None, {"é": "\u2028"}], "n": 2**70}
     path = tmp_path / "part.json"
-    write_sealed(path, content)
+    write_checksummed(path, content)
 
     def read():
-        return read_sealed(path, what="a part", renew="run again")
+        return read_checksummed(path, what="a part", renew="run again")
 
     check_damaged(path, data, read, SEALED, content)
 

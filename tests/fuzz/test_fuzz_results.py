@@ -35,7 +35,7 @@ def parsed(path):
 
 @pytest.fixture
 def accepted(example_results):
-    """Results that a baseline can be made of."""
+    """Results that a reference can be made of."""
     queries = [QueryInfo(id=name, text="a text", relevant=1) for name in ("q1", "q2", "q3")]
     single = {
         "per_query": {"ndcg@10": [0.5, 1.0, 0.25], "mrr@10": [0.5, 1.0, 0.0]},

@@ -16,7 +16,7 @@ from colbench.gate.baseline import accept, is_baseline, read_baseline, write_bas
 from colbench.gate.judge import judge
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedSide
-from colbench.results.sealed import write_sealed
+from colbench.results.checksummed import write_checksummed
 from colbench.results.store import write_results
 
 
@@ -70,10 +70,10 @@ def test_another_version_is_refused_with_the_way_to_renew_it(file):
     content = json.loads(file.read_text())
     del content["sha256"]
     for changed in (
-        {**content, "baseline_version": 2},
+        {**content, "baseline_version": 3},
         {**content, "results": {**content["results"], "schema_version": 0}},
     ):
-        write_sealed(file, changed)
+        write_checksummed(file, changed)
         with pytest.raises(StorageError, match="colbench baseline accept") as refused:
             read_baseline(file)
         assert str(file) in str(refused.value) and "\n" not in str(refused.value)
@@ -95,7 +95,7 @@ def test_values_that_do_not_fit_together_are_refused(file):
     fewer = {query: line for query, line in content["queries"].items() if query != first}
     other = {**content["queries"], first: {"colbert": ["a", "b", "c", "d"]}}
     for queries in (short, fewer, other):
-        write_sealed(file, {**content, "queries": queries})
+        write_checksummed(file, {**content, "queries": queries})
         with pytest.raises(StorageError, match="accept it"):
             read_baseline(file)
 

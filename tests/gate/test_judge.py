@@ -191,7 +191,7 @@ def test_what_the_rules_ask_for_and_nobody_measured_cannot_be_judged(plain):
     without = change_system(plain, per_query=None)
     assert gate(without, plain).exit_code == 2
     deeper = change_system(plain, depth=7)
-    assert "documents a query" in gate(deeper, plain).unjudged[0]
+    assert "documents per query" in gate(deeper, plain).unjudged[0]
 
 
 def test_a_regression_outweighs_what_cannot_be_judged(plain, example_results):
@@ -233,24 +233,24 @@ def test_an_exact_path_must_be_identical_and_names_the_first_query(plain):
     report = gate(changed, exact(plain))
     assert report.exit_code == 1 and report.verdicts[0].verdict == "improved"
     guard = report.guards[0]
-    assert not guard.passed and guard.queries == ["q7"] and "text 7" in guard.told
-    assert "0.5140 → 0.5150" in guard.told
+    assert not guard.passed and guard.queries == ["q7"] and "text 7" in guard.finding
+    assert "0.5140 → 0.5150" in guard.finding
 
 
-def test_an_exact_path_that_ranks_differently_fails_though_no_measure_sees_it(plain):
+def test_a_deterministic_system_that_ranks_differently_fails_though_no_measure_sees_it(plain):
     rankings = [*plain.systems[0].rankings]
     rankings[3] = "0" * 12
     index = {"index": plain.systems[0].index.model_copy(update={"vectors": 0})}
     report = gate(exact(plain, rankings=rankings, **index), exact(plain, **index))
     assert report.exit_code == 1 and report.verdicts[0].verdict == "unchanged"
-    assert report.guards[0].queries == ["q3"] and "no measure sees it" in report.guards[0].told
+    assert report.guards[0].queries == ["q3"] and "no measure sees it" in report.guards[0].finding
 
 
-def test_an_exact_path_with_vectors_is_held_to_what_measures_see(plain):
+def test_a_deterministic_system_with_vectors_is_held_to_what_measures_see(plain):
     rankings = [*plain.systems[0].rankings]
     rankings[3] = "0" * 12
     report = gate(exact(plain, rankings=rankings), exact(plain))
-    assert report.status == "pass" and "1 are ranked differently" in report.guards[0].told
+    assert report.status == "pass" and "1 are ranked differently" in report.guards[0].finding
 
 
 def test_an_exact_path_is_tested_where_settings_versions_or_machine_differ(plain):
@@ -260,7 +260,7 @@ def test_an_exact_path_is_tested_where_settings_versions_or_machine_differ(plain
     for update in environments:
         environment = plain.environment.model_copy(update=update)
         report = gate(exact(plain).model_copy(update={"environment": environment}), before)
-        assert report.verdicts[0].judged_by == "test" and "exact path" in report.notes[0]
+        assert report.verdicts[0].judged_by == "test" and "deterministic system" in report.notes[0]
     changed = gate(exact(plain, config={"kind": "bm25", "k1": 1.2}), before)
     assert changed.verdicts[0].judged_by == "test" and "settings" in changed.notes[0]
 
@@ -324,7 +324,7 @@ def test_critical_queries_must_find_their_documents(with_runs, rule, passed, tol
     results, folder = with_runs
     report = judge(side(results, folder), side(results, folder), must_find(**rule))
     (guard,) = report.guards
-    assert guard.passed == passed and told in guard.told
+    assert guard.passed == passed and told in guard.finding
     assert report.exit_code == (0 if passed else 1)
 
 

@@ -1,4 +1,4 @@
-"""An alignment is the oracle's score, taken apart without a rest."""
+"""An alignment is the score of exact search, taken apart without a rest."""
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.errors import ConfigError, DataError
-from colbench.measures.significance import compare_to_baseline, holm
+from colbench.measures.significance import compare_to_reference, holm
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=12)
 
@@ -20,9 +20,9 @@ def scores(values) -> dict[str, dict[str, float]]:
     return {"map": {f"q{number}": value for number, value in enumerate(values)}}
 
 
-def against(baseline, system, **options):
-    results = compare_to_baseline(
-        "base", {"base": scores(baseline), "new": scores(system)}, ["map"], **options
+def against(reference, system, **options):
+    results = compare_to_reference(
+        "base", {"base": scores(reference), "new": scores(system)}, ["map"], **options
     )
     return results["new"]["map"]
 
@@ -129,7 +129,7 @@ def test_the_correction_counts_every_system_and_measure():
         return scores(values) | {"mrr@10": scores(random.random(30) + shift)["map"]}
 
     per_query = {name: system(shift) for name, shift in [("a", 0.0), ("b", 0.2), ("c", 0.3)]}
-    results = compare_to_baseline("b", per_query, ["map", "mrr@10"])
+    results = compare_to_reference("b", per_query, ["map", "mrr@10"])
     assert list(results) == ["a", "c"]
     assert [list(row) for row in results.values()] == [["map", "mrr@10"]] * 2
     cells = [cell for row in results.values() for cell in row.values()]
@@ -150,15 +150,15 @@ def test_queries_are_paired_by_id_and_not_by_position():
         "base": {"map": {"q1": 0.0, "q2": 1.0}},
         "new": {"map": {"q2": 1.0, "q1": 0.0}},
     }
-    assert compare_to_baseline("base", per_query, ["map"])["new"]["map"].ties == 2
+    assert compare_to_reference("base", per_query, ["map"])["new"]["map"].ties == 2
 
 
 def test_systems_evaluated_on_different_queries_are_refused():
     per_query = {"base": {"map": {"q1": 0.0}}, "new": {"map": {"q2": 0.0}}}
     with pytest.raises(DataError, match="cannot compare 'new' with 'base' on 'map'"):
-        compare_to_baseline("base", per_query, ["map"])
+        compare_to_reference("base", per_query, ["map"])
 
 
 def test_an_unknown_baseline_is_refused_with_a_hint():
-    with pytest.raises(ConfigError, match="unknown baseline 'bm52': did you mean 'bm25'"):
-        compare_to_baseline("bm52", {"bm25": scores([0.1])}, ["map"])
+    with pytest.raises(ConfigError, match="unknown reference 'bm52': did you mean 'bm25'"):
+        compare_to_reference("bm52", {"bm25": scores([0.1])}, ["map"])

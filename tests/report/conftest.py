@@ -3,7 +3,7 @@
 import pytest
 
 from colbench.results.schema import (
-    AttributionStep,
+    AttributionStage,
     DocumentInfo,
     QueryInfo,
     SweepInfo,
@@ -14,19 +14,19 @@ TOP = {"bm25": [[1, 0], [2], []], "colbert_exact": [[0, 1], [2], []]}
 
 
 def _stages():
-    steps = []
-    for name, value in {"oracle": 0.72, "compressed": 0.70, "final": 0.7072}.items():
-        before = steps[-1].effectiveness["ndcg@10"] if steps else None
-        steps.append(
-            AttributionStep(
-                step=name,
+    stages = []
+    for name, value in {"exact": 0.72, "compressed": 0.70, "final": 0.7072}.items():
+        before = stages[-1].effectiveness["ndcg@10"] if stages else None
+        stages.append(
+            AttributionStage(
+                stage=name,
                 effectiveness={"ndcg@10": value, "mrr@10": value},
-                change={"ndcg@10": value - before, "mrr@10": value - before} if steps else None,
+                change={"ndcg@10": value - before, "mrr@10": value - before} if stages else None,
                 rbo=0.9,
                 intersection={"10": 0.9},
             )
         )
-    return steps
+    return stages
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def full_results(example_results):
 
 @pytest.fixture
 def sweep_results(full_results):
-    """A sweep of 2 × 3 points beside its baseline."""
+    """A sweep of 2 × 3 points beside its reference."""
     reference, model = full_results.systems[:2]
     points, systems = {}, [reference]
     for bits in (1, 2):
@@ -102,7 +102,7 @@ def sweep_results(full_results):
     sweep = SweepInfo(
         system="colbert",
         axes={"index.nbits": [1, 2], "search.nprobe": [1, 4, 16]},
-        points=points,
+        variants=points,
         references=["bm25"],
         measure="ndcg@10",
         front_latency=["bm25", *front],

@@ -64,9 +64,9 @@ def verdict(system="colbert", measure="ndcg@10", said="regressed", **changes) ->
     return MeasureVerdict(**{**values, **changes})
 
 
-def guard(kind="lost_queries", system="colbert", passed=True, told="0 of 10 lost") -> Guard:
+def guard(kind="lost_queries", system="colbert", passed=True, finding="0 of 10 lost") -> Guard:
     """Return a guard."""
-    return Guard(guard=kind, system=system, passed=passed, told=told)
+    return Guard(guard=kind, system=system, passed=passed, finding=finding)
 
 
 def cost(key="index_bytes", said="unchanged", system="colbert", **changes) -> CostVerdict:
@@ -156,7 +156,7 @@ REGRESSED = report(
         verdict("bm25", said="improved"),
         verdict("bm25", "mrr@10", "unchanged", low=None, high=None, p_holm=None),
     ],
-    guards=[guard(), guard("must_find", passed=False, told="the manual: d1 not retrieved")],
+    guards=[guard(), guard("must_find", passed=False, finding="the manual: d1 not retrieved")],
     costs=[
         cost("index_bytes", "regressed", candidate=1.5e7, ratio=1.5),
         cost("encode_latency", baseline=10.0, candidate=12.34, ratio=1.234, allowed=1.5),

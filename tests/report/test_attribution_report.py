@@ -10,10 +10,10 @@ from colbench.report import markdown
 from colbench.report.attribution import HEADING, loss_tables
 from colbench.report.run import run_document
 from colbench.report.terminal import print_document
-from colbench.results.schema import AttributionStep
+from colbench.results.schema import AttributionStage
 
-STEPS = {  # step → nDCG@10, MRR@10, RBO
-    "oracle": (0.7072, 0.67, 1.0),
+STEPS = {  # stage → nDCG@10, MRR@10, RBO
+    "exact": (0.7072, 0.67, 1.0),
     "compressed": (0.7030, 0.66, 0.9612),
     "candidates": (0.7041, 0.66, 0.9501),
     "pruned": (0.7020, 0.66, 0.9402),
@@ -21,14 +21,14 @@ STEPS = {  # step → nDCG@10, MRR@10, RBO
 }
 
 
-def attribution(steps=STEPS, cutoffs=("10", "100", "1000")):
+def attribution(stages=STEPS, cutoffs=("10", "100", "1000")):
     rows = []
-    for name, (ndcg, mrr, rbo) in steps.items():
+    for name, (ndcg, mrr, rbo) in stages.items():
         means = {"ndcg@10": ndcg, "mrr@10": mrr}
         before = rows[-1].effectiveness if rows else None
         rows.append(
-            AttributionStep(
-                step=name,
+            AttributionStage(
+                stage=name,
                 effectiveness=means,
                 change={m: means[m] - before[m] for m in means} if before else None,
                 rbo=rbo,
@@ -68,7 +68,7 @@ def test_each_step_is_a_row_with_its_change_and_its_overlap(example_results):
         *("intersection@10", "intersection@100", "intersection@1000"),
     ]
     assert rows == [
-        ["`oracle`", "0.7072", "", "1.0000", "0.9999", "0.9990", "0.9900"],
+        ["`exact`", "0.7072", "", "1.0000", "0.9999", "0.9990", "0.9900"],
         ["`compressed`", "0.7030", "-0.42", "0.9612", "0.9611", "0.9602", "0.9512"],
         ["`candidates`", "0.7041", "+0.11", "0.9501", "0.9500", "0.9491", "0.9401"],
         ["`pruned`", "0.7020", "-0.21", "0.9402", "0.9401", "0.9392", "0.9302"],
@@ -91,7 +91,7 @@ def test_a_step_of_another_system_is_named_as_it_is(example_results):
 
 @pytest.mark.parametrize("last", [0.7072, 0.7100, 0.70719])
 def test_where_nothing_is_lost_nothing_is_said_of_it(example_results, last):
-    rows = attribution({"oracle": (0.7072, 0.6, 1.0), "final": (last, 0.5, 0.9)})
+    rows = attribution({"exact": (0.7072, 0.6, 1.0), "final": (last, 0.5, 0.9)})
     results = with_attribution(example_results, rows)
     assert "most is lost" not in render_markdown(results) + terminal(results)
     assert "-0.00" not in render_markdown(results)
@@ -110,7 +110,7 @@ def test_every_system_that_was_taken_apart_has_a_table(example_results):
         system.model_copy(update={"attribution": attribution(), "name": name})
         for system, name in zip(example_results.systems, ("first", "second"), strict=False)
     ]
-    results = example_results.model_copy(update={"systems": systems, "baseline": None})
+    results = example_results.model_copy(update={"systems": systems, "reference": None})
     assert [table.title for table in loss_tables(results)] == ["first", "second"]
     for told in (render_markdown(results), terminal(results)):
         assert told.count(HEADING) == 1

@@ -15,8 +15,8 @@ from colbench.report.charts.draw import picture, specification
 from colbench.report.charts.frame import NARROW, WIDE, Axis
 from colbench.report.charts.labels import place
 from colbench.report.charts.latency import latency
+from colbench.report.charts.marks import LATENCY, SIZE, marks
 from colbench.report.charts.pareto import pareto
-from colbench.report.charts.points import LATENCY, SIZE, points
 from colbench.report.charts.theme import DARK, LIGHT
 from colbench.report.charts.waterfall import waterfall
 from colbench.report.markdown import render_markdown
@@ -67,8 +67,8 @@ def named(results, **names):
         system.model_copy(update={"name": names.get(system.name, system.name)})
         for system in results.systems
     ]
-    baseline = names.get(results.baseline, results.baseline)
-    return results.model_copy(update={"systems": systems, "baseline": baseline})
+    reference = names.get(results.reference, results.reference)
+    return results.model_copy(update={"systems": systems, "reference": reference})
 
 
 @pytest.mark.parametrize("layout", [WIDE, NARROW])
@@ -91,17 +91,17 @@ def test_a_point_is_on_the_front_unless_another_beats_it(full_results):
     cheap, good, _ = full_results.systems
     bad = good.model_copy(update={"name": "bad", "effectiveness": {"ndcg@10": 0.5, "mrr@10": 0.5}})
     results = full_results.model_copy(update={"systems": [cheap, good, bad]})
-    front = {point.name: point.front for point in points(results, LATENCY)}
+    front = {mark.name: mark.front for mark in marks(results, LATENCY)}
     assert front == {"bm25": True, "colbert_exact": True, "bad": False}
 
 
 def test_a_sweep_shows_the_fronts_it_was_given_and_names_their_points(sweep_results):
-    found = points(sweep_results, SIZE)
+    found = marks(sweep_results, SIZE)
     assert [p.name for p in found if p.front] == sweep_results.sweep.front_bytes
     shown = drawn(pareto(sweep_results, SIZE, WIDE))
     assert "1, 16" in shown and "2, 16" in shown and "bm25" in shown
     assert "2, 4" not in shown
-    assert "beside points: nbits, nprobe" in shown
+    assert "beside marks: nbits, nprobe" in shown
 
 
 def test_systems_without_a_value_are_left_out(full_results):
@@ -110,7 +110,7 @@ def test_systems_without_a_value_are_left_out(full_results):
         for s in full_results.systems
     ]
     results = full_results.model_copy(update={"systems": systems})
-    assert [point.name for point in points(results, SIZE)] == ["colbert_exact"]
+    assert [mark.name for mark in marks(results, SIZE)] == ["colbert_exact"]
     assert pareto(results, SIZE, WIDE) is None
     assert pareto(results, LATENCY, WIDE) is not None
 
@@ -132,8 +132,8 @@ def test_without_single_latencies_the_percentiles_remain(example_results):
 
 
 def test_the_waterfall_goes_from_the_first_value_to_the_last(full_results):
-    bars = tables(waterfall(full_results, WIDE))["step"]
-    assert [bar["step"] for bar in bars] == ["oracle", "compressed", "final", "result"]
+    bars = tables(waterfall(full_results, WIDE))["stage"]
+    assert [bar["stage"] for bar in bars] == ["exact", "compressed", "final", "result"]
     assert [bar["text"] for bar in bars] == ["0.7200", "-2.00", "+0.72", "0.7072"]
     assert [bar["kind"] for bar in bars] == ["value", "loss", "gain", "value"]
     assert [bar["start"] for bar in bars[1:3]] == [0.72, 0.70]
@@ -142,7 +142,7 @@ def test_the_waterfall_goes_from_the_first_value_to_the_last(full_results):
 
 def test_nothing_measured_makes_no_chart(example_results):
     skipped = [s for s in example_results.systems if s.status == "skipped"]
-    results = example_results.model_copy(update={"systems": skipped, "baseline": None})
+    results = example_results.model_copy(update={"systems": skipped, "reference": None})
     assert all(kind.draw(results, WIDE) is None for kind in CHARTS)
 
 
@@ -152,14 +152,14 @@ def test_a_hostile_name_is_shown_letter_by_letter(full_results, kind):
     assert HOSTILE in drawn(chart)
 
 
-@pytest.mark.parametrize("step", ['"] + alert(1) + ["', "a\\", "result", "<b>&'x'"])
-def test_a_hostile_stage_is_shown_letter_by_letter(full_results, step):
+@pytest.mark.parametrize("stage", ['"] + alert(1) + ["', "a\\", "result", "<b>&'x'"])
+def test_a_hostile_stage_is_shown_letter_by_letter(full_results, stage):
     system = full_results.systems[1]
-    stages = [system.attribution[0], system.attribution[1].model_copy(update={"step": step})]
+    stages = [system.attribution[0], system.attribution[1].model_copy(update={"stage": stage})]
     results = full_results.model_copy(
         update={"systems": [system.model_copy(update={"attribution": stages})]}
     )
-    assert step in drawn(waterfall(results, WIDE))
+    assert stage in drawn(waterfall(results, WIDE))
 
 
 def test_charts_hold_no_colour_of_their_own(full_results, sweep_results):

@@ -301,7 +301,7 @@ def test_times_beside_a_busy_process_are_not_comparable(a, b):
 def test_unequal_depths_and_unequal_latency_samples_are_told(a, b):
     latency = b.systems[0].latency_ms.model_copy(update={"queries": 50})
     first, second = compare(opened(a), opened(with_first(b, depth=100, latency_ms=latency))).pairs
-    assert first.notes[0].startswith("10 documents a query were retrieved in A, 100 in B")
+    assert first.notes[0].startswith("10 documents per query were retrieved in A, 100 in B")
     assert first.cost_notes == [
         "latencies are of 3 queries × 3 trials in A, 50 queries × 3 trials in B"
     ]
@@ -322,9 +322,9 @@ def test_changed_settings_are_told_by_their_path(a, b):
 
 
 def test_what_a_system_chose_itself_is_compared_too(a, b):
-    comparison = compare(opened(with_first(a, facts={"centroids": 64})), opened(b))
+    comparison = compare(opened(with_first(a, metadata={"centroids": 64})), opened(b))
     assert [(c.key, c.kind) for c in comparison.pairs[0].settings] == [
-        ("facts.centroids", "removed")
+        ("metadata.centroids", "removed")
     ]
 
 

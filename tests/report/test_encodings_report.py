@@ -69,13 +69,13 @@ def test_results_without_encodings_have_no_such_table(example_results):
 
 
 def test_systems_of_one_encoder_share_a_row_and_empty_columns_are_left_out(example_results):
-    pooled = INFO.model_copy(update={"form": "pooled", "cosine": None, "gemm_gflops": None})
-    results = with_encodings(example_results, pooled, pooled)
+    dense = INFO.model_copy(update={"form": "dense", "cosine": None, "gemm_gflops": None})
+    results = with_encodings(example_results, dense, dense)
     table = encoders(results)
     (row,) = table.cells()
     assert "cosine to fp32" not in [column.title for column in table.columns]
-    assert row[1].plain == "pooled" and row[6].plain == ""
-    split = pooled.model_copy(update={"chunks": 1234})
+    assert row[1].plain == "dense" and row[6].plain == ""
+    split = dense.model_copy(update={"chunks": 1234})
     assert encoders(with_encodings(example_results, split)).cells()[0][-1].plain == "1,234"
 
 
@@ -113,7 +113,7 @@ def measured(example_results):
             precision="fp32",
             device="cpu",
             speed=speed(100.0),
-            to_yardstick=1.25,
+            to_reference=1.25,
             to_first=1.0,
             gemm_gflops=200.0,
         ),
@@ -122,7 +122,7 @@ def measured(example_results):
             precision="int8",
             device="cpu",
             speed=speed(400.0),
-            to_yardstick=5.0,
+            to_reference=5.0,
             to_first=4.0,
             gemm_gflops=1000.0,
         ),
@@ -138,7 +138,7 @@ def measured(example_results):
         trials=3,
         batch_size=32,
         other_cpu_share=0.2,
-        yardstick=speed(80.0),
+        reference=speed(80.0),
         variants=variants,
     )
     effects = {

@@ -196,7 +196,7 @@ def test_long_lists_of_changes_are_collapsed_and_the_rest_of_the_page_is_not():
 
 
 def test_long_tables_are_cut_and_say_so():
-    many = report(guards=[guard(told=f"told {n}.") for n in range(1000)])
+    many = report(guards=[guard(finding=f"told {n}.") for n in range(1000)])
     page = html(many)
     assert len(cells(page, "Guards")) == 201 and "told 199." in page
     assert "800 more are left out here" in page
@@ -208,7 +208,7 @@ def test_a_page_is_never_larger_than_its_limit(limit):
     huge = report(
         "regression",
         verdicts=[verdict(f"{n}{long}", reason=long) for n in range(150)],
-        guards=[guard(told=long) for _ in range(150)],
+        guards=[guard(finding=long) for _ in range(150)],
         unjudged=[long] * 150,
         notes=[long] * 150,
         systems=[settings(f"s{n}", **{f"k{m}": (long, m) for m in range(20)}) for n in range(90)],
@@ -235,7 +235,7 @@ def found_with(text):
         "regression",
         path=text,
         verdicts=[verdict(text, reason=text)],
-        guards=[guard("must_find", text, passed=False, told=text)],
+        guards=[guard("must_find", text, passed=False, finding=text)],
         unjudged=[text],
         notes=[text],
         worst=[worst(text, text, text)],
@@ -348,7 +348,7 @@ def test_what_stands_in_the_summary_already_counts(tmp_path, monkeypatch):
     file = tmp_path / "summary.md"
     file.write_text("x" * (LIMIT - 3000), encoding="utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(file))
-    write_step_summary(report(guards=[guard(told="y" * 300)] * 100))
+    write_step_summary(report(guards=[guard(finding="y" * 300)] * 100))
     assert file.stat().st_size <= LIMIT + 1
     assert "left out" in file.read_text(encoding="utf-8")
 

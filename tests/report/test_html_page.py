@@ -42,7 +42,7 @@ def page(full_results):
 def test_the_comparison_has_the_cells_of_the_other_reports(page):
     titles, first, second = table(page, "Comparison of the systems")
     assert titles[:4] == [["system"], ["ndcg@10"], ["mrr@10"], ["encode", "ms"]]
-    assert first[:3] == [["bm25", "baseline"], ["0.6500"], ["0.6100"]]
+    assert first[:3] == [["bm25", "reference"], ["0.6500"], ["0.6100"]]
     assert second[:3] == [["colbert_exact"], ["0.7072†", "+5.72"], ["0.6700", "+6.00"]]
     assert "<strong>0.7072†</strong>" in page
     assert "weights are not here" in page
@@ -63,11 +63,11 @@ def test_the_finding_names_the_best_system_and_its_test(full_results):
 @pytest.mark.parametrize(
     ("best", "told"),
     [
-        ({"bm25": 0.8}, "bm25 has the highest ndcg@10, 0.8000, and is the baseline."),
+        ({"bm25": 0.8}, "bm25 has the highest ndcg@10, 0.8000, and is the reference."),
         (
             {"bm25": 0.7072},
             "bm25 and colbert_exact have the highest ndcg@10, 0.7072, "
-            "and among them is the baseline.",
+            "and among them is the reference.",
         ),
     ],
 )
@@ -83,7 +83,7 @@ def test_the_finding_when_the_baseline_is_best(full_results, best, told):
 
 def test_nothing_measured_still_makes_a_page(example_results):
     skipped = [s for s in example_results.systems if s.status == "skipped"]
-    results = example_results.model_copy(update={"systems": skipped, "baseline": None})
+    results = example_results.model_copy(update={"systems": skipped, "reference": None})
     page = render_html([results])
     assert "weights are not here" in page
     assert block(page, "charts") == [{}]
@@ -114,7 +114,7 @@ def test_a_sweep_has_its_parameters_as_columns_and_no_single_queries(sweep_resul
     names = [line[0] for line in table(whole, "Comparison of the systems")[1:]]
     assert names == [
         [*system.name.split(), *tag]
-        for system, tag in zip(sweep_results.systems, [["baseline"], *[[]] * 6], strict=True)
+        for system, tag in zip(sweep_results.systems, [["reference"], *[[]] * 6], strict=True)
     ]
     assert "nbits=2, nprobe=4 is enough." in page
     assert "Query by query" not in page
@@ -146,7 +146,7 @@ def hostile(results):
             "experiment": f"run {HOSTILE}",
             "command": HOSTILE,
             "notes": [HOSTILE],
-            "baseline": f"bm25 {HOSTILE}",
+            "reference": f"bm25 {HOSTILE}",
             "systems": systems,
             "queries": [
                 QueryInfo(id=f"{q.id}{HOSTILE}", text=HOSTILE, relevant=1, judged=q.judged)
@@ -209,7 +209,7 @@ def test_runs_of_one_collection_are_compared_together(full_results):
     assert [documents[n] for n in first.top[0]] == ["d1", "d2"]
     assert [documents[n] for n in later.top[0]] == ["d3", "d1"]
     page = render_html([full_results, other])
-    assert page.count('class="tag">baseline') == 2
+    assert page.count('class="tag">reference') == 2
     assert "† in later: differs from later · bm25" in page
 
 

@@ -26,7 +26,7 @@ HOSTILE = [
 
 
 def rows_of(text):
-    """The cells between the rules, a list a row, the header first."""
+    """The cells between the rules, a list per row, the header first."""
     body = text.partition("\\toprule")[2].partition("\\bottomrule")[0]
     lines = [line.strip() for line in body.splitlines() if line.strip().endswith("\\\\")]
     return [re.split(r"(?<!\\) ?& ?", line.removesuffix("\\\\").strip()) for line in lines]
@@ -74,9 +74,9 @@ def test_no_two_characters_become_a_ligature(value):
 
 def test_the_table_has_every_system_measure_and_its_marks(example_results):
     text = render_latex([example_results])
-    header, baseline, better = rows_of(text)
+    header, reference, better = rows_of(text)
     assert header == ["system", "ndcg@10", "mrr@10", "search ms", "search p95", "QPS", "index"]
-    assert baseline == ["bm25 (baseline)", "0.6500", "0.6100", "1.00", "2.00", "900", "80 B"]
+    assert reference == ["bm25 (reference)", "0.6500", "0.6100", "1.00", "2.00", "900", "80 B"]
     assert better[:3] == [
         "colbert\\_exact",
         "\\textbf{0.7072}\\rlap{$^\\dagger$}",
@@ -116,7 +116,7 @@ def test_of_a_sweep_references_and_fronts_are_shown(example_results):
     sweep = SweepInfo(
         system="colbert",
         axes={"nbits": [1, 2, 4]},
-        points={name: {"nbits": int(name[-1])} for name in names},
+        variants={name: {"nbits": int(name[-1])} for name in names},
         references=["bm25"],
         measure="ndcg@10",
         front_latency=["nbits=1"],
@@ -125,7 +125,7 @@ def test_of_a_sweep_references_and_fronts_are_shown(example_results):
     )
     update = {"systems": [example_results.systems[0], *points], "sweep": sweep}
     text = render_latex([example_results.model_copy(update=update)])
-    assert [row[0] for row in rows_of(text)[1:]] == ["bm25 (baseline)", "nbits=1", "nbits=4"]
+    assert [row[0] for row in rows_of(text)[1:]] == ["bm25 (reference)", "nbits=1", "nbits=4"]
     assert "Pareto front" in text
 
 
@@ -133,16 +133,16 @@ def test_of_a_sweep_references_and_fronts_are_shown(example_results):
 def test_a_hostile_name_keeps_the_number_of_cells(example_results, value):
     systems = [example_results.systems[0].model_copy(update={"name": value})]
     collection = example_results.collection.model_copy(update={"name": value})
-    update = {"systems": systems, "collection": collection, "baseline": value}
+    update = {"systems": systems, "collection": collection, "reference": value}
     rows = rows_of(render_latex([example_results.model_copy(update=update)]))
     assert [len(row) for row in rows] == [7, 7]
-    assert plain(rows[1][0]) == " ".join(f"{value} (baseline)".split())
+    assert plain(rows[1][0]) == " ".join(f"{value} (reference)".split())
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_it_compiles(example_results, tmp_path):
     hostile = [example_results.systems[0].model_copy(update={"name": v}) for v in HOSTILE]
-    update = {"systems": hostile, "experiment": HOSTILE[0], "baseline": HOSTILE[2]}
+    update = {"systems": hostile, "experiment": HOSTILE[0], "reference": HOSTILE[2]}
     tables = render_latex([example_results, example_results.model_copy(update=update)])
     (tmp_path / "table.tex").write_text(
         "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\listoftables\n"

@@ -41,7 +41,7 @@ def render_markdown(results, pictures=()):
 
 def test_the_table_shows_every_system_and_measure(example_results):
     for text in (terminal(example_results), render_markdown(example_results)):
-        assert "(baseline)" in text and "colbert_exact" in text
+        assert "(reference)" in text and "colbert_exact" in text
         assert "0.7072†" in text and "0.6500" in text
         assert "ndcg@10" in text and "mrr@10" in text
         assert "10 documents, 3 queries" in text
@@ -88,7 +88,7 @@ def shown(value):
 
 
 def several_systems(example_results, names, measures=("ndcg@10", "mrr@10")):
-    """Results of systems of these names, the first of them the baseline, no two values equal."""
+    """Results of systems of these names, the first of them the reference, no two values equal."""
     template = example_results.systems[0]
     systems = [
         template.model_copy(
@@ -104,7 +104,7 @@ def several_systems(example_results, names, measures=("ndcg@10", "mrr@10")):
         )
         for s, name in enumerate(names)
     ]
-    update = {"systems": systems, "measures": list(measures), "baseline": names[0]}
+    update = {"systems": systems, "measures": list(measures), "reference": names[0]}
     return example_results.model_copy(update=update)
 
 
@@ -156,7 +156,7 @@ def test_wide_shows_one_table_however_narrow_the_terminal(example_results, width
 def test_the_terminal_names_the_baseline_at_any_width(example_results, width):
     told = " ".join(terminal(example_results, width).split())
     assert "† differs from bm25:" in told
-    assert ("bm25 (baseline)" in told) == (width == 200)
+    assert ("bm25 (reference)" in told) == (width == 200)
 
 
 def test_a_wide_terminal_shows_one_table(example_results):
@@ -192,7 +192,7 @@ def test_hostile_names_command_and_notes_are_shown_as_they_are(example_results, 
     assert f"<li>{span} skipped: {shown(value)}</li>" in html
     assert f"<li>{shown(value)}</li>" in html
     assert f"<li>Command: {span}</li>" in html
-    assert f"<td>{span} (baseline)</td>" in html
+    assert f"<td>{span} (reference)</td>" in html
     assert f"<td>{span}</td>\n<td>{span}</td>" in html
     for part in html.split("<table>")[1:]:
         lines = re.findall(r"<tr>(.*?)</tr>", part.partition("</table>")[0], re.DOTALL)
@@ -236,7 +236,7 @@ def test_the_report_is_written_beside_the_results(example_results, tmp_path):
 
 def test_everything_skipped_still_makes_a_report(example_results):
     skipped = [s for s in example_results.systems if s.status == "skipped"]
-    results = example_results.model_copy(update={"systems": skipped, "baseline": None})
+    results = example_results.model_copy(update={"systems": skipped, "reference": None})
     assert "weights are not here" in render_markdown(results)
     assert "weights are not here" in terminal(results)
 

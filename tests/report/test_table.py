@@ -175,7 +175,7 @@ def test_html(example_results):
     table = page.partition('aria-label="Comparison of the systems"')[2].partition("</table>")[0]
     assert '<th scope="col" class="number" data-falling>ndcg@10</th>' in table
     assert '<th scope="col" class="number">search ms</th>' in table
-    assert '<th scope="row">bm25 <span class="tag">baseline</span></th>' in table
+    assert '<th scope="row">bm25 <span class="tag">reference</span></th>' in table
     told = "2 queries better, 1 equal, 0 worse, p = 0.002 (Holm)"
     assert (
         f'<td class="number" data-value="0.7072" title="{told}"><strong>0.7072†</strong>'
@@ -274,7 +274,7 @@ def with_long_names(results, measures=("ndcg@10", "mrr@10", "recall@100", "map@1
         )
         for place, system in enumerate(results.systems[:2])
     ]
-    update = {"systems": systems, "measures": list(measures), "baseline": systems[0].name}
+    update = {"systems": systems, "measures": list(measures), "reference": systems[0].name}
     return results.model_copy(update=update)
 
 

@@ -1,4 +1,4 @@
-"""The tidy table: one row a system, every parameter, measure and cost a column."""
+"""The tidy table: one row per system, every parameter, measure and cost a column."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sweep_results(example_results):
     sweep = SweepInfo(
         system="colbert",
         axes={"index.nbits": [2, 4], "threshold": [None, 0.5], "depth": [[1, 2], [3]]},
-        points=points,
+        variants=points,
         references=["bm25"],
         measure="ndcg@10",
         front_latency=list(points)[:1],

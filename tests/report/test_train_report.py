@@ -9,7 +9,7 @@ from trained import train_record
 from colbench.config.compose import compose_run
 from colbench.report.charts.draw import specification
 from colbench.report.markdown import render_markdown
-from colbench.train.naming import base_label, base_of, load_words
+from colbench.train.naming import base_label, base_of, load_overrides
 from colbench.train.picture import learning_curve
 from colbench.train.record import Train
 from colbench.train.report import train_document, train_summary, write_train_report
@@ -102,7 +102,7 @@ def test_the_command_that_loads_the_model_is_one_that_run_understands(kind):
     report = render_train(train_record(kind=kind), None)
     group = "cross_encoder" if kind == "cross_encoder" else "encoder"
     assert f"colbench run dataset=beir/scifact {group}=custom {group}.model=OUTPUT/model" in report
-    settings = compose_run(["dataset=beir/scifact", *load_words(kind, "OUTPUT/model")])
+    settings = compose_run(["dataset=beir/scifact", *load_overrides(kind, "OUTPUT/model")])
     assert getattr(settings, group).model == "OUTPUT/model"
 
 

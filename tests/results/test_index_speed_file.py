@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from benchmarks.index_speed.record import GrowthPoint, IndexSpeed
 from colbench.errors import StorageError
 from colbench.records import Record
-from colbench.results.sealed import read_sealed, write_sealed
+from colbench.results.checksummed import read_checksummed, write_checksummed
 
 COMMITTED = Path(__file__).parents[2] / "results" / "index_speed" / "index_speed.json"
 HOW = {"what": "index_speed", "renew": "measure it again"}
 
 
 def test_the_committed_figures_are_sealed_and_a_changed_value_is_noticed(tmp_path):
-    content = read_sealed(COMMITTED, **HOW)
+    content = read_checksummed(COMMITTED, **HOW)
     results = IndexSpeed.model_validate(content)
     assert results.engines[0].searches
     raw = json.loads(COMMITTED.read_text(encoding="utf-8"))
@@ -24,7 +24,7 @@ def test_the_committed_figures_are_sealed_and_a_changed_value_is_noticed(tmp_pat
     changed = tmp_path / "index_speed.json"
     changed.write_text(json.dumps(raw), encoding="utf-8")
     with pytest.raises(StorageError, match="changed or damaged"):
-        read_sealed(changed, **HOW)
+        read_checksummed(changed, **HOW)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -36,5 +36,5 @@ def test_a_figure_that_is_no_number_is_refused_in_memory_and_on_the_way_to_the_f
     with pytest.raises(ValidationError, match="finite"):
         GrowthPoint(**point, p50_ms=value)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_sealed(tmp_path / "index_speed.json", {"growth": [{**point, "p50_ms": value}]})
+        write_checksummed(tmp_path / "index_speed.json", {"growth": [{**point, "p50_ms": value}]})
     assert issubclass(IndexSpeed, Record)

@@ -4,7 +4,7 @@ import pytest
 
 from colbench.digests import json_digest
 from colbench.errors import StorageError
-from colbench.results.schema import SCHEMA_VERSION, AttributionStep, Results, SystemResult
+from colbench.results.schema import SCHEMA_VERSION, AttributionStage, Results, SystemResult
 from colbench.results.store import read_results, write_results
 
 
@@ -16,17 +16,17 @@ def test_results_survive_the_disk(example_results, tmp_path):
 
 def test_an_attribution_survives_the_disk(example_results, tmp_path):
     means = {"ndcg@10": 0.7, "mrr@10": 0.6}
-    steps = [
-        AttributionStep(step="oracle", effectiveness=means, rbo=1.0, intersection={"10": 1.0}),
-        AttributionStep(
-            step="final",
+    stages = [
+        AttributionStage(stage="exact", effectiveness=means, rbo=1.0, intersection={"10": 1.0}),
+        AttributionStage(
+            stage="final",
             effectiveness=means,
             change=dict.fromkeys(means, 0.0),
             rbo=0.9,
             intersection={"10": 0.8},
         ),
     ]
-    system = example_results.systems[0].model_copy(update={"attribution": steps})
+    system = example_results.systems[0].model_copy(update={"attribution": stages})
     results = example_results.model_copy(update={"systems": [system]})
     write_results(results, tmp_path)
     assert read_results(tmp_path) == results
@@ -69,7 +69,7 @@ def test_the_names_other_programs_read_are_there(example_results, tmp_path):
     ].keys()
 
 
-@pytest.mark.parametrize("model", [Results, SystemResult, AttributionStep])
+@pytest.mark.parametrize("model", [Results, SystemResult, AttributionStage])
 def test_every_key_of_the_schema_is_typed(model):
     schema = model.model_json_schema()
     assert schema["additionalProperties"] is False
@@ -83,7 +83,7 @@ def test_another_schema_version_is_refused_before_the_checksum_is_looked_at(
     content = content_of(path)
     content["schema_version"] = SCHEMA_VERSION + 1
     path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(StorageError, match="schema version 2, this colbench reads 1"):
+    with pytest.raises(StorageError, match="schema version 3, this colbench reads 2"):
         read_results(path)
 
 

@@ -34,7 +34,7 @@ def vector(word):
 
 
 class WordEncoder:
-    """Every word is a fixed unit vector, a pooled text their mean; 6 words are read of a text."""
+    """Every word is a fixed unit vector, a dense text their mean; 6 words are read of a text."""
 
     dims = DIMS
     batch_tokens = 64
@@ -54,11 +54,11 @@ class WordEncoder:
         return lengths.astype(float)
 
     def split(self, texts):
-        step = self.document_limit - self.settings.chunk_overlap
-        return [self.pieces(text.split(), step) for text in texts]
+        stage = self.document_limit - self.settings.chunk_overlap
+        return [self.pieces(text.split(), stage) for text in texts]
 
-    def pieces(self, words, step):
-        starts = range(0, max(len(words) - self.document_limit, 0) + step, step)
+    def pieces(self, words, stage):
+        starts = range(0, max(len(words) - self.document_limit, 0) + stage, stage)
         chunks = [" ".join(words[n : n + self.document_limit]) for n in starts]
         return chunks or [""]
 
@@ -67,7 +67,7 @@ class WordEncoder:
         matrices = []
         for text in texts:
             rows = np.array([vector(w) for w in text.split()[: self.document_limit]] or empty)
-            if self.form is Form.POOLED:
+            if self.form is Form.DENSE:
                 rows = np.mean(rows if len(rows) else vector("")[None], axis=0, keepdims=True)
             matrices.append(rows)
         return matrices
@@ -153,7 +153,7 @@ def brute_force(bench, form, query, k):
     best = []
     for chunks in encoder.split(bench.collection.texts):
         matrices = [m.astype(np.float16).astype(np.float32) for m in encoder.encode(chunks)]
-        if form is Form.POOLED:
+        if form is Form.DENSE:
             matrices = encoder.encode(chunks)
         best.append(max(((left @ m.T).max(axis=1).sum() if len(m) else -np.inf) for m in matrices))
     scores = np.array(best)
@@ -173,7 +173,7 @@ def agree(found, expected):
 @pytest.mark.parametrize("k", [1, 7, 40, 200])
 @pytest.mark.parametrize("name", ["exact", "all", "bi"])
 def test_an_exhaustive_search_is_brute_force_over_chunks(bench, name, k):
-    form = Form.POOLED if name == "bi" else Form.TOKENS
+    form = Form.DENSE if name == "bi" else Form.TOKENS
     for query, found in zip(QUERIES, searched(bench, name, k), strict=True):
         agree(found, brute_force(bench, form, query, k))
 
@@ -190,14 +190,14 @@ def test_equal_documents_tie_and_are_ordered_by_id(bench, name):
 @pytest.mark.parametrize("k", [5, 40, 91])
 def test_an_index_is_asked_for_chunks_until_there_are_enough_documents(bench, name, k):
     found = searched(bench, name, k)
-    reachable = 91 if name == "hnsw" else 90  # a pooled text without tokens has a vector
+    reachable = 91 if name == "hnsw" else 90  # a dense text without tokens has a vector
     assert [len(hits) for hits in found] == [min(k, reachable)] * len(QUERIES)
     assert all(len(set(hits.docs.tolist())) == len(hits) for hits in found)
 
 
 def test_everything_is_found_where_as_many_documents_are_wanted_as_there_are(bench):
     for query, found in zip(QUERIES, searched(bench, "hnsw", 91), strict=True):
-        agree(found, brute_force(bench, Form.POOLED, query, 91))
+        agree(found, brute_force(bench, Form.DENSE, query, 91))
 
 
 @pytest.mark.parametrize("name", [*SYSTEMS])
@@ -235,15 +235,15 @@ def test_a_reranked_document_scores_as_its_best_chunk(bench):
 def test_stages_are_of_documents(bench, name):
     system = built(bench, name)
     queries = system.encode(QUERIES)
-    steps = system.steps(queries, 91)
-    for query, hits in zip(QUERIES, steps["oracle"], strict=True):
+    stages = system.stages(queries, 91)
+    for query, hits in zip(QUERIES, stages["exact"], strict=True):
         agree(hits, brute_force(bench, Form.TOKENS, query, 91))
-    final = steps.get("final", steps["compressed"])
+    final = stages.get("final", stages["compressed"])
     for one, other in zip(final, system.search(queries, 91), strict=True):
         assert one.docs.tolist() == other.docs.tolist()
-    for stages in zip(*steps.values(), strict=True):
-        sets = [set(hits.docs.tolist()) for hits in stages]
-        assert all(len(found) == len(hits) for found, hits in zip(sets, stages, strict=True))
+    for answers in zip(*stages.values(), strict=True):
+        sets = [set(hits.docs.tolist()) for hits in answers]
+        assert all(len(found) == len(hits) for found, hits in zip(sets, answers, strict=True))
         assert all(later <= earlier for earlier, later in pairwise(sets))
         assert max(sets[0]) < 91
     if name == "wide":
@@ -252,7 +252,7 @@ def test_stages_are_of_documents(bench, name):
 
 def test_tokens_are_skipped_and_merged_within_chunks(bench):
     merged, plain = built(bench, "merged"), built(bench, "coded")
-    assert merged.facts()["tokens"] < plain.facts()["tokens"] * 0.7
+    assert merged.metadata()["tokens"] < plain.metadata()["tokens"] * 0.7
     assert all(len(hits) == 20 for hits in merged.search(merged.encode(QUERIES), 20))
 
 
@@ -261,10 +261,10 @@ def test_indexes_and_oracles_are_not_those_of_whole_or_other_chunks(bench):
     for encoder in (SPLIT, {**SPLIT, "chunk_overlap": 1}, WHOLE):
         bench.systems["one"] = system_settings("one", {**values, "encoder": encoder})
         system = built(bench, "one")
-        system.steps(system.encode(QUERIES), 5)
-        assert not system.facts()["index_shared"]
-    assert len(list(bench.shared.glob("oracle-*.hits"))) == 3
-    assert built(bench, "coded").facts()["index_shared"]
+        system.stages(system.encode(QUERIES), 5)
+        assert not system.metadata()["index_shared"]
+    assert len(list(bench.shared.glob("exact-*.hits"))) == 3
+    assert built(bench, "coded").metadata()["index_shared"]
 
 
 @pytest.mark.parametrize("name", [*SYSTEMS])

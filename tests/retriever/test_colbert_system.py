@@ -100,17 +100,17 @@ def searched(bench, name, k=20):
 
 
 def test_whole_vectors_searched_exhaustively_are_the_oracle(bench):
-    for oracle, found in zip(searched(bench, "exact"), searched(bench, "whole"), strict=True):
-        assert found.docs.tolist() == oracle.docs.tolist()
-        np.testing.assert_allclose(found.scores, oracle.scores, atol=1e-5)
+    for exact, found in zip(searched(bench, "exact"), searched(bench, "whole"), strict=True):
+        assert found.docs.tolist() == exact.docs.tolist()
+        np.testing.assert_allclose(found.scores, exact.scores, atol=1e-5)
 
 
 def test_systems_that_build_alike_share_one_index_and_report_what_it_took(bench):
     first, second = built(bench, "pruned"), built(bench, "all")
     other = built(bench, "whole")
-    assert first.facts()["index_shared"] is False and not other.facts()["index_shared"]
+    assert first.metadata()["index_shared"] is False and not other.metadata()["index_shared"]
     assert second.counted_build_seconds > 0
-    assert second.facts()["index_shared"] and not first.facts()["index_shared"]
+    assert second.metadata()["index_shared"] and not first.metadata()["index_shared"]
     assert first.size() == second.size() != other.size()
 
 
@@ -131,25 +131,25 @@ def test_a_shared_index_that_was_damaged_is_built_again(bench, victim):
     if victim == "merged":
         shutil.rmtree(folder)
     system = built(bench, "pooled")
-    assert not system.facts()["index_shared"] and system.counted_build_seconds > 0
+    assert not system.metadata()["index_shared"] and system.counted_build_seconds > 0
     found = system.search(system.encode([q.text for q in bench.collection.queries]), 20)
     for one, other in zip(before, found, strict=True):
         assert one.docs.tolist() == other.docs.tolist()
         assert one.scores.tolist() == other.scores.tolist()
-    assert built(bench, "pooled").facts()["index_shared"]
+    assert built(bench, "pooled").metadata()["index_shared"]
 
 
 def test_the_steps_lead_from_the_oracle_to_what_the_search_returns(bench):
     system = built(bench, "pruned")
     queries = system.encode([query.text for query in bench.collection.queries])
-    steps = system.steps(queries, 10)
-    assert list(steps) == ["oracle", "compressed", "candidates", "pruned", "final"]
+    stages = system.stages(queries, 10)
+    assert list(stages) == ["exact", "compressed", "candidates", "pruned", "final"]
     final = system.search(queries, 10)
     for number in range(len(queries)):
-        assert steps["final"][number].docs.tolist() == final[number].docs.tolist()
-        oracle = searched(bench, "exact", 10)[number]
-        assert steps["oracle"][number].docs.tolist() == oracle.docs.tolist()
-        reached = {step: set(steps[step][number].docs.tolist()) for step in steps}
+        assert stages["final"][number].docs.tolist() == final[number].docs.tolist()
+        exact = searched(bench, "exact", 10)[number]
+        assert stages["exact"][number].docs.tolist() == exact.docs.tolist()
+        reached = {stage: set(stages[stage][number].docs.tolist()) for stage in stages}
         assert len(reached["final"]) <= 4  # a quarter of ndocs
         assert len(reached["pruned"]) <= 16
 
@@ -157,13 +157,13 @@ def test_the_steps_lead_from_the_oracle_to_what_the_search_returns(bench):
 def test_an_exhaustive_search_has_no_candidates_to_lose(bench):
     system = built(bench, "all")
     queries = system.encode([query.text for query in bench.collection.queries])
-    assert list(system.steps(queries, 10)) == ["oracle", "compressed"]
+    assert list(system.stages(queries, 10)) == ["exact", "compressed"]
 
 
 def test_the_oracle_of_the_steps_leaves_no_files(bench):
     system = built(bench, "all")
-    system.steps(system.encode(["word1"]), 5)
-    assert not (system.folder / "oracle").exists()
+    system.stages(system.encode(["word1"]), 5)
+    assert not (system.folder / "exact").exists()
 
 
 def test_index_bytes_are_told_by_file(bench):
@@ -220,7 +220,7 @@ def test_merged_tokens_are_made_once_and_counted_for_every_index_made_of_them(be
     stamp = kept.stat().st_mtime_ns
     second = built(bench, "four")
     assert kept.stat().st_mtime_ns == stamp
-    assert first.facts()["tokens"] == second.facts()["tokens"] < 80 * 12
+    assert first.metadata()["tokens"] == second.metadata()["tokens"] < 80 * 12
     merging = json.loads(kept.with_name(f"{kept.name}.json").read_text())["build_seconds"]
     for system in (first, second):
         (note,) = [
@@ -233,12 +233,12 @@ def test_merged_tokens_are_made_once_and_counted_for_every_index_made_of_them(be
 
 def test_indexes_kept_for_other_runs_are_found_again_and_told_apart_by_collection(bench, tmp_path):
     bench.shared_folder = tmp_path / "kept"
-    assert built(bench, "pruned").facts()["index_shared"] is False
+    assert built(bench, "pruned").metadata()["index_shared"] is False
     again = dataclasses.replace(bench, folder=tmp_path / "another_run")
     assert built(again, "pruned").counted_build_seconds > 0
     fewer = dataclasses.replace(bench.collection, documents=bench.collection.documents[:50])
     other = dataclasses.replace(bench, collection=fewer)
-    assert built(other, "pruned").facts()["index_shared"] is False
+    assert built(other, "pruned").metadata()["index_shared"] is False
 
 
 def test_one_index_is_searched_in_several_ways(bench):
@@ -271,17 +271,17 @@ def test_a_system_finds_the_same_on_another_device(bench, name):
 
 def test_indexes_and_oracles_of_several_devices_are_not_mixed(bench):
     here, there = built(bench, "pruned"), built(on_torch(bench), "pruned")
-    assert not here.facts()["index_shared"] and not there.facts()["index_shared"]
-    assert built(on_torch(bench), "all").facts()["index_shared"]
+    assert not here.metadata()["index_shared"] and not there.metadata()["index_shared"]
+    assert built(on_torch(bench), "all").metadata()["index_shared"]
     queries = here.encode(["word1 word2"])
     for system in (here, there):
-        system.steps(queries, 5)
-    assert len(list(bench.shared.glob("oracle-*.hits"))) == 2
+        system.stages(queries, 5)
+    assert len(list(bench.shared.glob("exact-*.hits"))) == 2
 
 
 def test_the_facts_name_a_device_that_is_not_the_cpu(bench):
     elsewhere = on_torch(bench)
-    assert built(elsewhere, "exact").facts() == {"device": "cpu:0"}
-    assert built(elsewhere, "all").facts()["build_device"] == "cpu:0"
-    assert built(bench, "exact").facts() == {}
-    assert "build_device" not in built(bench, "all").facts()
+    assert built(elsewhere, "exact").metadata() == {"device": "cpu:0"}
+    assert built(elsewhere, "all").metadata()["build_device"] == "cpu:0"
+    assert built(bench, "exact").metadata() == {}
+    assert "build_device" not in built(bench, "all").metadata()

@@ -55,16 +55,16 @@ def system(tmp_path, monkeypatch):
 def test_pairs_are_counted_once_however_often_they_are_searched(system):
     for queries in (QUERIES[:2], QUERIES, QUERIES[:1]):
         system.search(system.encode(queries), 3)
-    facts = system.facts()
+    facts = system.metadata()
     # With one word asked only c is too long; with five b is too, and a is not.
     assert (facts["pairs"], facts["pairs_truncated"]) == (6, 3)
     system.search(system.encode(QUERIES), 3)
-    assert system.facts() == facts
+    assert system.metadata() == facts
 
 
 def test_no_pairs_are_none_cut_off(system):
     system.search(system.encode(["xylophone"]), 3)
-    facts = system.facts()
+    facts = system.metadata()
     assert facts["pairs"] == 0 and "pairs_truncated" not in facts
     assert facts["bm25"]["engine"]
 
@@ -73,4 +73,4 @@ def test_other_settings_count_from_the_start(system):
     system.search(system.encode(QUERIES), 3)
     system.use(system.settings.model_copy(update={"depth": 1}))
     system.search(system.encode(QUERIES), 3)
-    assert system.facts()["pairs"] == 2
+    assert system.metadata()["pairs"] == 2

@@ -31,7 +31,7 @@ QUERY = "What is the capital of France?"
 
 
 class WordEncoder(FakeEncoder):
-    """Every word is a fixed random unit vector; a pooled text is their normalised mean."""
+    """Every word is a fixed random unit vector; a dense text is their normalised mean."""
 
     dims = 24
 
@@ -50,7 +50,7 @@ class WordEncoder(FakeEncoder):
         for text in texts:
             words = ["[CLS]", *text.lower().replace("?", " ?").split()]
             rows = np.array([self.word(word) for word in words], dtype=np.float32)
-            if self.form is Form.POOLED:
+            if self.form is Form.DENSE:
                 mean = rows.mean(axis=0, keepdims=True)
                 rows = mean / np.linalg.norm(mean)
             matrices.append(rows)
@@ -110,13 +110,13 @@ def test_bm25_returns_only_documents_that_share_a_term(bench, engine):
     assert docs[0] == "paris"
     assert set(docs) == {"paris", "berlin", "cheese"}
     assert (scores > 0).all()
-    assert system.facts() == {"engine": engine}
+    assert system.metadata() == {"engine": engine}
     assert system.size().bytes > 0
 
 
 def test_bm25_changes_engine_above_its_limit(bench):
     system, _, _ = search(bench(bm25={**BM25, "rank_bm25_limit": 5}), "bm25")
-    assert system.facts() == {"engine": "bm25s"}
+    assert system.metadata() == {"engine": "bm25s"}
 
 
 def test_bm25_scores_follow_the_formula(bench):
@@ -190,7 +190,7 @@ def test_bm25_finds_nothing_where_no_document_has_a_term(bench, engine):
     place = bench({"a": "", "b": "the of"}, bm25={**BM25, "engine": engine})
     system, docs, _ = search(place, "bm25")
     assert docs == []
-    assert system.facts() == {"engine": engine}
+    assert system.metadata() == {"engine": engine}
     assert set(system.size().files) <= {"vocabulary.json", "terms.npy", "lengths.npy"}
 
 
@@ -206,7 +206,7 @@ def test_bm25s_on_a_full_disk_ends_in_one_line(bench, monkeypatch):
 @pytest.mark.parametrize("index", ["flat", "hnsw"])
 def test_bi_encoder_ranks_by_inner_product(bench, index):
     system, docs, scores = search(bench(bi={**BI, "index": index}), "bi")
-    encoder = WordEncoder(Form.POOLED)
+    encoder = WordEncoder(Form.DENSE)
     query = encoder.encode([QUERY])[0][0]
     expected = {n: float(encoder.encode([t])[0][0] @ query) for n, t in TEXTS.items()}
     assert docs == sorted(expected, key=lambda name: (expected[name], name), reverse=True)
@@ -370,7 +370,7 @@ def test_a_system_of_ones_own_is_found_by_its_dotted_name(bench, tmp_path, monke
     (tmp_path / "my_system.py").write_text(
         "from colbench.retriever.systems.bm25 import BM25\n"
         "class Mine(BM25):\n"
-        "    def facts(self):\n"
+        "    def metadata(self):\n"
         "        return {'mine': True}\n"
         "SYSTEM = Mine\n",
         encoding="utf-8",
@@ -380,7 +380,7 @@ def test_a_system_of_ones_own_is_found_by_its_dotted_name(bench, tmp_path, monke
     (tmp_path / "lib" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     system, _, _ = search(bench(mine={"kind": "lib.my_system"}), "mine")
-    assert system.facts() == {"mine": True}
+    assert system.metadata() == {"mine": True}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A run names its documents, obeys the self-hit rule and keeps the canonical order."""
+"""A run names its documents, obeys the rule of identical ids and keeps the canonical order."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.collection.model import Collection, Document, Query, SelfHits
+from colbench.collection.model import Collection, Document, Query
 from colbench.hits import Hits, tie_ranks, top_k
 from colbench.run.model import Ranking, Run, fetch_depth
 
 
-def collection(doc_ids, query_ids, self_hits=SelfHits.DROP_IDENTICAL_IDS) -> Collection:
+def collection(doc_ids, query_ids, ignore_identical_ids=True) -> Collection:
     return Collection(
         name="toy",
         documents=[Document(doc_id, "", f"text of {doc_id}") for doc_id in doc_ids],
         queries=[Query(query_id, f"about {query_id}") for query_id in query_ids],
         qrels={query_id: {doc_ids[0]: 1} for query_id in query_ids},
-        self_hits=self_hits,
+        ignore_identical_ids=ignore_identical_ids,
     )
 
 
@@ -43,7 +43,7 @@ def test_a_document_with_the_querys_own_id_is_dropped_before_the_cut():
 
 
 def test_a_document_with_the_querys_own_id_stays_where_the_collection_keeps_it():
-    toy = collection(["a", "b", "c"], ["b"], SelfHits.KEEP)
+    toy = collection(["a", "b", "c"], ["b"], False)
     run = Run.from_hits("s", toy, [hits([1, 2, 0], [3, 2, 1])], 2)
     assert list(run.rankings["b"]) == [("b", 3.0), ("c", 2.0)]
 
@@ -51,9 +51,9 @@ def test_a_document_with_the_querys_own_id_stays_where_the_collection_keeps_it()
 @pytest.mark.parametrize(
     ("query_ids", "rule", "expected"),
     [
-        (["a"], SelfHits.DROP_IDENTICAL_IDS, 11),
-        (["a"], SelfHits.KEEP, 10),
-        (["q"], SelfHits.DROP_IDENTICAL_IDS, 10),
+        (["a"], True, 11),
+        (["a"], False, 10),
+        (["q"], True, 10),
     ],
 )
 def test_one_document_more_is_fetched_only_where_one_can_be_dropped(query_ids, rule, expected):

@@ -79,7 +79,7 @@ def test_no_folder_of_the_machine_is_named():
         **RECIPE,
         "sources": {
             "own": {"pairs": "file", "path": "/srv/secret/my data/pairs.jsonl"},
-            "folder": {"pairs": "judged", "words": ["dataset.path=/srv/secret/mine"]},
+            "folder": {"pairs": "judged", "overrides": ["dataset.path=/srv/secret/mine"]},
         },
         "teacher": {"kind": "colbert", "model": "/srv/secret/teacher"},
     }

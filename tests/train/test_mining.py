@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.collection.model import Collection, Document, Query, SelfHits
+from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.errors import ConfigError
@@ -193,7 +193,7 @@ def test_copies_of_positive_query_and_each_other_are_kept_out():
 def test_a_document_with_the_querys_id_is_kept_out_where_the_collection_drops_it():
     documents = {"d0": "text 0", "q": "the query as a document", "d1": "text 1"}
     scores = {"d0": 3.0, "q": 2.0, "d1": 1.0}
-    drops, keeps = (made(documents, self_hits=rule) for rule in SelfHits)
+    drops, keeps = (made(documents, ignore_identical_ids=rule) for rule in (True, False))
     assert negatives(drops, scores)[0] == ["text 1"]
     assert negatives(keeps, scores)[0] == ["the query as a document", "text 1"]
 

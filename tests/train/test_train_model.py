@@ -16,7 +16,7 @@ from colbench.encoder.loading.cross_encoder import load_cross_encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.errors import ConfigError, DataError, StorageError
-from colbench.results.sealed import read_sealed
+from colbench.results.checksummed import read_checksummed
 from colbench.train import checkpoint as checkpoints
 from colbench.train.command import compose_train
 from colbench.train.conductor import Trainer
@@ -102,7 +102,7 @@ def test_a_trained_colbert_is_better_is_recorded_and_searches(train):
     assert results.best_value == max(point.value for point in results.curve)
     assert [point.step for point in results.curve][-1] == results.steps
     assert all(np.isfinite(point.loss) for point in results.curve[1:])
-    held = read_sealed(folder / "train.json", what="a training", renew="train again")
+    held = read_checksummed(folder / "train.json", what="a training", renew="train again")
     assert Train.model_validate(held) == results
     encoder = colbert(folder)
     assert encoder.dims == 8
@@ -217,7 +217,7 @@ def test_of_a_head_nothing_else_changes(train, place):
 def test_every_recipe_of_an_encoder_trains_and_can_be_searched_with(train, words):
     dims = [] if words == ["train=bi_encoder"] else ["train.student.dims=8"]
     results, folder = train(*words, *dims, "train.max_steps=4")
-    form = Form.TOKENS if results.kind == "colbert" else Form.POOLED
+    form = Form.TOKENS if results.kind == "colbert" else Form.DENSE
     model = EncoderSettings(name="m", model=str(folder / "model"), precision="fp32")
 
     assert results.steps == 4
@@ -337,9 +337,9 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(train, monkeypatch, 
 
 
 def test_a_checkpoint_survives_a_kill_between_the_renames_of_a_save(tmp_path):
-    from colbench.results.sealed import write_sealed
+    from colbench.results.checksummed import write_checksummed
 
-    write_sealed(tmp_path / "checkpoint.old" / "state.json", {"key": "k", "files": {}})
+    write_checksummed(tmp_path / "checkpoint.old" / "state.json", {"key": "k", "files": {}})
     assert checkpoints.read_checkpoint(tmp_path / "checkpoint", "k") == {"key": "k", "files": {}}
     assert checkpoints.read_checkpoint(tmp_path / "checkpoint", "other") is None
 

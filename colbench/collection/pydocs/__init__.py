@@ -21,7 +21,7 @@ knows what they need looks for the function that does it. Document ids are publi
   70 % of its content words within a stretch 1.5 times as long, or if any document at all contains
   it word for word. "See Also" sections are cut: they quote the summaries of other objects.
   The 70 % was taken instead of 80 % with scores in view, because `small` was too easy for BM25; it
-  lowered three kinds of system alike (nDCG@10, 300 queries: BM25 .667 → .645, pooled MiniLM
+  lowered three kinds of system alike (nDCG@10, 300 queries: BM25 .667 → .645, dense MiniLM
   .674 → .654, exact MaxSim over its tokens .733 → .710).
 * *What answers equally is judged equally.* Bodies that share 80 % of their word 3-grams (with
   or without the object's own name) are one document, that of the shortest name. Objects whose
@@ -83,12 +83,14 @@ def load_pydocs(size: Size) -> tuple[list[Document], list[Query], dict[str, dict
     """
     small = size == "small"
     packages = chosen_packages(small=small)
-    found: list[Entry] = []
+    drawn_entries: list[Entry] = []
     for package in bar(packages, description=f"pydocs/{size}", unit="package"):
         modules = [read_module(source) for source in source_files(package)]
         named = public_names(module for module in modules if module is not None)
-        found.extend(drawn(named, SMALL_DOCUMENTS // len(packages)) if small else entries(named))
-    documents = merged(found)
+        drawn_entries.extend(
+            drawn(named, SMALL_DOCUMENTS // len(packages)) if small else entries(named)
+        )
+    documents = merged(drawn_entries)
     asked = questions(documents)
     return collection(documents, chosen(asked, SMALL_QUERIES) if small else asked)
 

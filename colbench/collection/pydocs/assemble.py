@@ -90,8 +90,8 @@ class Entry(NamedTuple):
 
 def entries(named: Iterable[tuple[str, Documented]]) -> Iterator[Entry]:
     """Yield the objects whose documentation makes a document."""
-    for name, found in named:
-        prose = take_apart(found.docstring)
+    for name, objects in named:
+        prose = take_apart(objects.docstring)
         if prose is not None and is_document(prose.body):
             yield Entry(name, without_name(prose.summary, name), prose.body)
 
@@ -209,15 +209,15 @@ def drawn(named: Iterable[tuple[str, Documented]], count: int) -> list[Entry]:
     """
     by_file = sorted(named, key=lambda one: (_place(one[1].module), _place(one[0])))
     taken: Counter[str] = Counter()
-    kept: list[Entry] = []
-    for name, found in by_file:
-        if len(kept) == count:
+    chosen_entries: list[Entry] = []
+    for name, of_file in by_file:
+        if len(chosen_entries) == count:
             break
-        if taken[found.module] < MAX_OF_MODULE:
-            fitting = list(entries([(name, found)]))
-            taken[found.module] += len(fitting)
-            kept.extend(fitting)
-    return kept
+        if taken[of_file.module] < MAX_OF_MODULE:
+            fitting = list(entries([(name, of_file)]))
+            taken[of_file.module] += len(fitting)
+            chosen_entries.extend(fitting)
+    return chosen_entries
 
 
 def chosen(asked: Iterable[tuple[Entry, list[str]]], count: int) -> list[tuple[Entry, list[str]]]:

@@ -82,17 +82,17 @@ def _is_field(line: str) -> bool:
 
 def _prose(lines: list[str]) -> list[str]:
     """Return the paragraphs worth reading, markup removed; at least one, perhaps empty."""
-    kept = [
+    lines_left = [
         "" if _UNDERLINE.fullmatch(line) or _TABLE.fullmatch(line) else line
         for line in _without_blocks(_without_sections(lines))
     ]
-    paragraphs = re.split(r"\n\s*\n", "\n".join(kept).strip())
+    paragraphs = re.split(r"\n\s*\n", "\n".join(lines_left).strip())
     return [_plain(paragraph) for paragraph in paragraphs]
 
 
 def _without_sections(lines: list[str]) -> list[str]:
     """Drop whole sections, from a header to the next header."""
-    kept: list[str] = []
+    lines_left: list[str] = []
     dropping = False
     for number, line in enumerate(lines):
         following = lines[number + 1] if number + 1 < len(lines) else ""
@@ -102,13 +102,13 @@ def _without_sections(lines: list[str]) -> list[str]:
         elif _SECTION.fullmatch(line):
             dropping = True
         if not dropping:
-            kept.append(line)
-    return kept
+            lines_left.append(line)
+    return lines_left
 
 
 def _without_blocks(lines: list[str]) -> list[str]:
     """Drop doctests, fenced code, literal blocks and directives that hold no prose."""
-    kept: list[str] = []
+    lines_left: list[str] = []
     dropped_below: int | None = None
     fenced = doctest = False
     for line in lines:
@@ -124,14 +124,14 @@ def _without_blocks(lines: list[str]) -> list[str]:
             continue
         directive = _DIRECTIVE.match(line)
         if directive and directive[2].lower() in READ_DIRECTIVES:
-            kept.append(directive[1] + directive[3].strip())
+            lines_left.append(directive[1] + directive[3].strip())
         elif directive or text.startswith((".. ", "..\n")):
             dropped_below = indent
         else:
-            kept.append(line)
+            lines_left.append(line)
             if text.endswith("::"):
                 dropped_below = indent
-    return kept
+    return lines_left
 
 
 def _plain(paragraph: str) -> str:

@@ -100,10 +100,12 @@ def is_query(text: str) -> bool:
 def is_document(text: str) -> bool:
     """Return whether a body is long enough, in Latin script, and words rather than a table."""
     tokens = text.split()
-    found = words(text)
+    content = words(text)
     ascii_share = sum(map(str.isascii, tokens)) / max(len(tokens), 1)
     return (
-        len(found) >= MIN_DOCUMENT_WORDS and ascii_share >= 0.9 and len(found) >= 0.5 * len(tokens)
+        len(content) >= MIN_DOCUMENT_WORDS
+        and ascii_share >= 0.9
+        and len(content) >= 0.5 * len(tokens)
     )
 
 

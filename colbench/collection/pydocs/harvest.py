@@ -136,10 +136,10 @@ def read_module(source: SourceFile) -> Module | None:
             _add_import(module, statement)
         elif isinstance(statement, ast.Assign | ast.AugAssign):
             _add_exports(module, statement)
-        for found in _documented(source.module, statement):
-            if (found.module, found.qualname) not in seen:
-                seen.add((found.module, found.qualname))
-                module.objects.append(found)
+        for documented in _documented(source.module, statement):
+            if (documented.module, documented.qualname) not in seen:
+                seen.add((documented.module, documented.qualname))
+                module.objects.append(documented)
     return module
 
 

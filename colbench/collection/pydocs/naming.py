@@ -28,14 +28,14 @@ def public_names(modules: Iterable[Module]) -> Iterator[tuple[str, Documented]]:
                 best[place] = candidate
     taken: set[str] = set()
     for module in exports.modules.values():
-        for found in module.objects:
-            owner, dot, rest = found.qualname.partition(".")
-            place = exports.origin(found.module, owner)
+        for documented in module.objects:
+            owner, dot, rest = documented.qualname.partition(".")
+            place = exports.origin(documented.module, owner)
             if place in best:
                 name = f"{best[place]}{dot}{rest}"
                 if name not in taken:
                     taken.add(name)
-                    yield name, found
+                    yield name, documented
 
 
 def _rank(name: str) -> tuple[int, int, str]:
@@ -53,10 +53,10 @@ class _Exports:
         self.modules = modules
         # An attached docstring may describe a name of another module (`torch.abs`).
         self._defined = {
-            (found.module, found.qualname.partition(".")[0])
+            (documented.module, documented.qualname.partition(".")[0])
             for module in modules.values()
-            for found in module.objects
-            if "." not in found.qualname
+            for documented in module.objects
+            if "." not in documented.qualname
         }
         self._by_module: dict[str, list[str]] = {}
         for where, name in sorted(self._defined):
@@ -89,17 +89,17 @@ class _Exports:
         """Name → the place one step nearer to its definition."""
         if name in self._namespaces:
             return self._namespaces[name]
-        found: dict[str, Place] = {}
+        places: dict[str, Place] = {}
         # Entered before it is filled, so that modules that import each other end the recursion.
-        self._namespaces[name] = found
+        self._namespaces[name] = places
         module = self.modules.get(name)
         if module is not None:
             for star in module.stars:
                 for imported in self._starred(star):
-                    found.setdefault(imported, (star, imported))
-            found.update(module.imports)
-        found.update({own: (name, own) for own in self._by_module.get(name, [])})
-        return found
+                    places.setdefault(imported, (star, imported))
+            places.update(module.imports)
+        places.update({own: (name, own) for own in self._by_module.get(name, [])})
+        return places
 
     def _starred(self, name: str) -> list[str]:
         module = self.modules.get(name)

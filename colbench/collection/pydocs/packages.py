@@ -85,13 +85,13 @@ def versions(packages: list[Package]) -> dict[str, str]:
     Raises:
         DataError: a package is not installed.
     """
-    found = {}
+    installed = {}
     for package in packages:
         try:
-            found[package.distribution] = importlib.metadata.version(package.distribution)
+            installed[package.distribution] = importlib.metadata.version(package.distribution)
         except importlib.metadata.PackageNotFoundError:
             raise _missing(package) from None
-    return found
+    return installed
 
 
 def source_files(package: Package) -> Iterator[SourceFile]:

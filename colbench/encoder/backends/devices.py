@@ -73,7 +73,7 @@ def _encode(mirror: Any, free: SimpleQueue[Any], texts: Sequence[str]) -> list[V
     pool = free.get()
     try:
         with memory_of_batches(str(pool["processes"][0].name)):
-            found = mirror.encode_document(
+            vectors = mirror.encode_document(
                 list(texts),
                 pool=pool,
                 chunk_size=len(texts),
@@ -88,4 +88,4 @@ def _encode(mirror: Any, free: SimpleQueue[Any], texts: Sequence[str]) -> list[V
         raise ColbenchError(f"a process of encoder.devices failed: {reason}") from error
     finally:
         free.put(pool)
-    return [np.atleast_2d(np.asarray(matrix, dtype=np.float32)) for matrix in found]
+    return [np.atleast_2d(np.asarray(matrix, dtype=np.float32)) for matrix in vectors]

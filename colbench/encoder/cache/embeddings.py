@@ -18,7 +18,7 @@ class EncodingInfo(Record):
     """What it took to get the document vectors of a system from one encoder."""
 
     encoder: str = Field(description="its name")
-    form: Literal["tokens", "pooled"] = Field(description="one vector a token, or one a text")
+    form: Literal["tokens", "dense"] = Field(description="one vector per token, or one per text")
     backend: str = Field(description="what ran the forward pass: torch or openvino")
     precision: str = Field(description="arithmetic of the forward pass, resolved where it was auto")
     device: str = Field(description="torch device")
@@ -67,7 +67,7 @@ class Embeddings:
     Attributes:
         lengths: int64 (docs,), vectors of each document.
         dims: columns of every vector.
-        dtype: float16 for tokens, float32 for pooled vectors.
+        dtype: float16 for tokens, float32 for dense vectors.
         stats: what it took to get them.
     """
 

@@ -27,7 +27,7 @@ class CacheEntry:
         fingerprint: `document_fingerprint` of the encoder.
         name: short name it was first used under.
         model: weights it was made from.
-        form: `tokens` or `pooled`.
+        form: `tokens` or `dense`.
         precision: arithmetic of the forward pass.
         documents: distinct texts held.
         vectors: vectors held.

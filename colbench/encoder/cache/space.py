@@ -48,7 +48,7 @@ class Space:
         is always taken.
         """
         self.damaged = {}
-        found = []
+        shards = []
         for folder in self.shard_folders():
             try:
                 shard = self._verified.get(folder) or open_shard(folder, self.fingerprint)
@@ -56,12 +56,12 @@ class Space:
                     if folder not in self._verified:
                         shard.verify_vectors()
                         self._verified[folder] = shard
-                    found.append(shard)
+                    shards.append(shard)
             except Foreign:
                 note(f"embedding cache: {folder} is not from this encoder or version; left alone")
             except Damaged as reason:
                 self.damaged[folder] = str(reason)
-        return found
+        return shards
 
     def shard_folders(self) -> list[Path]:
         """Return the folders of committed shards, sorted by name.

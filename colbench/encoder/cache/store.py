@@ -107,7 +107,7 @@ def embed_documents(
     Args:
         encoder: the model.
         texts: document texts; equal texts are encoded once.
-        cache: where vectors are kept: float16 for tokens, float32 for pooled.
+        cache: where vectors are kept: float16 for tokens, float32 for dense ones.
         description: label of the progress bar.
 
     Raises:
@@ -155,10 +155,10 @@ def _missing(distinct: Mapping[bytes, str], shards: Sequence[Shard]) -> dict[byt
 
 
 def _embeddings(
-    encoder: Encoder, keys: Sequence[bytes], found: Sequence[Shard], new: Sequence[Shard]
+    encoder: Encoder, keys: Sequence[bytes], on_disk: Sequence[Shard], new: Sequence[Shard]
 ) -> Embeddings:
     """Find every document's place in the shards."""
-    shards = [*found, *new]
+    shards = [*on_disk, *new]
     place: dict[bytes, tuple[int, int, int, int]] = {}
     for number, shard in enumerate(shards):
         columns = (shard.starts.tolist(), shard.lengths.tolist(), shard.tokens.tolist())
@@ -170,7 +170,7 @@ def _embeddings(
         lengths=table[:, 2].copy(),
         dims=encoder.dims,
         dtype=storage_dtype(encoder.form),
-        stats=_stats(encoder, distinct, found, new),
+        stats=_stats(encoder, distinct, on_disk, new),
         _shards=tuple(shards),
         _shard_of=table[:, 0].copy(),
         _row_of=table[:, 1].copy(),
@@ -178,12 +178,12 @@ def _embeddings(
 
 
 def _stats(
-    encoder: Encoder, tokens: NDArray[np.int64], found: Sequence[Shard], new: Sequence[Shard]
+    encoder: Encoder, tokens: NDArray[np.int64], shards: Sequence[Shard], new: Sequence[Shard]
 ) -> EncodeStats:
     """Describe how texts of so many tokens came to their vectors."""
     limit = encoder.document_limit
     encoded = sum(len(shard.keys) for shard in new)
-    measured = new or found
+    measured = new or shards
     seconds = sum(shard.seconds for shard in measured)
     timed = np.concatenate([np.minimum(shard.tokens, limit) for shard in measured] or [tokens[:0]])
 

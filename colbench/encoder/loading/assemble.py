@@ -1,6 +1,6 @@
 """From a checkpoint and a form to the right sentence-transformers model.
 
-| checkpoint       | tokens (late interaction)                  | pooled (bi-encoder)          |
+| checkpoint       | tokens (late interaction)                  | dense (bi-encoder)           |
 |------------------|--------------------------------------------|------------------------------|
 | late-interaction | as trained                                 | refused                      |
 | bi-encoder       | untrained: the token vectors before pooling | as trained                  |
@@ -85,13 +85,13 @@ def positions(model: Any) -> int | None:
 def assemble(
     settings: EncoderSettings, form: Form, device: str, query_length: int | None
 ) -> tuple[Any, Path]:
-    """Return a SentenceTransformer (pooled) or MultiVectorEncoder (tokens), and its folder.
+    """Return a SentenceTransformer (dense) or MultiVectorEncoder (tokens), and its folder.
 
     In fp32, with the lengths and prompts of the settings.
 
     Args:
         settings: the model and how texts go through it.
-        form: tokens or pooled.
+        form: tokens or dense.
         device: torch device that exists.
         query_length: the collection's published query length in tokens; taken where the settings
             have none and the checkpoint is a late-interaction one.
@@ -104,7 +104,7 @@ def assemble(
     folder = resolve_weights(settings.model, settings.revision)
     kind = detect_kind(folder)
     _check_form(settings, form, kind)
-    make = _pooled_model if form is Form.POOLED else _token_model
+    make = _dense_model if form is Form.DENSE else _token_model
     model = make(folder, kind, settings, device)
     check_no_random_weights(model, folder, unused=("pooler",))
     check_tokenizer(model, folder)
@@ -130,19 +130,19 @@ def _check_form(settings: EncoderSettings, form: Form, kind: Kind) -> None:
             f"encoder {settings.name!r}: {settings.model!r} is a cross-encoder, "
             "which has no vectors; use it as a cross_encoder"
         )
-    if form is Form.POOLED and kind is Kind.LATE_INTERACTION:
+    if form is Form.DENSE and kind is Kind.LATE_INTERACTION:
         raise ConfigError(
             f"encoder {settings.name!r}: {settings.model!r} is a late-interaction model; "
-            "a bi-encoder needs a model with one vector a text"
+            "a bi-encoder needs a model with one vector per text"
         )
-    if form is Form.POOLED and kind is Kind.PLAIN and settings.pooling == "checkpoint":
+    if form is Form.DENSE and kind is Kind.PLAIN and settings.pooling == "checkpoint":
         raise ConfigError(
             f"encoder {settings.name!r}: {settings.model!r} says nothing about pooling; "
             "set pooling=mean or pooling=cls"
         )
 
 
-def _pooled_model(folder: Path, kind: Kind, settings: EncoderSettings, device: str) -> Any:
+def _dense_model(folder: Path, kind: Kind, settings: EncoderSettings, device: str) -> Any:
     """Return a SentenceTransformer whose last module gives `sentence_embedding`, unit rows or not
     as the settings say."""
     from sentence_transformers import SentenceTransformer
@@ -186,6 +186,6 @@ def _token_model(folder: Path, kind: Kind, settings: EncoderSettings, device: st
             "so it gives no token vectors"
         )
     # Not MultiVectorEncoder(folder): that would add a projection of random numbers. And Normalize
-    # must be told to work on tokens; by default it looks for a pooled vector and does nothing.
+    # must be told to work on tokens; by default it looks for a dense vector and does nothing.
     modules = [single[0], MultiVectorMask(), Normalize(module_input_name="token_embeddings")]
     return MultiVectorEncoder(modules=modules, prompts=dict(single.prompts), device=device)

@@ -31,14 +31,14 @@ def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
 
 def _digests(folder: Path) -> dict[str, str]:
     """Return relative name → sha256 of the files a model is loaded from."""
-    found = {}
+    digests = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         hidden = any(part.startswith(".") or part in _UNUSED for part in relative.parts)
         if path.suffix in _SUFFIXES and path.is_file() and not hidden:
             status = path.stat()
-            found[relative.as_posix()] = _digest(path, status.st_size, status.st_mtime_ns)
-    return found
+            digests[relative.as_posix()] = _digest(path, status.st_size, status.st_mtime_ns)
+    return digests
 
 
 @lru_cache(maxsize=256)

@@ -53,10 +53,10 @@ class Assigner:
         cell_of = nearest(vectors, self._cells)
         order = np.argsort(cell_of, kind="stable")
         bounds = np.searchsorted(cell_of[order], np.arange(len(self._cells) + 1))
-        found = np.empty(len(vectors), dtype=np.int64)
+        numbers = np.empty(len(vectors), dtype=np.int64)
         for cell in range(len(self._cells)):
             rows = order[bounds[cell] : bounds[cell + 1]]
             if len(rows):
                 near = self._near[cell]
-                found[rows] = near[nearest(vectors[rows], self._centroids[near])]
-        return found
+                numbers[rows] = near[nearest(vectors[rows], self._centroids[near])]
+        return numbers

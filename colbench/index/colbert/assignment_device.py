@@ -42,12 +42,12 @@ class DeviceAssigner(Assigner):
         cell_of = nearest_rows(rows, self._centres.rows)
         order = cell_of.argsort(stable=True)
         ends = torch.bincount(cell_of, minlength=len(self._cells)).cumsum(0).tolist()
-        found = torch.empty_like(cell_of)
+        nearest = torch.empty_like(cell_of)
         start = 0
         for cell, end in enumerate(ends):
             if end > start:
                 own, near = order[start:end], self._lists[cell]
-                found[own] = near[nearest_rows(rows[own], self._table.rows[near])]
+                nearest[own] = near[nearest_rows(rows[own], self._table.rows[near])]
             start = end
-        numbers: NDArray[np.int64] = found.cpu().numpy()
+        numbers: NDArray[np.int64] = nearest.cpu().numpy()
         return numbers

@@ -102,7 +102,7 @@ def nearest(
     import torch
 
     table = torch.from_numpy(np.ascontiguousarray(centroids)).T
-    found = np.empty(len(vectors), dtype=np.int64)
+    numbers = np.empty(len(vectors), dtype=np.int64)
     step = max((1 << 26) // max(len(centroids), 1), 1)  # 256 MB of float32 products
     for start in range(0, len(vectors), step):
         part = vectors[start : start + step]
@@ -110,5 +110,5 @@ def nearest(
         rows = np.zeros((-(-len(part) // _TILE) * _TILE, part.shape[1]), dtype=np.float32)
         rows[: len(part)] = part
         best = (torch.from_numpy(rows) @ table).argmax(dim=1).numpy()
-        found[start : start + step] = best[: len(part)]
-    return found
+        numbers[start : start + step] = best[: len(part)]
+    return numbers

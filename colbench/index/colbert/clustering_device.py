@@ -43,12 +43,12 @@ class Table:
             vectors: float (n, dims). One between two centroids may get either: the rounding of a
                 product depends on how many rows are multiplied at once.
         """
-        found = np.empty(len(vectors), dtype=np.int64)
+        numbers = np.empty(len(vectors), dtype=np.int64)
         step = _step(len(self.rows))
         for start in range(0, len(vectors), step):
             part = upload(vectors[start : start + step], self.device).to(torch.float32)
-            found[start : start + step] = nearest_rows(part, self.rows).cpu().numpy()
-        return found
+            numbers[start : start + step] = nearest_rows(part, self.rows).cpu().numpy()
+        return numbers
 
 
 def _step(centroids: int) -> int:
@@ -63,11 +63,11 @@ def nearest_rows(vectors: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor
         centroids: float32 (m, dims) on the same device, m >= 1.
     """
     step = _step(len(centroids))
-    found = torch.empty(len(vectors), dtype=torch.int64, device=vectors.device)
+    numbers = torch.empty(len(vectors), dtype=torch.int64, device=vectors.device)
     for start in range(0, len(vectors), step):
         products = vectors[start : start + step] @ centroids.T
-        found[start : start + step] = products.argmax(dim=1)
-    return found
+        numbers[start : start + step] = products.argmax(dim=1)
+    return numbers
 
 
 def kmeans(
@@ -94,8 +94,8 @@ def kmeans(
         sums = torch.segment_reduce(grouped, "sum", lengths=sizes, axis=0, initial=0.0)
         means = sums / sizes.clamp(min=1)[:, None]
         centroids = _unit(_without_empty(means, sizes.cpu().numpy()))
-    found: NDArray[np.float32] = centroids.cpu().numpy()
-    return found
+    trained: NDArray[np.float32] = centroids.cpu().numpy()
+    return trained
 
 
 def _unit(rows: torch.Tensor) -> torch.Tensor:

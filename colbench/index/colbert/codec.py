@@ -1,4 +1,4 @@
-"""ColBERTv2's residual codec: a vector is its nearest centroid plus a few bits a dimension.
+"""ColBERTv2's residual codec: a vector is its nearest centroid plus a few bits per dimension.
 
 Santhanam et al. 2022, https://arxiv.org/abs/2112.01488, section 3.3. The packed bytes are those of
 the authors' implementation (colbert-ai): dimension after dimension, the most significant end of a
@@ -25,7 +25,7 @@ class Codec:
     """Centroids and buckets of one index.
 
     Attributes:
-        nbits: bits a dimension; 0 for centroids only.
+        nbits: bits per dimension; 0 for centroids only.
         centroids: float16 (centroids, dims), unit rows.
         cutoffs: float32 (2^nbits - 1,), ascending: value v falls into bucket `sum(v > cutoffs)`.
         weights: float32 (2^nbits,): the value each bucket stands for.
@@ -119,7 +119,7 @@ def learn_buckets(
 
     Args:
         residuals: float32, any shape: differences between held-out vectors and their centroids.
-        nbits: bits a dimension; 0 and 16 have no buckets.
+        nbits: bits per dimension; 0 and 16 have no buckets.
 
     Returns:
         (cutoffs (2^nbits - 1,), weights (2^nbits,)): the quantiles i/2^nbits and (i + ½)/2^nbits.

@@ -19,7 +19,7 @@ class Block:
     """Consecutive documents.
 
     Attributes:
-        ids: one a document.
+        ids: one per document.
         lengths: int64 (documents,), tokens of each; 0 is allowed.
         vectors: float (tokens, dims), unit rows.
     """
@@ -63,7 +63,7 @@ class Documents:
     """Documents that are read as often as needed and never all at once.
 
     Attributes:
-        ids: one a document, each once.
+        ids: one per document, each once.
         lengths: int64 (documents,), tokens of each.
         dims: dimensions of a vector.
         read: takes the most tokens wanted at a time, yields the vectors of consecutive documents

@@ -20,7 +20,7 @@ class IndexSettings(Settings):
 
     nbits: Literal[0, 1, 2, 4, 8, 16] = Field(
         4,
-        description="bits a dimension of the residual; 0 keeps centroids only, 16 keeps the "
+        description="bits per dimension of the residual; 0 keeps centroids only, 16 keeps the "
         "vectors themselves as fp16",
     )
     centroids: int | None = Field(

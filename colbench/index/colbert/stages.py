@@ -102,7 +102,7 @@ class Stages:
 
     def candidates(self, probed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the live documents that have a token of a marked centroid."""
-        found = [
+        documents = [
             segment.base
             + listed_documents(
                 probed,
@@ -113,15 +113,15 @@ class Stages:
             )
             for segment in self.index.segments
         ]
-        return _joined(found)
+        return _joined(documents)
 
     def everything(self) -> NDArray[np.int64]:
         """Return every live document that has a token."""
-        found = [
+        documents = [
             segment.base + np.flatnonzero(segment.live & (np.diff(segment.offsets) > 0))
             for segment in self.index.segments
         ]
-        return _joined(found)
+        return _joined(documents)
 
     def prune(
         self, query: PreparedQuery, docs: NDArray[np.int64], threshold: float | None, keep: int
@@ -129,10 +129,10 @@ class Stages:
         """Keep the best documents by the centroids that reach the threshold for some token."""
         if len(docs) <= keep:
             return docs
-        kept = (
+        mask = (
             _ALL if threshold is None else reached_centroids(query.scores, query.tokens, threshold)
         )
-        return self._best(docs, self._interact(query, docs, kept), keep)
+        return self._best(docs, self._interact(query, docs, mask), keep)
 
     def interact(
         self, query: PreparedQuery, docs: NDArray[np.int64], keep: int

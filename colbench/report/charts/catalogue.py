@@ -8,8 +8,8 @@ from typing import Any
 
 from colbench.report.charts.frame import Layout
 from colbench.report.charts.latency import latency
+from colbench.report.charts.marks import LATENCY, SIZE
 from colbench.report.charts.pareto import pareto
-from colbench.report.charts.points import LATENCY, SIZE
 from colbench.report.charts.waterfall import waterfall
 from colbench.results.schema import Results
 
@@ -21,13 +21,13 @@ class ChartKind:
     Attributes:
         name: of its files.
         title: its heading.
-        told: how to read it, in a sentence or two.
+        summary: how to read it, in a sentence or two.
         draw: makes the Altair chart in a layout; None where the results have nothing for it.
     """
 
     name: str
     title: str
-    told: str
+    summary: str
     draw: Callable[[Results, Layout], Any | None]
 
 

@@ -18,9 +18,9 @@ def specification(chart: Any) -> dict[str, Any]:
 
     It is not checked against the schema of Vega-Lite, which takes longer than making it.
     """
-    found: dict[str, Any] = chart.to_dict(validate=False)
-    found.pop("config", None)  # Altair's own theme
-    return found
+    content: dict[str, Any] = chart.to_dict(validate=False)
+    content.pop("config", None)  # Altair's own theme
+    return content
 
 
 def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
@@ -52,8 +52,8 @@ def compact(svg: str) -> str:
     """
 
     def shorter(tag: re.Match[str]) -> str:
-        found = _FINE.sub(lambda number: f"{float(number[0]):.2f}", _TOLD.sub("", tag[0]))
-        return found.replace(' opacity="1"', "").replace(_FONT, "")
+        text = _FINE.sub(lambda number: f"{float(number[0]):.2f}", _TOLD.sub("", tag[0]))
+        return text.replace(' opacity="1"', "").replace(_FONT, "")
 
     start, end, rest = _TAG.sub(shorter, svg).partition(">")
     return start + _FONT + end + rest

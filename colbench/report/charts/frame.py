@@ -115,12 +115,12 @@ class Axis:
         >>> Axis(0.5, 600, 600, log=True).ticks()
         [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
         """
-        found: list[float] = []
+        values: list[float] = []
         for digits in ((1, 2, 5), (1, 3), (1,)):
-            found = _decades(self.low, self.high, digits)
-            if len(found) * _LABEL_PIXELS <= self.pixels:
+            values = _decades(self.low, self.high, digits)
+            if len(values) * _LABEL_PIXELS <= self.pixels:
                 break
-        return found
+        return values
 
 
 def _decades(low: float, high: float, digits: Iterable[int]) -> list[float]:

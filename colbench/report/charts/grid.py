@@ -1,4 +1,4 @@
-"""The points of a sweep: colour and shape tell parameters, a ring the front."""
+"""The variants of a sweep: colour and shape tell parameters, a ring the front."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from colbench.report.charts.frame import Layout
-from colbench.report.charts.points import short, varied
+from colbench.report.charts.marks import short, varied
 from colbench.report.charts.theme import colour, spectrum
 from colbench.results.schema import Results
 
@@ -21,11 +21,12 @@ def grid(
     hover: list[Any],
     layout: Layout,
 ) -> list[Any]:
-    """Return the layers of the points and of the references.
+    """Return the layers of the variants and of the references.
 
     Args:
         results: a sweep.
-        rows: the points; field `p0`, `p1`, ... is the value of the first parameter, the second, ...
+        rows: the variants; field `p0`, `p1`, ... is the value of the first parameter, the second,
+            ...
         axes: the channels x and y.
         hover: the tooltip.
         layout: size of the chart.

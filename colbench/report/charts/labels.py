@@ -1,4 +1,4 @@
-"""Placing the names of points so that they cover neither each other nor a point."""
+"""Placing the names of marks so that they cover neither each other nor a mark."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _CHARACTER = 0.58 * FONT_SIZE
 """Mean width of a character of a sans-serif face, a little on the safe side."""
 _LINE = FONT_SIZE + 2
 _POINT = 7.0
-"""Half the side of the square that a point keeps free."""
+"""Half the side of the square that a mark keeps free."""
 _NEAR = 9.0
 _DISTANCES = (_NEAR, 20.0, 32.0, 46.0, 62.0, 80.0)
 _DIRECTIONS: tuple[tuple[float, float, Align], ...] = (
     (1, 0, "left"),
     (-1, 0, "right"),
-    (0, -1.6, "center"),  # further off: a line is wide, and would lie on its own point
+    (0, -1.6, "center"),  # further off: a line is wide, and would lie on its own mark
     (0, 1.6, "center"),
     (0.8, -0.7, "left"),
     (0.8, 0.7, "left"),
@@ -38,7 +38,7 @@ class Label:
         x: pixels from the left, of the side that `align` names.
         y: pixels from the top, of the middle of the line.
         align: how the text lies about `x`.
-        distance: pixels from its point.
+        distance: pixels from its mark.
         free: whether it covers nothing.
     """
 
@@ -69,26 +69,26 @@ class _Box:
 
 def place(
     names: Sequence[str],
-    points: Sequence[tuple[float, float]],
+    marks: Sequence[tuple[float, float]],
     width: int,
     height: int,
     others: Sequence[tuple[float, float]] = (),
     line: Sequence[tuple[float, float]] = (),
 ) -> list[Label]:
-    """Return a place for the name of each point, the nearest one that is free.
+    """Return a place for the name of each mark, the nearest one that is free.
 
     Args:
         names: what is written, one line each.
-        points: (x, y) in pixels from the upper left corner, one a name.
+        marks: (x, y) in pixels from the upper left corner, one per name.
         width: of the plotting area, in pixels.
         height: of it.
-        others: points without a name, which are kept free as well.
-        line: corners of a line through points, each piece of it level or upright.
+        others: marks without a name, which are kept free as well.
+        line: corners of a line through marks, each piece of it level or upright.
     """
-    taken = [_around(x, y) for x, y in (*points, *others)]
+    taken = [_around(x, y) for x, y in (*marks, *others)]
     taken += [_stroke(start, end) for start, end in pairwise(line)]
     labels: list[Label] = []
-    for name, (x, y) in zip(names, points, strict=True):
+    for name, (x, y) in zip(names, marks, strict=True):
         label, box = _best(name, x, y, taken, width, height)
         labels.append(label)
         taken.append(box)

@@ -20,7 +20,8 @@ _SHAPES = ("circle", "diamond", "square")
 def latency(results: Results, layout: Layout) -> Any | None:
     """Return the Altair chart, or None where no latency was measured.
 
-    A row a system, the fastest first: a tick a query where the results hold them, and p50, p95 and
+    A row per system, the fastest first: a tick per query where the results hold them, and p50, p95
+        and
     p99. Of a sweep the fronts and the references only.
     """
     import altair
@@ -58,38 +59,39 @@ def latency(results: Results, layout: Layout) -> Any | None:
 def _timed(results: Results) -> list[tuple[str, Latency]]:
     """Return (system, latency), the fastest first."""
     sweep = results.sweep
-    shown = {*sweep.front_latency, *sweep.front_bytes, *sweep.references} if sweep else None
-    found = [
+    names = {*sweep.front_latency, *sweep.front_bytes, *sweep.references} if sweep else None
+    systems = [
         (system.name, system.latency_ms)
         for system in results.systems
         if system.latency_ms and system.latency_ms.search.p50 > 0
-        if shown is None or system.name in shown
+        if names is None or system.name in names
     ]
-    return sorted(found, key=lambda pair: pair[1].search.p50)
+    return sorted(systems, key=lambda pair: pair[1].search.p50)
 
 
 def _ticks(timed: Sequence[tuple[str, Latency]]) -> list[dict[str, Any]]:
     return [
         {"system": name, "ms": float(f"{value:.3g}")}
-        for name, found in timed
-        for value in found.search_ms or ()
+        for name, latency in timed
+        for value in latency.search_ms or ()
         if value > 0
     ]
 
 
 def _spans(timed: Sequence[tuple[str, Latency]]) -> list[dict[str, Any]]:
     return [
-        {"system": name, "ms": found.search.p50, "to": found.search.p99} for name, found in timed
+        {"system": name, "ms": latency.search.p50, "to": latency.search.p99}
+        for name, latency in timed
     ]
 
 
 def _percentiles(timed: Sequence[tuple[str, Latency]]) -> list[dict[str, Any]]:
     rows = []
-    for name, found in timed:
-        values = found.search.model_dump()
-        told = {key: f"{three_digits(value)} ms" for key, value in values.items()}
+    for name, latency in timed:
+        values = latency.search.model_dump()
+        tooltips = {key: f"{three_digits(value)} ms" for key, value in values.items()}
         rows += [
-            {"system": name, "of": which, "ms": values[which], **told} for which in _PERCENTILES
+            {"system": name, "of": which, "ms": values[which], **tooltips} for which in _PERCENTILES
         ]
     return rows
 
@@ -97,12 +99,12 @@ def _percentiles(timed: Sequence[tuple[str, Latency]]) -> list[dict[str, Any]]:
 def _axes(timed: Sequence[tuple[str, Latency]], x: Axis, layout: Layout) -> dict[str, Any]:
     import altair
 
-    shown = None if layout.narrow else altair.Axis(labelLimit=320, ticks=False, domain=False)
+    axis = None if layout.narrow else altair.Axis(labelLimit=320, ticks=False, domain=False)
     return {
         "x": altair.X("ms:Q", title="search of one query, ms (log scale)")
         .scale(x.scale())
         .axis(values=x.ticks(), format="~g"),
-        "y": altair.Y("system:N", title=None, sort=[name for name, _ in timed], axis=shown),
+        "y": altair.Y("system:N", title=None, sort=[name for name, _ in timed], axis=axis),
     }
 
 

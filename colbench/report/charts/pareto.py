@@ -9,7 +9,7 @@ from typing import Any
 from colbench.report.charts.frame import Axis, Layout
 from colbench.report.charts.grid import grid
 from colbench.report.charts.labels import place
-from colbench.report.charts.points import Cost, Point, points, short, varied
+from colbench.report.charts.marks import Cost, Mark, marks, short, varied
 from colbench.report.charts.theme import colour
 from colbench.report.costs import costs
 from colbench.report.systems import main_measure
@@ -18,7 +18,7 @@ from colbench.results.schema import Results
 _TOLD = 2
 """Costs of at most this priority are told by a hover, besides the measures."""
 _SIZE = 85
-"""Area of a point, in square pixels."""
+"""Area of a mark, in square pixels."""
 _FEW = 12
 _FRONT, _BEATEN = "on the front", "beaten in both by another"
 
@@ -26,16 +26,16 @@ _FRONT, _BEATEN = "on the front", "beaten in both by another"
 def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
     """Return the Altair chart, or None where fewer than two systems have both values.
 
-    Without a sweep every point bears its name. In a sweep the front and the references do; colour
+    Without a sweep every mark bears its name. In a sweep the front and the references do; colour
     and shape tell the first two parameters, and a click on the legend picks one value out.
     """
     import altair
 
-    found = points(results, cost)
-    if len(found) < 2:
+    systems = marks(results, cost)
+    if len(systems) < 2:
         return None
-    x = Axis.around((point.cost for point in found), layout.width, log=True)
-    y = Axis.around((point.effect for point in found), layout.height, log=False)
+    x = Axis.around((mark.cost for mark in systems), layout.width, log=True)
+    y = Axis.around((mark.effect for mark in systems), layout.height, log=False)
     axes = {
         "x": altair.X("cost:Q", title=f"{cost.title} (log scale)")
         .scale(x.scale())
@@ -45,10 +45,11 @@ def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
         .axis(format=y.format(layout.height // 50), tickCount=layout.height // 50),
     }
     hover = [
-        altair.Tooltip(f"{field}:N", title=title) for field, title in _hover(results, found).items()
+        altair.Tooltip(f"{field}:N", title=title)
+        for field, title in _hover(results, systems).items()
     ]
-    rows = [_record(results, point) for point in found]
-    labels = _labels(found, x, y, layout)
+    rows = [_record(results, mark) for mark in systems]
+    labels = _labels(systems, x, y, layout)
     layers = [
         _front_line(rows, axes),
         _leaders(labels, axes),
@@ -63,11 +64,11 @@ def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
     settings = ", ".join(map(short, varied(results)))
     if not settings:
         return chart
-    told = altair.Title(f"beside points: {settings}", fontWeight="normal", color=colour("muted"))
-    return chart.properties(title=told)
+    subtitle = altair.Title(f"beside marks: {settings}", fontWeight="normal", color=colour("muted"))
+    return chart.properties(title=subtitle)
 
 
-def _hover(results: Results, found: Sequence[Point]) -> dict[str, str]:
+def _hover(results: Results, systems: Sequence[Mark]) -> dict[str, str]:
     """Return field → title of what a hover tells. Numbered, as a title may hold anything."""
     titles = ["name", *_axes(results), *results.measures, *_costs()]
     return {f"t{number}": title for number, title in enumerate(titles)}
@@ -81,55 +82,55 @@ def _axes(results: Results) -> list[str]:
     return list(results.sweep.axes) if results.sweep else []
 
 
-def _record(results: Results, point: Point) -> dict[str, Any]:
-    told = {**point.cells, **point.parameters, "name": point.name}
-    hover = {field: told.get(title, "") for field, title in _hover(results, []).items()}
+def _record(results: Results, mark: Mark) -> dict[str, Any]:
+    tooltips = {**mark.cells, **mark.parameters, "name": mark.name}
+    hover = {field: tooltips.get(title, "") for field, title in _hover(results, []).items()}
     return {
-        "name": point.name,
-        "cost": point.cost,
-        "effect": point.effect,
-        "front": point.front,
-        "standing": _FRONT if point.front else _BEATEN,
-        "reference": point.reference,
-        **{f"p{n}": point.parameters.get(axis, "") for n, axis in enumerate(_axes(results))},
+        "name": mark.name,
+        "cost": mark.cost,
+        "effect": mark.effect,
+        "front": mark.front,
+        "standing": _FRONT if mark.front else _BEATEN,
+        "reference": mark.reference,
+        **{f"p{n}": mark.parameters.get(axis, "") for n, axis in enumerate(_axes(results))},
         **hover,
     }
 
 
-def _labels(found: Sequence[Point], x: Axis, y: Axis, layout: Layout) -> list[dict[str, Any]]:
+def _labels(systems: Sequence[Mark], x: Axis, y: Axis, layout: Layout) -> list[dict[str, Any]]:
     """Return the names with their places turned back into values of the two axes."""
 
-    def pixels(point: Point) -> tuple[float, float]:
-        return x.place(point.cost), layout.height - y.place(point.effect)
+    def pixels(mark: Mark) -> tuple[float, float]:
+        return x.place(mark.cost), layout.height - y.place(mark.effect)
 
     # Many names are shown where they are free; a few, whatever they cover. A hover tells the rest.
-    few = len(found) <= _FEW
+    few = len(systems) <= _FEW
     reach = math.inf if few or not layout.narrow else 34
     # References, then the front: they have the first choice of place.
     named = sorted(
-        (p for p in found if p.labelled), key=lambda p: (not p.reference, not p.front, p.cost)
+        (p for p in systems if p.labelled), key=lambda p: (not p.reference, not p.front, p.cost)
     )
     placed = place(
-        [point.label for point in named],
-        [pixels(point) for point in named],
+        [mark.label for mark in named],
+        [pixels(mark) for mark in named],
         layout.width,
         layout.height,
-        others=[pixels(point) for point in found if not point.labelled],
-        line=_corners([pixels(point) for point in found if point.front]),
+        others=[pixels(mark) for mark in systems if not mark.labelled],
+        line=_corners([pixels(mark) for mark in systems if mark.front]),
     )
     return [
         {
-            "label": point.label,
+            "label": mark.label,
             "cost": x.value(label.x),
             "effect": y.value(layout.height - label.y),
             "align": label.align,
             "far": label.far,
-            "cost2": point.cost,
-            "effect2": point.effect,
-            "front": point.front,
+            "cost2": mark.cost,
+            "effect2": mark.effect,
+            "front": mark.front,
         }
-        for point, label in zip(named, placed, strict=True)
-        if (label.free and label.distance <= reach) or (few and not point.parameters)
+        for mark, label in zip(named, placed, strict=True)
+        if (label.free and label.distance <= reach) or (few and not mark.parameters)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Where quality is lost: from the oracle through the change of each stage to the final ranking."""
+"""Where quality is lost: from exact search through each stage to the final ranking."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from colbench.report.charts.frame import Axis, Layout
 from colbench.report.charts.theme import colour
 from colbench.report.systems import main_measure
-from colbench.results.schema import AttributionStep, Results
+from colbench.results.schema import AttributionStage, Results
 
 _STEP = 26
 """Pixels of a row."""
@@ -34,16 +34,16 @@ def waterfall(results: Results, layout: Layout) -> Any | None:
     measure = main_measure(results)
     if not taken or measure is None:
         return None
-    values = [step.effectiveness[measure] for _, steps in taken for step in steps]
+    values = [stage.effectiveness[measure] for _, stages in taken for stage in stages]
     columns = 1 if layout.narrow or len(taken) == 1 else 2
     width = (layout.width - (_NAMES if layout.narrow else 0)) // columns - (columns - 1) * _NAMES
     x = Axis.around(values, width - _LABEL, log=False, margin=0.3, least=2e-4)
     x = Axis(x.low, x.value(width), width, log=False)
-    panels = [_panel(name, _bars(steps, measure, x.low), measure, x) for name, steps in taken]
+    panels = [_panel(name, _bars(stages, measure, x.low), measure, x) for name, stages in taken]
     return altair.concat(*panels, columns=columns, spacing=18)
 
 
-def _taken(results: Results) -> list[tuple[str, list[AttributionStep]]]:
+def _taken(results: Results) -> list[tuple[str, list[AttributionStage]]]:
     """Return (system, stages) of the systems with more than one stage."""
     taken = [
         (system.name, system.attribution)
@@ -56,17 +56,17 @@ def _taken(results: Results) -> list[tuple[str, list[AttributionStep]]]:
     return sorted((t for t in taken if t[0] in front), key=lambda t: front.index(t[0]))[:_MOST]
 
 
-def _bars(steps: Sequence[AttributionStep], measure: str, low: float) -> list[dict[str, Any]]:
+def _bars(stages: Sequence[AttributionStage], measure: str, low: float) -> list[dict[str, Any]]:
     """Return the bars from top to bottom; one of a value begins where the axis does."""
-    first, last = steps[0].effectiveness[measure], steps[-1].effectiveness[measure]
-    bars = [_value(steps[0].step, first, low)]
+    first, last = stages[0].effectiveness[measure], stages[-1].effectiveness[measure]
+    bars = [_value(stages[0].stage, first, low)]
     before = first
-    for step in steps[1:]:
-        after = step.effectiveness[measure]
+    for stage in stages[1:]:
+        after = stage.effectiveness[measure]
         points = round(100 * (after - before), 2) + 0.0
         bars.append(
             {
-                "step": step.step,
+                "stage": stage.stage,
                 "start": before,
                 "end": after,
                 "kind": _kind(points),
@@ -83,10 +83,10 @@ def _kind(points: float) -> str:
     return "no change" if points == 0 else "loss" if points < 0 else "gain"
 
 
-def _value(step: str, value: float, low: float) -> dict[str, Any]:
+def _value(stage: str, value: float, low: float) -> dict[str, Any]:
     text = f"{value:.4f}"
     return {
-        "step": step,
+        "stage": stage,
         "start": low,
         "end": value,
         "kind": "value",
@@ -106,7 +106,7 @@ def _panel(system: str, bars: Sequence[dict[str, Any]], measure: str, x: Axis) -
     across = altair.X("start:Q", title=measure).scale(x.scale())
     # Numbered, as a stage may have any name, `result` too.
     rows = [{**bar, "row": f"{number}"} for number, bar in enumerate(bars)]
-    names = {row["row"]: row["step"] for row in rows}
+    names = {row["row"]: row["stage"] for row in rows}
     base = altair.Chart(altair.InlineData(values=rows)).encode(
         y=altair.Y("row:N", title=None, sort=list(names)).axis(
             labelExpr=_names_of(names),
@@ -123,7 +123,7 @@ def _panel(system: str, bars: Sequence[dict[str, Any]], measure: str, x: Axis) -
         x2="end:Q",
         color=altair.Color("kind:N", scale=colours, legend=legend),
         stroke=altair.Stroke("kind:N", scale=colours, legend=legend),
-        tooltip=[altair.Tooltip("step:N"), altair.Tooltip("told:N", title=measure)],
+        tooltip=[altair.Tooltip("stage:N"), altair.Tooltip("told:N", title=measure)],
     )
     text = base.mark_text(align="left", dx=6, color=colour("ink")).encode(
         x=altair.X("at:Q").scale(x.scale()), text="text:N"

@@ -65,7 +65,7 @@ def render_html(runs: Sequence[Results]) -> str:
     It loads nothing: styles, scripts, data and the plotting library (0.9 MB) are inside it. Text of
     the results reaches it as escaped HTML, or as JSON that the page shows with `textContent`.
     """
-    groups = [_part(found) for found in group(runs)]
+    groups = [_part(part) for part in group(runs)]
     scripts = [plotting_library(), *(inline_script(_asset(name)) for name in _SCRIPTS)]
     return (
         _environment()
@@ -73,8 +73,8 @@ def render_html(runs: Sequence[Results]) -> str:
         .render(
             title=" and ".join(dict.fromkeys(run.experiment for run in runs)),
             groups=groups,
-            charts=json_block([found.charts for found in groups]),
-            queries=json_block([found.queries for found in groups]),
+            charts=json_block([part.charts for part in groups]),
+            queries=json_block([part.queries for part in groups]),
             themes=json_block({"light": configuration(LIGHT), "dark": configuration(DARK)}),
             policy=content_policy(scripts),
             scripts=scripts,
@@ -106,7 +106,7 @@ def _part(found: Group) -> _Part:
         wide, narrow = kind.draw(found.results, WIDE), kind.draw(found.results, NARROW)
         if wide is not None and narrow is not None:
             charts[kind.name] = {"wide": specification(wide), "narrow": specification(narrow)}
-    drawn = [Picture(kind.name, kind.title, kind.told) for kind in CHARTS if kind.name in charts]
+    drawn = [Picture(kind.name, kind.title, kind.summary) for kind in CHARTS if kind.name in charts]
     queries = query_data(found.results)
     document = group_document(found, drawn)
     # A view that cannot be filled, and of which there is nothing to say, leaves no heading behind.

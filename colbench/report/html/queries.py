@@ -60,5 +60,5 @@ def _pair(results: Results, systems: list[SystemResult]) -> tuple[int, int]:
         key=lambda place: -(systems[place].effectiveness or {}).get(measure, 0.0),
     )
     names = [system.name for system in systems]
-    against = names.index(results.baseline) if results.baseline in names else order[1]
+    against = names.index(results.reference) if results.reference in names else order[1]
     return order[0] if order[0] != against else order[1], against

@@ -1,4 +1,4 @@
-"""One vector a text, searched by inner product in faiss."""
+"""One vector per text, searched by inner product in faiss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.hits import Hits
-from colbench.index.pooled import PooledIndex
+from colbench.index.dense import DenseIndex
 from colbench.index.size import IndexSize
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks, best_chunks
@@ -42,8 +42,8 @@ class BiEncoderSettings(SystemSettings):
         return self.encoder.model_copy(update={"pooling": self.pooling})
 
     def encodings(self) -> list[tuple[EncoderSettings, Form]]:
-        """Pooled document vectors."""
-        return [(self.model(), Form.POOLED)]
+        """One vector per document."""
+        return [(self.model(), Form.DENSE)]
 
 
 class BiEncoder(Retriever):
@@ -53,7 +53,7 @@ class BiEncoder(Retriever):
     _chunks: Chunks
     _embeddings: Embeddings
     _encoder: Encoder
-    _index: PooledIndex
+    _index: DenseIndex
     _ef_search: int = 0
 
     def use(self, settings: BiEncoderSettings) -> None:
@@ -63,14 +63,14 @@ class BiEncoder(Retriever):
 
     def prepare(self) -> None:
         """Load the model and open the document vectors."""
-        self._encoder = self.bench.encoder(self.settings.model(), Form.POOLED)
-        self._chunks = self.bench.chunks(self.settings.model(), Form.POOLED)
-        self._embeddings = self.bench.embed(self.settings.model(), Form.POOLED)
+        self._encoder = self.bench.encoder(self.settings.model(), Form.DENSE)
+        self._chunks = self.bench.chunks(self.settings.model(), Form.DENSE)
+        self._embeddings = self.bench.embed(self.settings.model(), Form.DENSE)
 
     def build(self) -> None:
         """Index the document vectors."""
         settings: BiEncoderSettings = self.settings
-        self._index = PooledIndex.write(
+        self._index = DenseIndex.write(
             self.folder,
             self._embeddings.dims,
             (vectors for _, _, vectors in self._embeddings.blocks(_BLOCK)),
@@ -80,7 +80,7 @@ class BiEncoder(Retriever):
         )
 
     def encode(self, queries: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Return one float32 (1, dims) matrix a query."""
+        """Return one float32 (1, dims) matrix per query."""
         return list(self._encoder.encode_queries(queries))
 
     def search(self, queries: Sequence[NDArray[np.float32]], k: int) -> list[Hits]:
@@ -111,14 +111,14 @@ class BiEncoder(Retriever):
         self._ef_search = max(self._ef_search, breadth)
         self._index.set_ef_search(breadth)
         owners, ranks = self._chunks.owners, self.bench.ranks
-        found = self._index.search(queries, depth)
-        results = [best_chunks(chunks, scores, k, owners, ranks) for chunks, scores in found]
+        nearest = self._index.search(queries, depth)
+        results = [best_chunks(chunks, scores, k, owners, ranks) for chunks, scores in nearest]
         final = [
             owners is None
             or len(chunks) < depth
             or depth >= len(owners)
             or (len(hits) == k and hits.scores[-1] > scores.min())
-            for hits, (chunks, scores) in zip(results, found, strict=True)
+            for hits, (chunks, scores) in zip(results, nearest, strict=True)
         ]
         return results, np.array(final, dtype=bool)
 
@@ -126,7 +126,7 @@ class BiEncoder(Retriever):
         """Bytes of the faiss file."""
         return self._index.size()
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """The breadth an HNSW search really had."""
         return {"ef_search": self._ef_search} if self.settings.index == "hnsw" else {}
 

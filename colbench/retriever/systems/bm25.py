@@ -67,10 +67,10 @@ class _Postings:
 
     def sharing(self, terms: Sequence[str]) -> NDArray[np.int64]:
         """Return the documents that contain at least one of `terms`, ascending."""
-        found = np.zeros(self.documents, dtype=np.bool_)
+        shared = np.zeros(self.documents, dtype=np.bool_)
         for number in {self.vocabulary[term] for term in terms if term in self.vocabulary}:
-            found[self.docs[self.starts[number] : self.starts[number + 1]]] = True
-        return np.flatnonzero(found)
+            shared[self.docs[self.starts[number] : self.starts[number + 1]]] = True
+        return np.flatnonzero(shared)
 
 
 class BM25(Retriever):
@@ -151,7 +151,7 @@ class BM25(Retriever):
         """Bytes of the analysed documents (rank_bm25) or of the score matrix (bm25s)."""
         return IndexSize.of_folder(self.folder)
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Which engine ran."""
         return {"engine": self.engine}
 

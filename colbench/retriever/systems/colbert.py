@@ -166,7 +166,7 @@ class Colbert(Retriever):
         return documents, 0.0
 
     def encode(self, queries: Sequence[str]) -> list[Vectors]:
-        """Return one float32 (tokens, dims) matrix a query."""
+        """Return one float32 (tokens, dims) matrix per query."""
         return list(self._encoder.encode_queries(queries))
 
     def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
@@ -177,7 +177,7 @@ class Colbert(Retriever):
         """Bytes by file."""
         return self._index.size()
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What the index turned out to be."""
         manifest = self._index.manifest
         return {
@@ -187,36 +187,36 @@ class Colbert(Retriever):
             **({} if self._device == "cpu" else {"build_device": self._device}),
         }
 
-    def steps(self, queries: Sequence[Vectors], k: int) -> dict[str, list[Hits]]:
+    def stages(self, queries: Sequence[Vectors], k: int) -> dict[str, list[Hits]]:
         """Return what is found when a search is cut off after each stage, for the loss attribution.
 
-        `oracle`: uncompressed vectors, all documents. `compressed`: stored vectors, all documents.
+        `exact`: uncompressed vectors, all documents. `compressed`: stored vectors, all documents.
         `candidates` and `pruned`: stored vectors, documents left after these stages. `final`: what
         `search` returns. An exhaustive search ends with `compressed`. Stored vectors are always
         scored in the arithmetic of the search.
         """
-        found = {"oracle": self._oracle(queries, k)}
+        by_stage = {"exact": self._exact(queries, k)}
         if self.settings.search.exhaustive:
-            return found | {"compressed": self.search(queries, k)}
+            return by_stage | {"compressed": self.search(queries, k)}
         for stage in ("compressed", "candidates", "pruned"):
-            found[stage] = [self._search.cut_off(stage, query, k) for query in queries]
-        return found | {"final": self.search(queries, k)}
+            by_stage[stage] = [self._search.cut_off(stage, query, k) for query in queries]
+        return by_stage | {"final": self.search(queries, k)}
 
-    def _oracle(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
+    def _exact(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Search the uncompressed vectors, or recall what another system of this run found."""
-        name = self._name("oracle", self._encoder.fingerprint, str(k), *self._elsewhere)
+        name = self._name("exact", self._encoder.fingerprint, str(k), *self._elsewhere)
         digest = hashlib.sha256(name.encode())
         for query in queries:
             digest.update(query.tobytes())
-        file = self.bench.shared / f"oracle-{digest.hexdigest()[:16]}.hits"
-        found = read_hits(file)
-        if found is None:
-            found = self._scan(queries, k)
-            write_hits(file, found)
-        return found
+        file = self.bench.shared / f"exact-{digest.hexdigest()[:16]}.hits"
+        exact_hits = read_hits(file)
+        if exact_hits is None:
+            exact_hits = self._scan(queries, k)
+            write_hits(file, exact_hits)
+        return exact_hits
 
     def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
-        folder = self.folder / "oracle"
+        folder = self.folder / "exact"
         index = build_token_index(self._embeddings, folder)
         scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
         hits = search_all(scanner, queries, k, self.bench.ranks, self._chunks.owners)

@@ -1,4 +1,4 @@
-"""The oracle: MaxSim of the query with every document, over uncompressed fp16 vectors.
+"""Exact search: MaxSim of the query with every document, over uncompressed fp16 vectors.
 
 With `precision: int8` the same search over vectors stored in a byte a dimension; products are still
 float32, so what is lost is lost in the stored vectors.
@@ -60,7 +60,7 @@ class ColbertExact(Retriever):
         self._scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
 
     def encode(self, queries: Sequence[str]) -> list[Vectors]:
-        """Return one float32 (tokens, dims) matrix a query."""
+        """Return one float32 (tokens, dims) matrix per query."""
         return list(self._encoder.encode_queries(queries))
 
     def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
@@ -71,7 +71,7 @@ class ColbertExact(Retriever):
         """Bytes of vectors and offsets."""
         return self._scanner.index.size()
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """The device where it is not the CPU."""
         return {} if self._device == "cpu" else {"device": self._device}
 

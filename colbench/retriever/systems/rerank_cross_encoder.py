@@ -66,13 +66,13 @@ class RerankCrossEncoder(Reranker):
         """A cross-encoder stores nothing a document."""
         return IndexSize()
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Also the pairs of the queries searched, and those of them whose end was cut off.
 
         Counted here, outside of all that is timed: each text is tokenised once more.
         """
         pairs = sum(map(len, self._scored.values()))
-        facts = super().facts() | {"pairs": pairs}
+        facts = super().metadata() | {"pairs": pairs}
         return facts | {"pairs_truncated": self._truncated()} if pairs else facts
 
     def _truncated(self) -> int:

@@ -50,11 +50,11 @@ class RerankMaxSim(Reranker):
         self._index = build_token_index(self._embeddings, self.folder / "token_vectors")
 
     def encode_scorer(self, queries: Sequence[str]) -> list[Vectors]:
-        """Return one float32 (tokens, dims) matrix a query."""
+        """Return one float32 (tokens, dims) matrix per query."""
         return list(self._encoder.encode_queries(queries))
 
     def score(self, query: Vectors, docs: NDArray[np.int64]) -> NDArray[np.float32]:
-        """MaxSim of the query with each document, or with its best chunk."""
+        """MaxSim of the query with each document, or with its best chunk (MaxP)."""
         chunks, starts = self._chunks.of_documents(docs)
         scores = score_documents(self._index, query, chunks)
         best: NDArray[np.float32] = np.maximum.reduceat(scores, starts)

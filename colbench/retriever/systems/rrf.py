@@ -70,16 +70,16 @@ class RRF(Retriever):
         """All parts' files."""
         return IndexSize.together({part.name: part.size() for part in self._parts})
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """The parts' facts."""
-        return {part.name: part.facts() for part in self._parts}
+        return {part.name: part.metadata() for part in self._parts}
 
 
 def fuse_hits(rankings: Sequence[Hits], rrf_k: int, k: int, ranks: NDArray[np.int64]) -> Hits:
     """Fuse rankings of one query with ranx and return the k best.
 
     Args:
-        rankings: one a system; empty ones contribute nothing.
+        rankings: one per system; empty ones contribute nothing.
         rrf_k: constant k of the paper.
         k: documents returned at most.
         ranks: `tie_ranks` of the collection.
@@ -87,17 +87,17 @@ def fuse_hits(rankings: Sequence[Hits], rrf_k: int, k: int, ranks: NDArray[np.in
     import numba
     from ranx import Run, fuse
 
-    found = [hits for hits in rankings if len(hits)]
-    if not found:
+    lists = [hits for hits in rankings if len(hits)]
+    if not lists:
         return Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-    if len(found) == 1:  # ranx refuses to fuse a single run
-        (hits,) = found
+    if len(lists) == 1:  # ranx refuses to fuse a single run
+        (hits,) = lists
         return top_k(hits.docs, 1 / (rrf_k + np.arange(1, len(hits) + 1)), k, ranks)
     # Descending ranks instead of scores: ranx's own sort leaves tied scores in any order. Ids of
     # one width: ranx is compiled anew, for half a minute, for every width of the longest.
     runs = [
         Run({"q": {f"{doc:010}": float(len(hits) - i) for i, doc in enumerate(hits.docs)}})
-        for hits in found
+        for hits in lists
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", numba.NumbaTypeSafetyWarning)

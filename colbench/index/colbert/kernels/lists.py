@@ -67,19 +67,19 @@ def listed_documents(
         list_docs: document numbers.
         live: bool (documents,).
     """
-    found = np.zeros(len(live), dtype=np.bool_)
+    listed = np.zeros(len(live), dtype=np.bool_)
     count = 0
     for item in range(len(list_centroids)):
         if probed[np.int64(list_centroids[item])]:
             for place in range(list_offsets[item], list_offsets[item + 1]):
                 doc = np.int64(list_docs[place])
-                if live[doc] and not found[doc]:
-                    found[doc] = True
+                if live[doc] and not listed[doc]:
+                    listed[doc] = True
                     count += 1
     docs = np.empty(count, dtype=np.int64)
     filled = 0
-    for number in range(len(found)):
-        if found[number]:
+    for number in range(len(listed)):
+        if listed[number]:
             docs[filled] = number
             filled += 1
     return docs
@@ -163,13 +163,13 @@ def reached_centroids(
     scores: NDArray[np.float32], tokens: int, threshold: float
 ) -> NDArray[np.bool_]:
     """Return which centroids score at least `threshold` for some query token."""
-    kept = np.zeros(len(scores), dtype=np.bool_)
+    reached = np.zeros(len(scores), dtype=np.bool_)
     for centroid in range(len(scores)):
         for token in range(tokens):
             if scores[centroid, token] >= threshold:
-                kept[centroid] = True
+                reached[centroid] = True
                 break
-    return kept
+    return reached
 
 
 @numba.njit(cache=True)

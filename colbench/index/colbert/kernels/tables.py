@@ -38,7 +38,7 @@ class ByteTables(NamedTuple):
     """A codec as bytes. "Plane order": first dimension of every packed byte, then all second ones.
 
     Attributes:
-        nbits: bits a dimension.
+        nbits: bits per dimension.
         dims: dimensions of a vector.
         table: uint8 (256,): bucket bits as they lie in a packed byte → weight + 128. Below 8 bits
             the 16 entries are repeated.
@@ -101,7 +101,7 @@ def _in_planes(rows: NDArray[np.int8], nbits: int) -> NDArray[np.int8]:
 
 
 def byte_tables(codec: Codec) -> ByteTables:
-    """Round a codec with 1 to 8 bits a dimension to bytes."""
+    """Round a codec with 1 to 8 bits per dimension to bytes."""
     weights, weight_scale = _rounded(codec.weights[None, :])
     by_bits = np.zeros(1 << codec.nbits, dtype=np.uint8)
     # The top value of a byte b is bits b >> (8 - nbits), in their packed (reversed) order.

@@ -1,4 +1,4 @@
-"""How good the found documents are: overlap with the oracle, and nDCG@10."""
+"""How good the found documents are: overlap with exact search, and nDCG@10."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.index_speed.record import SearchResult
-from benchmarks.index_speed.vectors import VectorFiles, effectiveness, oracle, overlap
+from benchmarks.index_speed.vectors import VectorFiles, effectiveness, exact_hits, overlap
 from colbench.collection.model import Collection
 
 _MEASURE = "ndcg@10"
-_ORACLE_DEPTH = 1000
+_EXACT_DEPTH = 1000
 
 
-class Judge:
-    """Knows the oracle of one collection.
+class Evaluator:
+    """Knows what exact search finds in one collection.
 
     Args:
         collection: with the judgments.
         files: its vectors.
         k: depth of the overlap.
         timed: queries that are timed, the first ones.
-        memory_gb: for the oracle.
+        memory_gb: for exact search.
     """
 
     def __init__(
@@ -32,20 +32,20 @@ class Judge:
         self.files = files
         self.k = k
         self.timed = min(timed, len(collection.queries))
-        self.oracle = oracle(files, max(k, _ORACLE_DEPTH), int(memory_gb * 1e9))
+        self.exact_hits = exact_hits(files, max(k, _EXACT_DEPTH), int(memory_gb * 1e9))
 
     def query_tokens(self) -> float:
         """Return the mean length of the timed queries."""
         return float(np.mean([len(query) for query in self.files.read_queries()[: self.timed]]))
 
-    def oracle_ndcg(self, *, timed: bool) -> float:
-        """Return the oracle's nDCG@10 over the timed queries or all."""
-        return self._mean([hits.docs.tolist() for hits in self.oracle], timed=timed)
+    def exact_ndcg(self, *, timed: bool) -> float:
+        """Return exact search's nDCG@10 over the timed queries or all."""
+        return self._mean([hits.docs.tolist() for hits in self.exact_hits], timed=timed)
 
     def result(
         self, name: str, parameters: dict[str, object], ms: Sequence[float], docs: list[list[int]]
     ) -> SearchResult:
-        """Judge what one search setting found.
+        """Evaluate what one search setting found.
 
         Args:
             name: of the setting.
@@ -59,8 +59,8 @@ class Judge:
             parameters=dict(parameters),
             p50_ms=float(np.percentile(ms[:count], 50)),
             p95_ms=float(np.percentile(ms[:count], 95)),
-            overlap=overlap(docs[:count], self.oracle[:count], self.k),
-            overlap_all=overlap(docs, self.oracle, self.k),
+            overlap=overlap(docs[:count], self.exact_hits[:count], self.k),
+            overlap_all=overlap(docs, self.exact_hits, self.k),
             ndcg=self._mean(docs, timed=True),
             ndcg_all=self._mean(docs, timed=False),
         )

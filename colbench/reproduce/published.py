@@ -1,4 +1,4 @@
-"""Published figures, one entry each, from the files of `conf/reference/`.
+"""Published figures, one entry each, from the files of `conf/published/`.
 
 `reference_series` says how the files are laid out; here is what they become.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -21,7 +21,7 @@ from colbench.reproduce.record import SourceInfo
 from colbench.reproduce.series import Collections, Figure, read_files
 from colbench.settings import Settings
 
-FOLDER = "reference"
+FOLDER = "published"
 ALL = "all"
 """In place of a dataset: every published figure."""
 
@@ -29,15 +29,15 @@ OTHER_METRICS = {
     "search_ms_1cpu": "ms a query, one CPU thread",
     "search_ms_8cpu": "ms a query, 8 CPU threads",
     "search_ms_gpu": "ms a query, GPU",
-    "qps": "queries a second",
-    "qps_cpu": "queries a second, CPU",
-    "qps_gpu": "queries a second, GPU",
-    "docs_per_second": "documents a second",
+    "qps": "queries per second",
+    "qps_cpu": "queries per second, CPU",
+    "qps_gpu": "queries per second, GPU",
+    "docs_per_second": "documents per second",
     "index_seconds": "seconds to build the index",
     "index_gib": "index, GiB",
     "index_gb": "index, GB",
     "index_mb": "index, MB",
-    "bytes_per_vector": "bytes a vector",
+    "bytes_per_vector": "bytes per vector",
     "million_vectors": "million vectors",
     "documents": "documents of the index",
     "terms": "terms of the index",
@@ -61,8 +61,8 @@ class Entry(Settings):
     why: str | None = Field(description="why no system measures it; null where one does")
     query_length: int | None = Field(description="tokens, null where not published")
     document_length: int | None = Field(description="tokens, null where not published")
-    self_hits: Literal["drop_identical_ids", "keep"] | None = Field(
-        description="rule for a document with the query's id, null where not published"
+    ignore_identical_ids: bool | None = Field(
+        description="whether a document with the query's id is left out, null where not published"
     )
     engine: dict[str, Any] = Field(description="settings as published; null where not published")
     metric: str = Field(description="name of a measure of ours, or key of `OTHER_METRICS`")
@@ -146,7 +146,7 @@ def load_reference(folder: Path | None = None) -> Reference:
     """Read, expand and check all files.
 
     Args:
-        folder: other than `conf/reference`.
+        folder: other than `conf/published`.
 
     Raises:
         ConfigError: a file that is not of this form, or an entry that names what does not exist;

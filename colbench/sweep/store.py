@@ -1,7 +1,7 @@
 """What a sweep keeps in its output folder, so that it is not measured again.
 
-    .points/<key>.json                    a `PointRecord`
-    .points/reference-<key>/reply.json    what the worker of a system beside the points reported
+    .variants/<key>.json                    a `VariantRecord`
+    .variants/reference-<key>/reply.json    what the worker of a system beside the variants reported
                            /run.trec      its run, whose sha256 is in `reply.json`
 
 Both JSON files are those of `experiment.store`; the key is in the name of the file or the folder.
@@ -18,7 +18,7 @@ from colbench.experiment.store import keep, recall
 from colbench.files import atomic_write
 from colbench.progress import note
 from colbench.records import Record
-from colbench.sweep.task import PointRecord
+from colbench.sweep.task import VariantRecord
 
 _REPLY = "reply.json"
 _RUN = "run.trec"
@@ -31,14 +31,14 @@ class _Reference(Record):
     reply: SystemReply
 
 
-def write_point(record: PointRecord, file: Path) -> None:
-    """Keep what was measured at a point, under the key that its file is named by."""
+def write_variant(record: VariantRecord, file: Path) -> None:
+    """Keep what was measured of a variant, under the key that its file is named by."""
     keep(file, file.stem, record)
 
 
-def read_point(file: Path) -> PointRecord | None:
-    """Return what was measured at a point; None where that is not there or cannot be used."""
-    return recall(file, file.stem, PointRecord.model_validate, what="the record of a point")
+def read_variant(file: Path) -> VariantRecord | None:
+    """Return what was measured of a variant; None where that is not there or cannot be used."""
+    return recall(file, file.stem, VariantRecord.model_validate, what="the record of a variant")
 
 
 def write_reference(folder: Path, reply: SystemReply, run_file: Path, commit: str | None) -> None:
@@ -73,5 +73,5 @@ def read_reference(folder: Path, run_file: Path) -> tuple[SystemReply, str | Non
 
 
 def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as found, atomic_write(target, "wb") as stream:
-        shutil.copyfileobj(found, stream)
+    with source.open("rb") as original, atomic_write(target, "wb") as stream:
+        shutil.copyfileobj(original, stream)

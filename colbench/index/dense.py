@@ -1,4 +1,4 @@
-"""One vector a document in a faiss index: exact inner product, or an HNSW graph."""
+"""One vector per document in a faiss index: exact inner product, or an HNSW graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colbench.index.size import IndexSize
 _FILE = "index.faiss"
 
 
-class PooledIndex:
+class DenseIndex:
     """A faiss inner-product index on disk and in memory; its ids are document numbers."""
 
     def __init__(self, index: faiss.Index, folder: Path, *, exact: bool) -> None:
@@ -35,7 +35,7 @@ class PooledIndex:
         kind: Literal["flat", "hnsw"] = "flat",
         hnsw_links: int = 32,
         ef_construction: int = 200,
-    ) -> PooledIndex:
+    ) -> DenseIndex:
         """Build from consecutive slices of the (documents, dims) matrix and write to `folder`.
 
         Raises:
@@ -80,8 +80,8 @@ class PooledIndex:
             if (scores[:, -1] < scores[:, k - 1]).all():
                 break
             depth = min(2 * depth, self._index.ntotal)
-        found = docs >= 0
-        return [(docs[i][found[i]], scores[i][found[i]]) for i in range(len(queries))]
+        valid = docs >= 0
+        return [(docs[i][valid[i]], scores[i][valid[i]]) for i in range(len(queries))]
 
     def size(self) -> IndexSize:
         """Bytes by file."""

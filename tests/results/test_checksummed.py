@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from colbench.errors import StorageError
-from colbench.results.sealed import read_sealed, write_sealed
+from colbench.results.checksummed import read_checksummed, write_checksummed
 
 HOW = {"what": "a thing", "renew": "make it again"}
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -31,58 +31,58 @@ def same(one, other):
 @given(CONTENTS)
 @settings(deadline=None)
 def test_what_is_written_is_read(path, content):
-    write_sealed(path, content)
-    assert same(read_sealed(path, **HOW), content)
+    write_checksummed(path, content)
+    assert same(read_checksummed(path, **HOW), content)
 
 
 def test_odd_numbers_survive(path):
-    write_sealed(path, ODD_NUMBERS)
-    found = read_sealed(path, **HOW)
+    write_checksummed(path, ODD_NUMBERS)
+    found = read_checksummed(path, **HOW)
     assert same(found, ODD_NUMBERS)
     assert math.copysign(1, found["a"]) == -1 and isinstance(found["b"], float)
 
 
 def test_tuples_and_numbers_as_keys_are_sealed_as_what_is_read_back(path):
-    write_sealed(path, {"a": (1, 2), "b": {10: 1, 9: 2}})
-    assert read_sealed(path, **HOW) == {"a": [1, 2], "b": {"10": 1, "9": 2}}
+    write_checksummed(path, {"a": (1, 2), "b": {10: 1, 9: 2}})
+    assert read_checksummed(path, **HOW) == {"a": [1, 2], "b": {"10": 1, "9": 2}}
 
 
 def test_the_checksum_stands_first(path):
-    write_sealed(path, {"a": 1, "Z": 2})
+    write_checksummed(path, {"a": 1, "Z": 2})
     assert list(json.loads(path.read_text(encoding="utf-8"))) == ["sha256", "a", "Z"]
 
 
 @given(CONTENTS, st.sampled_from([None, 0, 2]), st.booleans(), st.booleans())
 @settings(deadline=None)
 def test_another_layout_is_as_good(path, content, indent, order, ascii_only):
-    write_sealed(path, content)
+    write_checksummed(path, content)
     whole = json.loads(path.read_text(encoding="utf-8"))
     text = json.dumps(whole, indent=indent, sort_keys=order, ensure_ascii=ascii_only)
     path.write_text(text, encoding="utf-8")
-    assert same(read_sealed(path, **HOW), content)
+    assert same(read_checksummed(path, **HOW), content)
 
 
 @given(CONTENTS, CONTENTS)
 @settings(deadline=None)
 def test_other_values_under_the_same_checksum_are_refused(path, content, other):
     assume(not same(content, other))
-    write_sealed(path, content)
+    write_checksummed(path, content)
     digest = json.loads(path.read_text(encoding="utf-8"))["sha256"]
     path.write_text(json.dumps({"sha256": digest, **other}), encoding="utf-8")
     with pytest.raises(StorageError, match="changed or damaged after it was written"):
-        read_sealed(path, **HOW)
+        read_checksummed(path, **HOW)
 
 
 @given(st.data())
 def test_a_flipped_bit_is_refused_or_changes_no_value(path, data):
     content = {"score": 0.7072, "name": "colbert", "ms": [1.25, 3, 1e-07], "none": None}
-    write_sealed(path, content)
+    write_checksummed(path, content)
     damaged = bytearray(path.read_bytes())
     position = data.draw(st.integers(0, 8 * len(damaged) - 1))
     damaged[position // 8] ^= 1 << position % 8
     path.write_bytes(damaged)
     try:
-        assert same(read_sealed(path, **HOW), content)
+        assert same(read_checksummed(path, **HOW), content)
     except StorageError as error:
         assert "\n" not in str(error)
 
@@ -106,15 +106,15 @@ def test_a_flipped_bit_is_refused_or_changes_no_value(path, data):
 def test_what_is_no_sealed_file_is_refused_in_one_line(path, text, message):
     path.write_bytes(text)
     with pytest.raises(StorageError, match=r"^[^\n]*make it again$") as error:
-        read_sealed(path, **HOW)
+        read_checksummed(path, **HOW)
     assert message in str(error.value) and str(path) in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(StorageError, match=r"cannot read .*none\.json: .*check the path"):
-        read_sealed(tmp_path / "none.json", **HOW)
+        read_checksummed(tmp_path / "none.json", **HOW)
 
 
 def test_a_key_for_the_checksum_is_a_mistake_of_the_caller(path):
     with pytest.raises(ValueError, match="taken"):
-        write_sealed(path, {"sha256": "mine"})
+        write_checksummed(path, {"sha256": "mine"})

@@ -18,7 +18,7 @@ from colbench.files import atomic_write
 KEY = "sha256"
 
 
-def write_sealed(path: Path, content: dict[str, Any]) -> None:
+def write_checksummed(path: Path, content: dict[str, Any]) -> None:
     """Write `content` with its checksum, atomically.
 
     Raises:
@@ -33,8 +33,8 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
         stream.write(layout({KEY: json_digest(plain), **plain}) + "\n")
 
 
-def read_sealed(path: Path, *, what: str, renew: str) -> dict[str, Any]:
-    """Read what `write_sealed` wrote, without the checksum.
+def read_checksummed(path: Path, *, what: str, renew: str) -> dict[str, Any]:
+    """Read what `write_checksummed` wrote, without the checksum.
 
     Args:
         path: the file.

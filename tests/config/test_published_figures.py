@@ -9,9 +9,9 @@ import yaml
 from colbench.config.folder import conf_folder, options
 from colbench.config.models import is_model_name
 from colbench.errors import ConfigError
-from colbench.reproduce.reference import OTHER_METRICS, load_reference
+from colbench.reproduce.published import OTHER_METRICS, load_reference
 
-FOLDER = conf_folder() / "reference"
+FOLDER = conf_folder() / "published"
 REFERENCE = load_reference()
 ENTRIES = {entry.id: entry for entry in REFERENCE.entries}
 TOLERANCES = {"exact": 0.0005, "approximate": 0.005, "other_bm25": 0.01, "cost": None}
@@ -151,7 +151,7 @@ SOURCES = {"here": {"title": "t", "url": "u", "grade": "primary"}}
 
 def load(tmp_path, **changes):
     series = {key: value for key, value in (GOOD | changes).items() if value is not None}
-    shutil.copy(FOLDER / "reference.yaml", tmp_path)
+    shutil.copy(FOLDER / "published.yaml", tmp_path)
     content = yaml.safe_dump({"sources": SOURCES, "series": [series]}, sort_keys=False)
     (tmp_path / "mine.yaml").write_text(content, encoding="utf-8")
     return load_reference(tmp_path)
@@ -159,7 +159,10 @@ def load(tmp_path, **changes):
 
 def test_a_series_becomes_one_entry_a_figure(tmp_path):
     values = {"beir/scifact": {"ndcg@10": 50.5, "recall@100": 90}, "beir/fiqa": {"ndcg@10": 20}}
-    but = {"beir/fiqa": {"note": "short"}, "beir/scifact/recall@100": {"self_hits": "keep"}}
+    but = {
+        "beir/fiqa": {"note": "short"},
+        "beir/scifact/recall@100": {"ignore_identical_ids": False},
+    }
     entries = load(tmp_path, metric=None, values=values, but=but).entries
     assert [(e.id, e.value) for e in entries] == [
         ("made/up/beir/scifact/ndcg@10", 0.505),
@@ -167,7 +170,7 @@ def test_a_series_becomes_one_entry_a_figure(tmp_path):
         ("made/up/beir/fiqa/ndcg@10", 0.2),
     ]
     assert [e.note for e in entries] == [None, None, "short"]
-    assert [e.self_hits for e in entries] == [None, "keep", None]
+    assert [e.ignore_identical_ids for e in entries] == [None, False, None]
 
 
 @pytest.mark.parametrize(

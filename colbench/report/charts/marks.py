@@ -1,4 +1,4 @@
-"""The systems as points: effectiveness over a cost."""
+"""The systems as marks: effectiveness over a cost."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ SIZE = Cost(
 
 
 @dataclass(frozen=True)
-class Point:
+class Mark:
     """A system in a plot.
 
     Attributes:
         name: of the system.
-        label: what is written beside it: its name, or only the values of a point of a sweep.
+        label: what is written beside it: its name, or only the values of a variant of a sweep.
         cost: above 0.
         effect: mean of the measure over queries.
-        front: whether no other point is cheaper and as good, or better and as cheap.
+        front: whether no other mark is cheaper and as good, or better and as cheap.
         labelled: whether its name is written beside it.
-        parameters: setting → value, of a point of a sweep.
+        parameters: setting → value, of a variant of a sweep.
         reference: whether it is a system measured beside a sweep.
         cells: title → text, what the comparison table says of it.
     """
@@ -70,19 +70,19 @@ class Point:
     cells: dict[str, str]
 
 
-def points(results: Results, cost: Cost) -> list[Point]:
+def marks(results: Results, cost: Cost) -> list[Mark]:
     """Return the systems that have both values, in the order of the results."""
     measure = main_measure(results)
-    found: dict[str, tuple[float, float]] = {}
+    places: dict[str, tuple[float, float]] = {}
     for system in results.systems:
         value, effect = cost.of(system), (system.effectiveness or {}).get(measure or "")
         if effect is not None and value is not None and value > 0:
-            found[system.name] = (value, effect)
-    front = set(_front(results, cost, found))
+            places[system.name] = (value, effect)
+    front = set(_front(results, cost, places))
     cells = _cells(results)
     references = set(results.sweep.references) if results.sweep else set()
     return [
-        Point(
+        Mark(
             name=name,
             label=_label(results, name),
             cost=value,
@@ -93,7 +93,7 @@ def points(results: Results, cost: Cost) -> list[Point]:
             reference=name in references,
             cells=cells[name],
         )
-        for name, (value, effect) in found.items()
+        for name, (value, effect) in places.items()
     ]
 
 
@@ -104,7 +104,7 @@ def varied(results: Results) -> dict[str, list[str]]:
 
 
 def short(axis: str) -> str:
-    """Return the last part of a setting's name, which is what points are named by.
+    """Return the last part of a setting's name, which is what marks are named by.
 
     >>> short("index.nbits")
     'nbits'
@@ -113,7 +113,7 @@ def short(axis: str) -> str:
 
 
 def _parameters(results: Results, name: str) -> dict[str, str]:
-    chosen = results.sweep.points.get(name, {}) if results.sweep else {}
+    chosen = results.sweep.variants.get(name, {}) if results.sweep else {}
     return {axis: shown(value) for axis, value in chosen.items()}
 
 
@@ -122,9 +122,9 @@ def _label(results: Results, name: str) -> str:
     return ", ".join(parameters[axis] for axis in varied(results) if axis in parameters) or name
 
 
-def _front(results: Results, cost: Cost, found: dict[str, tuple[float, float]]) -> list[str]:
+def _front(results: Results, cost: Cost, places: dict[str, tuple[float, float]]) -> list[str]:
     if results.sweep is None:
-        return pareto_front(found)
+        return pareto_front(places)
     return results.sweep.front_latency if cost is LATENCY else results.sweep.front_bytes
 
 

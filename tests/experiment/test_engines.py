@@ -1,4 +1,4 @@
-"""Running a peer: the job goes out, the reply comes back, and a failure is one line."""
+"""Running an engine: the job goes out, the reply comes back, and a failure is one line."""
 
 import json
 import os
@@ -13,8 +13,8 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarks.engines import run
-from benchmarks.engines.run import peer_available, run_peer
-from benchmarks.engines.settings import PeerData, PeerSettings, peer_settings
+from benchmarks.engines.run import engine_available, run_engine
+from benchmarks.engines.settings import EngineData, EngineSettings, engine_settings
 from benchmarks.features import register
 from colbench.config.folder import options
 from colbench.errors import ColbenchError, ConfigError
@@ -75,11 +75,11 @@ FAKE = """
 @pytest.fixture
 def fake(tmp_path):
     scripts = str(Path(run.__file__).parent)
-    script = tmp_path / "fake_peer.py"
+    script = tmp_path / "fake_engine.py"
     script.write_text(textwrap.dedent(FAKE).replace("SCRIPTS", repr(scripts)), encoding="utf-8")
 
     def settings(build=None, search=({"name": "all"},), requirement="numpy", script=script):
-        return PeerSettings(
+        return EngineSettings(
             name="fake",
             about="a fake",
             requirement=requirement,
@@ -106,7 +106,7 @@ def make_data(folder, documents=6, longest=4, dims=8):
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
-    return PeerData(**{name: folder / f"{name}.npy" for name in arrays})
+    return EngineData(**{name: folder / f"{name}.npy" for name in arrays})
 
 
 @pytest.fixture
@@ -117,13 +117,13 @@ def data(tmp_path):
 def test_a_built_index_is_searched_with_every_setting(fake, data, tmp_path):
     settings = fake(search=[{"name": "all"}, {"name": "two", "most": 2}, {"name": "x", "fail": 1}])
     where = {"folder": tmp_path / "index", "work": tmp_path / "work", **LIMITS}
-    built = run_peer(PYTHON, settings, "build", data, **where)
+    built = run_engine(PYTHON, settings, "build", data, **where)
     assert built.version == np.__version__
     assert built.seconds > 0 and built.peak_rss_bytes > 10_000_000
     assert built.index_bytes == (tmp_path / "index" / "index.json").stat().st_size
 
     data.vectors.unlink()  # a search has no need of them
-    searched = run_peer(PYTHON, settings, "search", data, k=4, **where)
+    searched = run_engine(PYTHON, settings, "search", data, k=4, **where)
     everything, two, failed = searched.settings
     queries = len(np.load(data.query_lengths))
     assert [setting.name for setting in searched.settings] == ["all", "two", "x"]
@@ -140,7 +140,7 @@ def test_a_built_index_is_searched_with_every_setting(fake, data, tmp_path):
 def test_a_failure_is_relayed_in_one_line_without_its_traceback(fake, data, tmp_path):
     where = {"folder": tmp_path / "index", "work": tmp_path / "work", **LIMITS}
     with pytest.raises(ColbenchError) as caught:
-        run_peer(PYTHON, fake(build={"fail": True}), "build", data, **where)
+        run_engine(PYTHON, fake(build={"fail": True}), "build", data, **where)
     reason = "RuntimeError: quantile() input tensor is too large"
     assert str(caught.value) == f"fake: build failed: {reason}"
 
@@ -148,21 +148,21 @@ def test_a_failure_is_relayed_in_one_line_without_its_traceback(fake, data, tmp_
 def test_a_kill_for_want_of_memory_is_named(fake, data, tmp_path):
     where = {"folder": tmp_path / "index", "work": tmp_path / "work", **LIMITS}
     with pytest.raises(ColbenchError, match=r"fake: build was killed, most likely .* memory"):
-        run_peer(PYTHON, fake(build={"die": 9}), "build", data, **where)
+        run_engine(PYTHON, fake(build={"die": 9}), "build", data, **where)
 
 
 def test_a_reply_of_an_earlier_run_is_not_taken_for_this_one(fake, data, tmp_path):
     where = {"folder": tmp_path / "index", "work": tmp_path / "work", **LIMITS}
-    run_peer(PYTHON, fake(), "build", data, **where)
+    run_engine(PYTHON, fake(), "build", data, **where)
     with pytest.raises(ColbenchError, match="build failed"):
-        run_peer(PYTHON, fake(build={"fail": True}), "build", data, **where)
+        run_engine(PYTHON, fake(build={"fail": True}), "build", data, **where)
 
 
 def test_lengths_that_do_not_fit_the_vectors_are_refused(fake, data, tmp_path):
     np.save(data.lengths, np.array([1, 0]))
     where = {"folder": tmp_path / "index", "work": tmp_path / "work", **LIMITS}
     with pytest.raises(ColbenchError, match=r"lengths must .* at least one token"):
-        run_peer(PYTHON, fake(), "build", data, **where)
+        run_engine(PYTHON, fake(), "build", data, **where)
 
 
 def test_a_peer_that_takes_too_long_is_stopped(fake, data, tmp_path):
@@ -170,7 +170,7 @@ def test_a_peer_that_takes_too_long_is_stopped(fake, data, tmp_path):
     script.write_text("import time; time.sleep(60)", encoding="utf-8")
     limits = {**LIMITS, "timeout_seconds": 0.2, "folder": tmp_path, "work": tmp_path}
     with pytest.raises(ColbenchError, match=r"fake: build did not end within 0\.2 s"):
-        run_peer(PYTHON, fake(script=script), "build", data, **limits)
+        run_engine(PYTHON, fake(script=script), "build", data, **limits)
 
 
 def test_a_peer_does_not_outlive_the_process_that_waits_for_it(fake, data, tmp_path):
@@ -198,37 +198,37 @@ def test_a_reply_that_is_no_reply_is_refused(fake, data, tmp_path):
     )
     where = {"folder": tmp_path, "work": tmp_path, **LIMITS}
     with pytest.raises(ColbenchError, match="fake: build left a wrong reply: seconds"):
-        run_peer(PYTHON, fake(script=script), "build", data, **where)
+        run_engine(PYTHON, fake(script=script), "build", data, **where)
 
 
 def test_a_usable_peer_is_available(fake):
-    assert peer_available(PYTHON, fake(requirement=f"numpy=={np.__version__}")) is None
-    assert peer_available(PYTHON, fake()) is None
+    assert engine_available(PYTHON, fake(requirement=f"numpy=={np.__version__}")) is None
+    assert engine_available(PYTHON, fake()) is None
 
 
 def test_another_version_is_not_available(fake):
-    said = peer_available(PYTHON, fake(requirement="numpy==0.1"))
+    said = engine_available(PYTHON, fake(requirement="numpy==0.1"))
     assert f"fake is version {np.__version__} and not 0.1" in said
-    assert said.endswith("python3.11 -m venv peers && peers/bin/pip install numpy==0.1")
+    assert said.endswith("python3.11 -m venv engines && engines/bin/pip install numpy==0.1")
 
 
 def test_a_missing_environment_says_how_to_make_it(tmp_path):
-    said = peer_available(tmp_path / "bin" / "python", peer_settings("fast_plaid"))
+    said = engine_available(tmp_path / "bin" / "python", engine_settings("fast_plaid"))
     assert f"cannot start {tmp_path / 'bin' / 'python'}" in said
-    assert "peers/bin/pip install fast-plaid==" in said
+    assert "engines/bin/pip install fast-plaid==" in said
     assert "\n" not in said
 
 
 def test_an_environment_without_the_package_says_how_to_make_it(tmp_path):
-    # This environment has torch, and has none of the peers.
-    said = peer_available(PYTHON, peer_settings("xtr_warp"))
+    # This environment has torch, and has none of the engines.
+    said = engine_available(PYTHON, engine_settings("xtr_warp"))
     assert "ModuleNotFoundError: No module named 'xtr_warp'" in said
-    assert "peers/bin/pip install xtr-warp-rs==" in said
+    assert "engines/bin/pip install xtr-warp-rs==" in said
 
 
-@pytest.mark.parametrize("name", options("peer"))
+@pytest.mark.parametrize("name", options("engine"))
 def test_a_ready_peer_is_valid_named_after_its_file_and_has_its_script(name):
-    settings = peer_settings(name)
+    settings = engine_settings(name)
     assert settings.name == name
     assert (Path(run.__file__).parent / settings.script).is_file()
     assert "==" in settings.requirement
@@ -236,12 +236,12 @@ def test_a_ready_peer_is_valid_named_after_its_file_and_has_its_script(name):
 
 
 def test_both_peers_are_there():
-    assert {"fast_plaid", "xtr_warp"} <= set(options("peer"))
+    assert {"fast_plaid", "xtr_warp"} <= set(options("engine"))
 
 
 def test_an_unknown_peer_is_named():
     with pytest.raises(ConfigError, match="did you mean 'xtr_warp'"):
-        peer_settings("xtr_wrap")
+        engine_settings("xtr_wrap")
 
 
 def test_two_searches_of_one_name_are_refused(fake):
@@ -250,17 +250,17 @@ def test_two_searches_of_one_name_are_refused(fake):
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(REAL_PYTHON is None, reason="COLBENCH_PEER_PYTHON names no Python with peers")
-@pytest.mark.parametrize("name", options("peer"))
+@pytest.mark.skipif(REAL_PYTHON is None, reason="COLBENCH_PEER_PYTHON names no Python with engines")
+@pytest.mark.parametrize("name", options("engine"))
 def test_a_real_peer_finds_the_document_a_query_was_taken_from(name, tmp_path):
-    settings = peer_settings(name)
-    assert peer_available(Path(REAL_PYTHON), settings) is None
+    settings = engine_settings(name)
+    assert engine_available(Path(REAL_PYTHON), settings) is None
     data = make_data(tmp_path, documents=300, longest=30, dims=64)
     where = {"folder": tmp_path / "index", "work": tmp_path / "work", **LIMITS}
-    built = run_peer(Path(REAL_PYTHON), settings, "build", data, **where)
+    built = run_engine(Path(REAL_PYTHON), settings, "build", data, **where)
     tokens = int(np.load(data.lengths).sum())
-    assert built.index_bytes > tokens * 64 * 4 // 8  # 4 bits a dimension
-    searched = run_peer(Path(REAL_PYTHON), settings, "search", data, k=20, **where)
+    assert built.index_bytes > tokens * 64 * 4 // 8  # 4 bits per dimension
+    searched = run_engine(Path(REAL_PYTHON), settings, "search", data, k=20, **where)
     assert [s.name for s in searched.settings] == [s.name for s in settings.search]
     for setting in searched.settings:
         assert setting.error is None
