@@ -289,7 +289,7 @@ def _measure_once() -> None:
     Both are computed in a process that ends, for they may start threads.
     """
     from colbench.experiment import measurement
-    from colbench.measures.calibration import Calibration
+    from colbench.measures.machine import Calibration
     from colbench.report.html import page
 
     with tempfile.TemporaryDirectory() as name:

@@ -11,8 +11,8 @@ from colbench.config.compose import compose_run
 from colbench.config.folder import quoted
 from colbench.config.settings import RunSettings, SignificanceSettings
 from colbench.errors import ColbenchError
-from colbench.experiment.once import run_once
 from colbench.experiment.output import file_stem
+from colbench.experiment.store import run_once
 from colbench.measures.significance import compare_to_reference
 
 

@@ -21,7 +21,7 @@ from colbench.encoder.loading.assemble import assemble
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ColbenchError, DataError, WeightsUnavailable
 from colbench.experiment.measurement import other_processes
-from colbench.measures.gemm import gemm_gflops
+from colbench.measures.machine import gemm_gflops
 from colbench.progress import note
 from colbench.retriever.base import Workbench
 

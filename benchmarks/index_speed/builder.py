@@ -10,7 +10,7 @@ from benchmarks.index_speed.task import BuildReply, BuildTask
 from benchmarks.index_speed.vectors import VectorFiles
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.index import ColbertIndex
-from colbench.measures.memory import peak_rss_bytes
+from colbench.measures.machine import peak_rss_bytes
 
 
 def build(task: BuildTask) -> BuildReply:

@@ -11,7 +11,7 @@ import torch
 from benchmarks.index_speed.record import Machine, StageCost
 from benchmarks.index_speed.vectors import VectorFiles
 from colbench.index.colbert.kernels.llvm import LANES
-from colbench.measures.gemm import gemm_gflops
+from colbench.measures.machine import gemm_gflops
 from colbench.timing import repeated
 
 _SIZE = 3072

@@ -26,7 +26,7 @@ def search(task: SearchTask) -> SearchReply:
     index = ColbertIndex.open(task.folder)
     opened = time.perf_counter() - started
     searches = [_search(Searcher(index, setting), queries, task) for setting in task.searches]
-    from colbench.measures.memory import peak_rss_bytes
+    from colbench.measures.machine import peak_rss_bytes
 
     return SearchReply(open_seconds=opened, peak_rss_bytes=peak_rss_bytes(), searches=searches)
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable
 
 from colbench.encoder.cache.store import EncodeStats
-from colbench.measures.gemm import gemm_gflops
+from colbench.measures.machine import gemm_gflops
 from colbench.results.schema import EncodingInfo
 
 _ALIKE = (

@@ -15,9 +15,8 @@ from colbench.experiment.environment import usable_cores
 from colbench.experiment.output import stage_path
 from colbench.hits import Hits
 from colbench.index.size import IndexSize
-from colbench.measures.calibration import calibrate
 from colbench.measures.latency import Latency, measure_latency
-from colbench.measures.memory import peak_rss_bytes
+from colbench.measures.machine import calibrate, peak_rss_bytes
 from colbench.progress import note
 from colbench.results.schema import IndexInfo
 from colbench.retriever.base import Retriever, Workbench

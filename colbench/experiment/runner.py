@@ -25,9 +25,8 @@ from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
 from colbench.experiment.job import Failure, Job, Message
 from colbench.experiment.output import OutputFolder, check_output
-from colbench.experiment.plan import choose_depth, choose_measures
+from colbench.experiment.plan import choose_depth, choose_measures, look_for_weights
 from colbench.experiment.spawn import run_job
-from colbench.experiment.weights import look_for_weights
 from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
 from colbench.measures.latency import BUSY

@@ -164,7 +164,7 @@ def _text(report: GateReport, form: str) -> str:
     if form == "json":
         return report.model_dump_json(indent=2) + "\n"
     if form == "junit":
-        from colbench.gate.junit import render_junit
+        from colbench.gate.ci_output import render_junit
 
         return render_junit(report)
     from colbench.gate.markdown import render_gate
@@ -173,7 +173,7 @@ def _text(report: GateReport, form: str) -> str:
 
 
 def _tell_github(report: GateReport) -> None:
-    from colbench.gate.annotations import print_annotations
+    from colbench.gate.ci_output import print_annotations
     from colbench.gate.markdown import write_step_summary
 
     print_annotations(report, stream=sys.stderr)  # standard output may be JSON

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from colbench.encoder.cache.embeddings import EncodingInfo as EncodingInfo
-from colbench.measures.calibration import Calibration as Calibration
 from colbench.measures.latency import Distribution as Distribution
 from colbench.measures.latency import Latency as Latency
+from colbench.measures.machine import Calibration as Calibration
 from colbench.measures.significance import Significance as Significance
 from colbench.records import Record
 from colbench.results.origin import CollectionInfo as CollectionInfo

@@ -9,8 +9,7 @@ import pytest
 from colbench.config.compose import compose_run
 from colbench.errors import ConfigError, DataError, WeightsUnavailable
 from colbench.reproduce import plan as planning
-from colbench.reproduce.differences import setting_differences
-from colbench.reproduce.judge import count, judge_average, judge_entries
+from colbench.reproduce.judge import count, judge_average, judge_entries, setting_differences
 from colbench.reproduce.matching import Opened, Wanted, find
 from colbench.reproduce.plan import make_plan
 from colbench.reproduce.published import load_reference

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from colbench.measures import gemm
-from colbench.measures.gemm import gemm_gflops
+from colbench.measures import machine as gemm
+from colbench.measures.machine import gemm_gflops
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

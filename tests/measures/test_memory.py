@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import colbench
-from colbench.measures import memory
+from colbench.measures import machine as memory
 
 MIB = 2**20
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
@@ -42,7 +42,7 @@ def test_without_proc_the_kernels_usage_counters_are_read_in_bytes(tmp_path, mon
 @linux
 def test_a_child_does_not_carry_its_parents_peak():
     block = np.ones(300 * MIB, dtype=np.uint8)
-    code = "from colbench.measures.memory import peak_rss_bytes; print(peak_rss_bytes())"
+    code = "from colbench.measures.machine import peak_rss_bytes; print(peak_rss_bytes())"
     child = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

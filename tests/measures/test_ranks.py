@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colbench.measures.calibration import calibrate
 from colbench.measures.effectiveness import first_relevant, ranking_digest
+from colbench.measures.machine import calibrate
 from colbench.run.model import Ranking, Run
 
 IDS = st.lists(st.text(min_size=1), unique=True, max_size=8)

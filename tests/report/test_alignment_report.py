@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from colbench.explain.alignment import align
-from colbench.explain.as_json import as_json
+from colbench.explain.command import as_json
 from colbench.explain.heat_map import choose_columns, colours, near_winners
 from colbench.explain.labels import labels, whole_word
 from colbench.explain.picture import chart, write_picture

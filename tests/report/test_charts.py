@@ -20,9 +20,8 @@ from colbench.report.charts.pareto import pareto
 from colbench.report.charts.theme import DARK, LIGHT
 from colbench.report.charts.waterfall import waterfall
 from colbench.report.markdown import render_markdown
-from colbench.report.pictures import write_pictures
 from colbench.report.run import run_document
-from colbench.report.write import write_report
+from colbench.report.write import write_pictures, write_report
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script> & \"x\" 'y' ]] ${z}"

@@ -28,9 +28,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from colbench.errors import StorageError
-from colbench.gate.annotations import annotation_lines, print_annotations
+from colbench.gate.ci_output import annotation_lines, print_annotations, render_junit
 from colbench.gate.findings import headline
-from colbench.gate.junit import render_junit
 from colbench.gate.markdown import LIMIT, render_gate, write_step_summary
 from colbench.gate.sections import gate_document
 from colbench.report.terminal import print_document

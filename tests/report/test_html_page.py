@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.report.groups import group
-from colbench.report.html.embed import content_policy, inline_script, json_block
-from colbench.report.html.page import render_html
-from colbench.report.html.queries import query_data
+from colbench.report.html.page import (
+    content_policy,
+    inline_script,
+    json_block,
+    query_data,
+    render_html,
+)
 from colbench.report.run import finding
 from colbench.results.schema import DocumentInfo, QueryInfo
 

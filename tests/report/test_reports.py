@@ -6,11 +6,10 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from colbench.report import markdown
-from colbench.report.pictures import write_pictures
 from colbench.report.run import run_document
 from colbench.report.systems import comparison
 from colbench.report.terminal import print_document
-from colbench.report.write import write_report
+from colbench.report.write import write_pictures, write_report
 
 HOSTILE = [
     "a|b",

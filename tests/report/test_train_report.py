@@ -10,9 +10,8 @@ from colbench.config.compose import compose_run
 from colbench.report.charts.draw import specification
 from colbench.report.markdown import render_markdown
 from colbench.train.naming import base_label, base_of, load_overrides
-from colbench.train.picture import learning_curve
 from colbench.train.record import Train
-from colbench.train.report import train_document, train_summary, write_train_report
+from colbench.train.report import learning_curve, train_document, train_summary, write_train_report
 
 
 def render_train(record, picture=None):

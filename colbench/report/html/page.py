@@ -1,9 +1,16 @@
-"""Assembling `report.html`: tables by the server, plots and single queries by the page itself."""
+"""Assembling `report.html`: tables by the server, plots and single queries by the page itself.
+
+Data and scripts are put into the page so that neither can break out of its place.
+"""
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import itertools
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -18,9 +25,8 @@ from colbench.report.charts.frame import NARROW, WIDE
 from colbench.report.charts.theme import DARK, FONT, LIGHT, configuration
 from colbench.report.formats import points
 from colbench.report.groups import Group, group
-from colbench.report.html.embed import content_policy, inline_script, json_block
-from colbench.report.html.queries import query_data
 from colbench.report.run import group_document
+from colbench.report.systems import main_measure
 from colbench.report.table import (
     Code,
     Document,
@@ -32,7 +38,113 @@ from colbench.report.table import (
     Strong,
     spans,
 )
-from colbench.results.schema import Results
+from colbench.results.schema import Results, SystemResult
+
+
+def json_block(value: Any) -> Markup:
+    """Return JSON for a `<script type="application/json">`.
+
+    `<`, `>` and `&` are written as escapes: no text in it can end the element or open a comment.
+
+    >>> print(json_block({"a": "</script>"}))
+    {"a":"\\u003c/script\\u003e"}
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def inline_script(source: str) -> Markup:
+    """Return JavaScript for a `<script>`: a closing tag or a comment inside a string is split.
+
+    >>> print(inline_script("x = '</script>'"))
+    x = '<\\/script>'
+    """
+    # A browser reads a carriage return as a line feed, which would not match the script's hash.
+    lines = source.replace("\r\n", "\n").replace("\r", "\n")
+    return Markup(re.sub(r"<(?=/script|!--)", r"<\\", lines, flags=re.IGNORECASE))
+
+
+def source_hash(script: str) -> str:
+    """Return the source expression by which a content security policy allows one script."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def content_policy(scripts: list[Markup]) -> str:
+    """Return a policy under which nothing is loaded and only these scripts run.
+
+    No `unsafe-eval`: Vega is told to interpret its expressions (`ast: true`), where it would
+    otherwise compile them with `Function`. Styles must be inline: Vega sets them on its elements.
+    """
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {' '.join(source_hash(script) for script in scripts)}",
+            "style-src 'unsafe-inline'",
+            "img-src data: blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def query_data(results: Results) -> dict[str, Any] | None:
+    """Return queries, documents and values by query; None where two systems cannot be compared.
+
+    `systems[i].values[measure][j]` is the value of `queries[j]`, `systems[i].top[j]` the numbers of
+    its best documents in `documents`, and `queries[j].judged` maps such numbers to grades.
+    """
+    systems = [system for system in results.systems if system.per_query]
+    if len(systems) < 2 or not results.queries or results.sweep is not None:
+        return None
+    first, second = _pair(results, systems)
+    places = {document.id: place for place, document in enumerate(results.documents)}
+    return {
+        "measures": results.measures,
+        "measure": main_measure(results),
+        "first": first,
+        "second": second,
+        "queries": [
+            {
+                "id": query.id,
+                "text": query.text,
+                "relevant": query.relevant,
+                "judged": {
+                    places[document]: grade
+                    for document, grade in (query.judged or {}).items()
+                    if document in places
+                },
+            }
+            for query in results.queries
+        ],
+        "documents": [[d.id, d.title, d.text] for d in results.documents],
+        "systems": [
+            {
+                "name": system.name,
+                "values": {
+                    measure: [round(value, 6) for value in values]
+                    for measure, values in (system.per_query or {}).items()
+                },
+                "top": system.top or [],
+            }
+            for system in systems
+        ],
+    }
+
+
+def _pair(results: Results, systems: list[SystemResult]) -> tuple[int, int]:
+    """Return the places of the best system and of what it is held against at first."""
+    measure = main_measure(results) or ""
+    order = sorted(
+        range(len(systems)),
+        key=lambda place: -(systems[place].effectiveness or {}).get(measure, 0.0),
+    )
+    names = [system.name for system in systems]
+    against = names.index(results.reference) if results.reference in names else order[1]
+    return order[0] if order[0] != against else order[1], against
+
 
 _SCRIPTS = ("tables.js", "charts.js", "queries.js")
 

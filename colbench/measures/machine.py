@@ -1,4 +1,8 @@
-"""How fast this machine multiplies matrices: what the speed of an encoder is held against.
+"""What the machine gives now: two fixed workloads, the rate of matrix products, peak memory.
+
+A latency in milliseconds says as much about the machine as about the system. Divided by the time
+of a fixed piece of work of the same run it can be compared with that of another day: the encoding
+of a query against a matrix product (arithmetic), a search against a scan (memory).
 
 Nearly all arithmetic of a transformer is in matrix products, so the rate of one large product in
 the same precision is the peak that a forward pass can come near to and not exceed.
@@ -6,6 +10,9 @@ the same precision is the peak that a forward pass can come near to and not exce
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +22,29 @@ from colbench import timing
 
 if TYPE_CHECKING:
     import torch
+from pydantic import Field
+
+from colbench.records import Record
+from colbench.timing import repeated
+
+_STATUS = Path("/proc/self/status")
+
+
+def peak_rss_bytes() -> int:
+    """Return the largest resident set this process has had, in bytes.
+
+    On Linux it is VmHWM: the peak that getrusage reports survives exec, so a worker started by a
+    large process would carry its parent's.
+    """
+    if _STATUS.exists():
+        match = re.search(rb"^VmHWM:\s+(\d+) kB$", _STATUS.read_bytes(), re.MULTILINE)
+        if match:
+            return int(match[1]) * 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
 
 _SIDE = 2048
 """Rows and columns of the matrices: 17 GFLOP a product."""
@@ -133,3 +163,31 @@ def _multiply(square: NDArray[np.float32] | torch.Tensor) -> None:
         torch.mm(square, square)
     if square.device.type == "cuda":
         torch.cuda.synchronize(square.device)
+
+
+_CALIBRATED_SIDE = 1024
+"""Rows and columns of the product's float32 matrices: 2.1 GFLOP."""
+
+_SCANNED = 16_384
+"""Rows of `_SIDE` float32 values that a scan reads: 64 MiB, more than a core's own caches hold."""
+
+_REPEATS = 9
+
+
+class Calibration(Record):
+    """Fixed work, timed just after the system with the same threads: how fast the machine was."""
+
+    gemm_ms: float = Field(gt=0, description="product of two 1024 × 1024 float32 matrices, median")
+    scan_ms: float = Field(gt=0, description="64 MiB float32 matrix times a vector, median")
+
+
+def calibrate() -> Calibration:
+    """Time both workloads, with the threads this process was given. Takes about half a second."""
+    random = np.random.default_rng(0)
+    rows = random.random((_SCANNED, _CALIBRATED_SIDE), np.float32)
+    square, vector = rows[:_CALIBRATED_SIDE].copy(), rows[0].copy()
+    products = product_seconds(square, least=_REPEATS)
+    scans = repeated(lambda: rows @ vector, least=_REPEATS)
+    return Calibration(
+        gemm_ms=float(np.median(products)) * 1000, scan_ms=float(np.median(scans)) * 1000
+    )
