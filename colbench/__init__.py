@@ -1,10 +1,12 @@
 """colbench: an evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.
 
-Data flows one way, and the folders are the layers, lowest first; a layer imports only those
-before it:
+The core flows one way; a folder imports only those before it:
 
     collection → encoder → index → run → measures → retriever → results → report
-                                                      config, experiment, cli stand on top
+    → config → experiment
+
+Features stand on the core side by side, each a folder with everything of it: `compare`, `gate`,
+`sweep`, `reproduce`, `explain`, `train`. `cli` is the command above them all.
 """
 
 __version__ = "0.1.0"

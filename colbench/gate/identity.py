@@ -17,9 +17,11 @@ from colbench.results.schema import Environment, QueryInfo, Results, SystemResul
 _MACHINE = ("cpu", "threads", "accelerator")
 """What the last bits of a vector depend on; a lexical index depends on none of it."""
 
-
 _OURS = "colbench"
 """Our own version allows no difference: it is what is judged."""
+
+_INERT = frozenset({"about", "measure_gemm"})
+"""Settings that change no ranking: a description, and what exact search once measured besides."""
 
 
 def why_not_exact(
@@ -43,8 +45,8 @@ def why_not_exact(
 
 
 def _settings(system: SystemResult) -> dict[str, object]:
-    """Return the settings of a system without the line that describes it."""
-    return {key: value for key, value in system.config.items() if key != "about"}
+    """Return the settings of a system that decide what it finds."""
+    return {key: value for key, value in system.config.items() if key not in _INERT}
 
 
 def holds_vectors(system: SystemResult) -> bool:
