@@ -219,11 +219,15 @@ def _run_module(module: str, arguments: Sequence[str]) -> None:
 def _fork(work: Callable[[], Any]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
+    # What is raised while Python's own hooks of a fork run is dropped, an interrupt as well.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return child
     code = 1
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         code = int(work() or 0)
     except SystemExit as error:
         code = int(error.code or 0)

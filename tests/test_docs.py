@@ -502,7 +502,7 @@ def test_the_table_of_reproduced_figures_is_that_of_the_results():
 
 
 def test_the_tolerances_are_those_of_the_configuration():
-    path = ROOT / "conf" / "reference" / "published.yaml"
+    path = ROOT / "conf" / "published" / "published.yaml"
     tolerances = yaml.safe_load(path.read_text(encoding="utf-8"))["tolerances"]
     section = PAGES["docs/reproducing.md"].partition("## Tolerances")[2].partition("\n## ")[0]
     cells = re.findall(r"\| ([\d.]+|none) \|$", section, re.MULTILINE)

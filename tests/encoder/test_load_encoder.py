@@ -274,7 +274,7 @@ def test_a_gpu_without_memory_for_a_batch_is_one_line():
 
 
 def test_importing_the_encoder_layer_does_not_load_torch():
-    modules = ["cache", "cross_encoder", "models", "weights"]
+    modules = ["cache.store", "loading.cross_encoder", "loading.weights", "models"]
     imports = "; ".join(f"import colbench.encoder.{name}" for name in modules)
     heavy = "{'torch', 'transformers', 'sentence_transformers', 'huggingface_hub'}"
     code = f"import sys; {imports}; print(sorted({heavy} & set(sys.modules)))"
