@@ -109,3 +109,13 @@ def test_a_small_array_that_does_not_fit_on_the_disk_is_an_error(tmp_path, large
     done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "File too large" in done.stderr
     assert names(tmp_path) == []
+
+
+def test_whoever_reads_the_old_file_goes_on_reading_it(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old", encoding="utf-8")
+    with target.open(encoding="utf-8") as reader:
+        with atomic_write(target) as stream:
+            stream.write("new")
+        assert reader.read() == "old"
+    assert target.read_text(encoding="utf-8") == "new"

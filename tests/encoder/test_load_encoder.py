@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from colbench.encoder.loading.checkpoint import Kind, detect_kind
+from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ColbenchError, ConfigError
@@ -252,6 +253,16 @@ def test_fingerprint_changes_with_a_single_weight(plain_bert, tmp_path):
     content[-1] ^= 1
     (folder / "model.safetensors").write_bytes(bytes(content))
     assert load(folder).fingerprint != same.fingerprint
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocab.txt"])
+def test_fingerprint_changes_with_configuration_and_vocabulary(plain_bert, tmp_path, name):
+    folder = tmp_path / "changed"
+    shutil.copytree(plain_bert, folder)
+    before = fingerprint(folder, {})
+    (file,) = folder.rglob(name)
+    file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert fingerprint(folder, {}) != before
 
 
 def test_unusable_devices_and_precisions_are_refused(plain_bert):

@@ -203,3 +203,20 @@ def test_nothing_is_compiled_after_the_warm_up():
     run = as_run({query: {"a": 1.0, "b": 2.0, "z": 3.0} for query in qrels})
     evaluate(qrels, run, DEFAULT_MEASURES)
     assert [len(kernel.signatures) for kernel in kernels] == compiled
+
+
+def test_a_negative_grade_gains_what_an_unjudged_document_gains():
+    run = Run("x", {"q": Ranking.sort(["spam", "good"], [2.0, 1.0])})
+    measures = ["ndcg@10", "ndcg_burges@10", "recall@100", "map"]
+    assert evaluate({"q": {"good": 2, "spam": -2}}, run, measures) == evaluate(
+        {"q": {"good": 2}}, run, measures
+    )
+
+
+@pytest.mark.parametrize("depth", [10, 100])
+def test_a_cut_off_takes_the_last_document_within_it_and_none_beyond(depth):
+    docs = [f"d{number:04}" for number in range(2 * depth)]
+    run = Run("x", {"q": Ranking.sort(docs, [float(-n) for n in range(len(docs))])})
+    for place, found in ((depth - 1, 1.0), (depth, 0.0)):
+        values = evaluate({"q": {docs[place]: 1}}, run, [f"recall@{depth}", f"hit_rate@{depth}"])
+        assert {values[name]["q"] for name in values} == {found}
