@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import typing
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colbench.errors import did_you_mean
+
+RETIRED = {
+    "baseline": "renamed to 'reference' (a gate's is 'gate.baseline')",
+    "dataset.self_hits": (
+        "write dataset.ignore_identical_ids=true for drop_identical_ids, =false for keep"
+    ),
+    "system.*.measure_gemm": "retired; leave it out",
+    "train.sources.*.words": "renamed to 'overrides'",
+    "gate_power.*.words": "renamed to 'overrides'",
+    "index_speed.peers": "renamed to 'engines'",
+    "index_speed.peer_python": "renamed to 'engine_python'",
+    "index_speed.peer_timeout": "renamed to 'engine_timeout'",
+    **{
+        pattern: f"it moved: python -m benchmarks run experiment={name}, in a clone"
+        for name in ("encode_speed", "gate_power", "index_speed")
+        for pattern in (name, f"experiment={name}")
+    },
+}
+"""Keys of earlier versions, as patterns, and what to write now; the first that fits counts."""
 
 
 class Settings(BaseModel):
@@ -18,6 +38,17 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def retired(key: str) -> str | None:
+    """Return what to write in place of a key (or a choice, `group=option`) of earlier versions.
+
+    >>> retired("dataset.path") is None
+    True
+    >>> retired("index_speed.peers")
+    "renamed to 'engines'"
+    """
+    return next((hint for old, hint in RETIRED.items() if fnmatchcase(key, old)), None)
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> str:
@@ -34,7 +65,7 @@ def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> 
     if first["type"] == "extra_forbidden":
         hint = did_you_mean(path[-1], owner.model_fields) if owner else "remove it"
         hint = hint.replace("mean '", f"mean '{key.removesuffix(path[-1])}")
-        return f"unknown key '{key}': {hint}"
+        return f"unknown key '{key}': {retired(key) or hint}"
     if first["type"] == "missing":
         return f"'{key}' is required: set it with {key}=…"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""

@@ -17,6 +17,7 @@ from colbench.config.models import is_model_name, model_name
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError, did_you_mean
 from colbench.features import features
+from colbench.settings import retired
 
 
 def _optional() -> dict[str, list[str]]:
@@ -166,7 +167,7 @@ def _choice(override: Override, group: str, extra: Sequence[Path]) -> list[str]:
             f"++{group}.model={quoted(str(value))}",
             f"++{group}.name={quoted(name)}",
         ]
-    hint = did_you_mean(str(value), known)
+    hint = retired(f"{group}={value}") or did_you_mean(str(value), known)
     if group == "dataset":
         hint += f" (any ir_datasets id: dataset=irds dataset.id={value})"
     if group in ("encoder", "cross_encoder"):
@@ -179,4 +180,5 @@ def _check_top(key: str) -> None:
     own = {feature.name for feature in features() if feature.settings}
     known = {*RunSettings.model_fields, *groups(), *own} - {"features"}
     if top not in known:
-        raise ConfigError(f"unknown key '{key}': {did_you_mean(top, known)}")
+        hint = retired(top) or retired(key) or did_you_mean(top, known)
+        raise ConfigError(f"unknown key '{key}': {hint}")

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from colbench.config.compose import compose_run
@@ -210,3 +212,18 @@ def test_the_resolved_configuration_spells_out_every_default_of_what_runs():
     assert set(values["system"]) == {"bm25", "bm25_colbert"}
     assert values["system"]["bm25"]["analyser"]["stemmer"] == "english"
     assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "auto"
+
+
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("baseline=bm25", "renamed to 'reference'"),
+        ("dataset.self_hits=keep", "dataset.ignore_identical_ids=true"),
+        ("system.colbert_exact.measure_gemm=true", "leave it out"),
+        ("+gate_power.noise.threads.words=[]", "python -m benchmarks run experiment=gate_power"),
+        ("experiment=index_speed", "python -m benchmarks run experiment=index_speed"),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_answered_with_what_to_write_now(override, hint):
+    with pytest.raises(ConfigError, match=re.escape(hint)):
+        compose_run([override])
