@@ -28,7 +28,7 @@ def advise(
     wanted = value(reference, measure) - tolerance
     good = [variant for variant in variants if value(variant, measure) >= wanted]
     best = max(variants, key=lambda variant: (value(variant, measure), -p50(variant)))
-    within = f"within {100 * tolerance:g} variants of {reference.name}"
+    within = f"within {100 * tolerance:g} points of {reference.name}"
     if not good:
         return [_sentence(f"no variant is {within}; the best", best, reference, measure)]
     smallest = min(good, key=lambda variant: (index_bytes(variant), p50(variant)))
@@ -45,7 +45,7 @@ def _sentence(choice: str, variant: SystemResult, reference: SystemResult, measu
     test = (variant.significance or {}).get(measure)
     sure = "" if test is None else " (significant)" if test.significant else " (not significant)"
     return (
-        f"{choice}: {variant.name}: {difference:+.1f} variants of {measure}{sure}, "
+        f"{choice}: {variant.name}: {difference:+.1f} points of {measure}{sure}, "
         f"{_ratio(variant, reference, index_bytes, 'smaller', 'larger')}, "
         f"{_ratio(variant, reference, p50, 'faster', 'slower')} than {reference.name}"
     )

@@ -181,7 +181,7 @@ class SweepRunner(Runner):
             shutil.rmtree(self.kept / "indexes", ignore_errors=True)
 
     def _encode_for(self, variants: Sequence[Variant]) -> bool:
-        """Encode the documents with every encoder thof a variant needs; return whether any was not
+        """Encode the documents with every encoder that a variant needs; return whether any was not
         in the cache."""
         encoded = 0
         tasks: dict[str, EncodeTask] = {}

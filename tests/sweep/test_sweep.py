@@ -308,11 +308,11 @@ def test_the_advice_names_the_smallest_the_fastest_and_the_best_in_words():
         system("bad", 0.500, 1.0, 1, significant=True),
     ]
     assert advise(points, exact, "ndcg@10", 0.005) == [
-        "smallest within 0.5 variants of exact: small: -0.3 variants of ndcg@10 (not significant), "
+        "smallest within 0.5 points of exact: small: -0.3 points of ndcg@10 (not significant), "
         "10.0× smaller, 2.0× faster than exact",
-        "fastest within 0.5 variants of exact: fast: -0.4 variants of ndcg@10 (not significant), "
+        "fastest within 0.5 points of exact: fast: -0.4 points of ndcg@10 (not significant), "
         "2.0× smaller, 10.0× faster than exact",
-        "highest ndcg@10: best: +1.0 variants of ndcg@10 (significant), "
+        "highest ndcg@10: best: +1.0 points of ndcg@10 (significant), "
         "2.0× larger, 1.1× faster than exact",
     ]
 
@@ -320,5 +320,5 @@ def test_the_advice_names_the_smallest_the_fastest_and_the_best_in_words():
 def test_the_advice_says_where_nothing_is_good_enough():
     (told,) = advise([system("bad", 0.5, 1.0, 1)], system("exact", 0.7, 9.0, 9), "ndcg@10", 0.005)
     assert told.startswith(
-        "no variant is within 0.5 variants of exact; the best: bad: -20.0 variants"
+        "no variant is within 0.5 points of exact; the best: bad: -20.0 points"
     )
