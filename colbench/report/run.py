@@ -70,11 +70,11 @@ def group_document(found: Group, pictures: Sequence[Picture] = ()) -> Document:
     further += [(table(results), "") for table in tables]
     sections = [
         _comparison(found),
-        *_all_points(found),
+        *_all_variants(found),
         Section("Effectiveness, time and size", overviews, scope="report"),
         _losses(results, [p for p in pictures if p.name == LOSSES]),
         Section("Query by query", [Extra("queries", _no_queries(results))], scope="page"),
-        # Of all points of a sweep they are long, and sweep.csv has the numbers.
+        # Of all variants of a sweep they are long, and sweep.csv has the numbers.
         *(_detail(*one, scope="report" if results.sweep is None else "page") for one in further),
         Section(
             "Environment",
@@ -95,7 +95,7 @@ def _swept(sweep: SweepInfo) -> Prose:
         for axis, values in sweep.axes.items()
         for part in ("; ", Code(axis), f" {', '.join(map(shown, values))}")
     ]
-    return (f"{len(sweep.variants)} points of ", Code(sweep.system), ": ", *axes[1:], ".")
+    return (f"{len(sweep.variants)} variants of ", Code(sweep.system), ": ", *axes[1:], ".")
 
 
 def _comparison(found: Group) -> Section:
@@ -124,10 +124,10 @@ def _table(found: Group, only: Sequence[str] | None = None) -> Table:
     )
 
 
-def _all_points(found: Group) -> list[Section]:
+def _all_variants(found: Group) -> list[Section]:
     if found.results.sweep is None:
         return []
-    return [Section("All points", [_table(found)], folded=0, scope="report")]
+    return [Section("All variants", [_table(found)], folded=0, scope="report")]
 
 
 def _legend(found: Group) -> list[str]:

@@ -79,9 +79,9 @@ def comparison(
 
 
 def _told_costs(results: Results) -> list[Cost]:
-    """Return the costs that systems have; of a sweep those that its points have."""
-    points = results.sweep.variants if results.sweep else None
-    systems = [s for s in measured(results) if points is None or s.name in points]
+    """Return the costs that systems have; of a sweep those that its variants have."""
+    variants = results.sweep.variants if results.sweep else None
+    systems = [s for s in measured(results) if variants is None or s.name in variants]
     return [c for c in costs("comparison") if any(c.of(system) is not None for system in systems)]
 
 
@@ -100,7 +100,7 @@ def effectiveness(measure: str, priority: int = 2) -> Column:
 def _measure(system: SystemResult, measure: str) -> Cell:
     value = (system.effectiveness or {}).get(measure)
     test = (system.significance or {}).get(measure)
-    if value is None:  # deeper than the documents retrieved at this point of a sweep
+    if value is None:  # deeper than the documents retrieved at this variant of a sweep
         return Cell()
     if test is None:
         return Cell(value)
@@ -119,8 +119,8 @@ def comparison_legend(results: Results) -> str:
     if results.sweep is not None:
         parts += [
             "front: no other system is both better and faster (t), or both better and smaller (b). "
-            "A point is searched with a query that was encoded beforehand. RBO and intersection "
-            "are with the exact search, as deep as a point's k."
+            "A variant is searched with a query that was encoded beforehand. RBO and intersection "
+            "are with the exact search, as deep as a variant's k."
         ]
     if results.reference is not None:
         parts.append(f"† differs from {results.reference}: {test_told(results)}.")
@@ -165,15 +165,15 @@ def _is_number(value: Any) -> bool:
 def _parameters(system: SystemResult, results: Results) -> list[Cell]:
     if results.sweep is None:
         return []
-    point = results.sweep.variants.get(system.name)
+    variant = results.sweep.variants.get(system.name)
     return [
-        Cell() if point is None else Cell(point.get(axis), text=shown(point.get(axis)))
+        Cell() if variant is None else Cell(variant.get(axis), text=shown(variant.get(axis)))
         for axis in results.sweep.axes
     ]
 
 
 def _overlap(systems: Sequence[SystemResult]) -> list[str]:
-    """Return RBO and the cutoffs that every point compared with exact search has, or nothing."""
+    """Return RBO and the cutoffs that every variant compared with exact search has, or nothing."""
     compared = [set(system.fidelity.intersection) for system in systems if system.fidelity]
     if not compared:
         return []
@@ -320,7 +320,7 @@ def _part(part: int, whole: int) -> Cell:
 def tidy(results: Results, run: str | None = None) -> Table:
     """Return all values of all systems, skipped ones included: a table for other programs.
 
-    First what it is: experiment, collection, system, status, and of a sweep whether it is a point
+    First what it is: experiment, collection, system, status, and of a sweep whether it is a variant
     of the grid (else a reference) and every parameter. Then each measure, its difference to the
     reference and the Holm-corrected p-value where it was tested, the overlap with another system,
     the costs, and of a sweep whether the system is on a front. A parameter that has the name of
@@ -373,10 +373,10 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
         "front_latency": system.name in sweep.front_latency,
         "front_bytes": system.name in sweep.front_bytes,
     }
-    point = sweep.variants.get(system.name)
-    taken = {*what, *values, "is_point"}
+    variant = sweep.variants.get(system.name)
+    taken = {*what, *values, "is_variant"}
     chosen = {
-        f"{sweep.system}.{axis}" if axis in taken else axis: point[axis] if point else None
+        f"{sweep.system}.{axis}" if axis in taken else axis: variant[axis] if variant else None
         for axis in sweep.axes
     }
-    return {**what, "is_point": point is not None, **chosen, **values}
+    return {**what, "is_variant": variant is not None, **chosen, **values}

@@ -114,7 +114,7 @@ def test_a_sweep_has_its_parameters_as_columns_and_no_single_queries(sweep_resul
     assert titles[:5] == [["system"], ["front"], ["nbits"], ["nprobe"], ["ndcg@10"]]
     assert reference[1:4] == [["tb"], [], []]
     assert point[1:4] == [["b"], ["1"], ["16"]]
-    whole = page.partition("<summary>All points</summary>")[2]
+    whole = page.partition("<summary>All variants</summary>")[2]
     names = [line[0] for line in table(whole, "Comparison of the systems")[1:]]
     assert names == [
         [*system.name.split(), *tag]

@@ -82,13 +82,13 @@ def test_a_sweep_has_a_column_for_each_parameter_before_the_values(sweep_results
     reference, first, second = tidy_rows(sweep_results)
     assert list(first)[3:9] == [
         "status",
-        "is_point",
+        "is_variant",
         "index.nbits",
         "threshold",
         "colbert.depth",
         "ndcg@10",
     ]
-    assert [row["is_point"] for row in (reference, first, second)] == [False, True, True]
+    assert [row["is_variant"] for row in (reference, first, second)] == [False, True, True]
     assert [row["index.nbits"] for row in (reference, first, second)] == [None, 2, 4]
     assert (first["threshold"], second["threshold"]) == (None, 0.5)
     # A parameter that has the name of a cost leaves that as it is.
@@ -104,7 +104,7 @@ def test_a_sweep_has_marks_of_fronts_and_the_overlap_with_the_oracle(sweep_resul
 
 
 def test_results_that_are_no_sweep_have_no_columns_of_one(example_results):
-    assert not {"is_point", "front_latency", "front_bytes"} & tidy_rows(example_results)[0].keys()
+    assert not {"is_variant", "front_latency", "front_bytes"} & tidy_rows(example_results)[0].keys()
 
 
 def test_rows_are_json(sweep_results):

@@ -319,6 +319,4 @@ def test_the_advice_names_the_smallest_the_fastest_and_the_best_in_words():
 
 def test_the_advice_says_where_nothing_is_good_enough():
     (told,) = advise([system("bad", 0.5, 1.0, 1)], system("exact", 0.7, 9.0, 9), "ndcg@10", 0.005)
-    assert told.startswith(
-        "no variant is within 0.5 points of exact; the best: bad: -20.0 points"
-    )
+    assert told.startswith("no variant is within 0.5 points of exact; the best: bad: -20.0 points")
