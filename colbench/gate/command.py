@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 _ABOUT = """\
-Hold results against a baseline by declared rules: paired tests of every system and measure, exact
-paths that must be identical, single queries that must not be lost, sizes, memory and latency.
+Hold results against a baseline by declared rules: paired tests of every system and measure,
+deterministic systems whose rankings must be identical, single queries that must not be lost, sizes,
+memory and latency.
 
 Exit status: 0 pass; 1 regression; 2 cannot be judged (a system missing or skipped, another
 collection or set of queries) or wrong usage; 3 a defect of colbench, told by a traceback.

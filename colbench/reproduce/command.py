@@ -40,7 +40,9 @@ def add_parser(commands: Any) -> None:
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("dataset", metavar="DATASET", help="a dataset with published figures, all")
+    parser.add_argument(
+        "dataset", metavar="DATASET", help="a dataset with published figures, or all"
+    )
     parser.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE", help="configuration of the runs (Hydra)"
     )
