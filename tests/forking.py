@@ -40,6 +40,8 @@ ENVIRONMENT = {
     "COLBENCH_QUIET": "1",
 }
 COMMAND = "colbench.cli.main:main"
+BENCHMARKS = "benchmarks.__main__:main"
+"""Functions that take the words of a command line as one list."""
 
 
 class Forked:
@@ -114,7 +116,7 @@ class ForkServer:
 
         Args:
             arguments: of the command line, or of the function.
-            function: `module:name`; `COMMAND` takes its arguments as one list.
+            function: `module:name`; `COMMAND` and `BENCHMARKS` take their arguments as one list.
             env: variables that are added to the environment.
             path: folders that modules are looked for in before all others.
             cwd: the folder it works in.
@@ -126,7 +128,7 @@ class ForkServer:
         words = [str(argument) for argument in arguments]
         order = {
             "function": function,
-            "arguments": [words] if function == COMMAND else words,
+            "arguments": [words] if function in (COMMAND, BENCHMARKS) else words,
             # What a test has changed with monkeypatch reaches the process as it reaches a real one.
             "env": {**os.environ, **ENVIRONMENT, **(env or {})},
             "path": [str(folder) for folder in path],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import beir_folder
+import busy_machine
 import pytest
 
 from benchmarks.encode_speed.conductor import Conductor
@@ -71,6 +73,11 @@ def test_variants_are_tested_against_the_first_and_not_without_it():
     assert with_tests("gone", effects, values, "ndcg@10", SignificanceSettings()) == effects
 
 
+def run(fork_server, command):
+    function = f"{busy_machine.__name__}:{busy_machine.keep_all.__name__}"
+    return fork_server.run(*command, function=function, path=[Path(__file__).parent])
+
+
 @pytest.fixture(scope="module")
 def made(fork_server, tmp_path_factory):
     """The experiment's words, run once."""
@@ -86,7 +93,7 @@ def made(fork_server, tmp_path_factory):
         *(f"encode_speed.variants={WITH_FP16}", "encode_speed.forms=[dense]"),
         *("encode_speed.documents=6", "encode_speed.queries=2", "encode_speed.trials=2"),
     ]
-    done = fork_server.run(*command)
+    done = run(fork_server, command)
     assert done.returncode == 0, done.stderr
     return root / "out", command
 
@@ -178,7 +185,7 @@ def test_what_is_there_is_not_measured_again(fork_server, made):
     kept = [*out.rglob(".parts/*.json"), *out.rglob(".runs/*/*/results.json")]
     stamps = {path: path.stat().st_mtime_ns for path in kept}
     assert len(stamps) == 1 + 2
-    assert fork_server.run(*command).returncode == 0
+    assert run(fork_server, command).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == stamps
     assert results_of(out).collections == first.collections
 
@@ -190,7 +197,7 @@ def test_timings_that_were_changed_are_taken_again(fork_server, made):
     content = json.loads(file.read_text(encoding="utf-8"))
     content["value"]["speed"]["reference"]["docs_per_second"] = 1e9
     file.write_text(json.dumps(content), encoding="utf-8")
-    assert fork_server.run(*command).returncode == 0
+    assert run(fork_server, command).returncode == 0
     assert results_of(out).collections[0].forms[0].speed.reference.docs_per_second < 1e9
 
 

@@ -62,7 +62,7 @@ def test_the_second_writer_of_an_index_is_refused(stopping, victims, tmp_path):
     folder = operation.fresh(tmp_path / "one")
     started = [victims.start(name, folder) for name in ("add", "compact", "delete")]
     codes = [victims.wait(pid) for pid in started]
-    told = victims.errors()
+    told = victims.errors(*started)
     assert 0 in codes and set(codes) <= {0, 2}, told
     refused = re.findall(r"^colbench: another process is writing to the index", told, re.MULTILINE)
     assert len(refused) == codes.count(2), told

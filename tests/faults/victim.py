@@ -35,7 +35,7 @@ class Victims:
 
     def wait(self, pid: int) -> int:
         """Wait for an operation to end; return its exit status, negative for a signal."""
-        return self._started.pop(pid).wait()
+        return self._started[pid].wait()
 
     def run(self, name: str, folder: Path) -> float:
         """Do an operation to its end, which must be a good one; return what it took in seconds."""
@@ -44,6 +44,8 @@ class Victims:
         assert code == 0, f"{name} ended with {code}: {self.errors()}"
         return time.monotonic() - started
 
-    def errors(self) -> str:
-        """Return what the operation that was started last has written to standard error."""
+    def errors(self, *pids: int) -> str:
+        """Return what operations have written to standard error; that started last by default."""
+        if pids:
+            return "".join(self._started[pid].stderr for pid in pids)
         return self._latest.stderr if self._latest else ""
