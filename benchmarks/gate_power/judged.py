@@ -17,7 +17,7 @@ from benchmarks.gate_power.trials import (
     equal_tolerance,
     judge_trials,
 )
-from colbench.gate.decision import verdicts_of
+from colbench.gate.effectiveness import verdicts_of
 from colbench.gate.rules import GateRules
 from colbench.progress import bar
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.gate.decision import correct, decide, draws
+from colbench.gate.effectiveness import correct, decide, draws
 from colbench.gate.guards import lost_limit
 from colbench.gate.rules import GateRules
 from colbench.measures.paired import paired_tests

@@ -10,8 +10,7 @@ from colbench.compare.changes import (
     environment_changes,
     setting_changes,
 )
-from colbench.compare.effectiveness import Pair, measure_changes
-from colbench.compare.moved import moved_queries
+from colbench.compare.effectiveness import Pair, measure_changes, moved_queries
 from colbench.compare.pairing import Opened, check_comparable, pair_systems
 from colbench.compare.record import Comparison, CostChange, MeasureChange, PairComparison, Side
 from colbench.measures.bootstrap import LEVEL, RESAMPLES

@@ -209,7 +209,7 @@ def is_baseline(path: Path) -> bool:
 def _check_version(path: Path, what: str, version: Any, read: int) -> None:
     if version not in (read, *UPGRADED):
         raise StorageError(
-            f"{path} has {what} version {version}, this colbench reads {read}: {_RENEW}"
+            f"{path} has {what} version {version}, this colbench reads up to {read}: {_RENEW}"
         )
 
 

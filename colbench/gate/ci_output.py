@@ -19,12 +19,12 @@ from colbench.gate.findings import (
     cost_summary,
     doubts,
     failures,
+    gated,
     improvements,
     measure_summary,
     verdict_fails,
 )
 from colbench.gate.record import CostVerdict, GateReport, MeasureVerdict
-from colbench.gate.wording import gated
 from colbench.report.formats import clean
 
 _MOST = 10

@@ -152,7 +152,7 @@ def _tell(
 
 def _show(report: GateReport, form: str, output: Path | None, wide: bool) -> None:
     if form == "terminal":
-        from colbench.gate.sections import gate_document
+        from colbench.gate.report import gate_document
         from colbench.report.terminal import print_document
 
         document = gate_document(report)
@@ -168,14 +168,14 @@ def _text(report: GateReport, form: str) -> str:
         from colbench.gate.ci_output import render_junit
 
         return render_junit(report)
-    from colbench.gate.markdown import render_gate
+    from colbench.gate.report import render_gate
 
     return render_gate(report)
 
 
 def _tell_github(report: GateReport) -> None:
     from colbench.gate.ci_output import print_annotations
-    from colbench.gate.markdown import write_step_summary
+    from colbench.gate.report import write_step_summary
 
     print_annotations(report, stream=sys.stderr)  # standard output may be JSON
     write_step_summary(report)

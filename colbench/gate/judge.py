@@ -10,11 +10,9 @@ from colbench.compare.changes import (
     environment_changes,
     setting_changes,
 )
-from colbench.compare.effectiveness import Pair
-from colbench.compare.moved import moved_queries
+from colbench.compare.effectiveness import Pair, moved_queries
 from colbench.gate.costs import cost_verdicts, missing_costs
-from colbench.gate.decision import least_queries
-from colbench.gate.effectiveness import measure_verdicts
+from colbench.gate.effectiveness import least_queries, measure_verdicts
 from colbench.gate.guards import check_lost, check_must_find
 from colbench.gate.identity import check_identity
 from colbench.gate.pairing import other_collection, pair_systems

@@ -122,7 +122,7 @@ class ColbenchGate:
     def _table(self, report: GateReport) -> str:
         from rich.console import Console
 
-        from colbench.gate.sections import gate_document
+        from colbench.gate.report import gate_document
         from colbench.report.terminal import print_document
 
         width = max(_LEAST_WIDTH, self._config.get_terminal_writer().fullwidth)

@@ -47,7 +47,7 @@ def read_results(path: Path) -> Results:
     version = content.get("schema_version")
     if version not in (SCHEMA_VERSION, *UPGRADED):
         raise StorageError(
-            f"{file} has schema version {version}, this colbench reads {SCHEMA_VERSION}: "
+            f"{file} has schema version {version}, this colbench reads up to {SCHEMA_VERSION}: "
             f"{_RENEW} with this version"
         )
     try:

@@ -30,8 +30,7 @@ from rich.console import Console
 from colbench.errors import StorageError
 from colbench.gate.ci_output import annotation_lines, print_annotations, render_junit
 from colbench.gate.findings import headline
-from colbench.gate.markdown import LIMIT, render_gate, write_step_summary
-from colbench.gate.sections import gate_document
+from colbench.gate.report import LIMIT, gate_document, render_gate, write_step_summary
 from colbench.report.terminal import print_document
 
 IMPROVED = report(verdicts=[verdict(said="improved")])

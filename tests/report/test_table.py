@@ -17,7 +17,7 @@ from trained import train_record
 
 from colbench.compare.compute import compare
 from colbench.compare.sections import comparison_document
-from colbench.gate.sections import gate_document
+from colbench.gate.report import gate_document
 from colbench.report import costs
 from colbench.report.costs import COSTS, Cost
 from colbench.report.csv import csv_text
