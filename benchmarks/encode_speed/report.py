@@ -13,9 +13,8 @@ from benchmarks.encode_speed.record import (
     Speed,
     VariantSpeed,
 )
-from colbench.files import atomic_write
 from colbench.measures.latency import BUSY
-from colbench.report.charts.draw import picture
+from colbench.report.charts.draw import write_chart
 from colbench.report.formats import (
     fraction,
     number,
@@ -53,11 +52,7 @@ def write_picture(results: EncodeSpeed, stem: Path) -> None:
         f"documents encoded a second; beside a bar the difference in {results.measure} to the "
         "first variant, in points"
     )
-    svg, png = picture(speeds(results), "Encoding speed", subtitle)
-    with atomic_write(stem.with_suffix(".svg")) as stream:
-        stream.write(svg)
-    with atomic_write(stem.with_suffix(".png"), "wb") as stream:
-        stream.write(png)
+    write_chart(speeds(results), "Encoding speed", subtitle, stem)
 
 
 def speeds(results: EncodeSpeed) -> Any:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gate_power.record import CollectionPower, EqualPower, GatePower, VariantResult
-from colbench.files import atomic_write
-from colbench.report.charts.draw import picture
+from colbench.report.charts.draw import write_chart
 from colbench.report.formats import count, points, unsigned_points
 from colbench.report.markdown import write_markdown
 from colbench.report.table import (
@@ -32,11 +31,7 @@ _RULES = {"tests": "gate's tests", "tolerance": "fixed tolerance"}
 def write_picture(results: GatePower, stem: Path) -> None:
     """Write `<stem>.svg` and `<stem>.png`."""
     subtitle = f"share of {results.trials:,} gates that raise an alarm; runs that are worse should"
-    svg, png = picture(alarms(results), "Is the gate right?", subtitle)
-    with atomic_write(stem.with_suffix(".svg")) as stream:
-        stream.write(svg)
-    with atomic_write(stem.with_suffix(".png"), "wb") as stream:
-        stream.write(png)
+    write_chart(alarms(results), "Is the gate right?", subtitle, stem)
 
 
 def alarms(results: GatePower) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from colbench.files import atomic_write, write_json
 from colbench.report.charts.catalogue import CHARTS
-from colbench.report.charts.draw import picture
+from colbench.report.charts.draw import write_chart
 from colbench.report.charts.frame import WIDE
 from colbench.report.csv import write_csv
 from colbench.report.html.page import render_html
@@ -31,12 +31,7 @@ def write_pictures(results: Results, folder: Path) -> list[Picture]:
         chart = kind.draw(results, WIDE)
         if chart is None:
             continue
-        svg, png = picture(chart, kind.title, caption(results))
-        stem = folder / FOLDER / kind.name
-        with atomic_write(stem.with_suffix(".svg")) as stream:
-            stream.write(svg)
-        with atomic_write(stem.with_suffix(".png"), "wb") as stream:
-            stream.write(png)
+        write_chart(chart, kind.title, caption(results), folder / FOLDER / kind.name)
         written.append(Picture(kind.name, kind.title, kind.summary, f"{FOLDER}/{kind.name}.svg"))
     return written
 

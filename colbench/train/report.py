@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from colbench.files import atomic_write
-from colbench.report.charts.draw import picture
+from colbench.report.charts.draw import write_chart
 from colbench.report.charts.frame import Axis
 from colbench.report.charts.theme import colour
 from colbench.report.formats import count, fraction, number, points
@@ -50,11 +49,7 @@ def write_picture(results: Train, stem: Path) -> None:
     title = f"Learning curve: {KINDS[results.kind]} from {base_of(results)}"
     dev = results.development
     subtitle = f"{dev.measure} on {dev.queries:,} queries held out for development; training loss"
-    svg, png = picture(learning_curve(results), title, subtitle)
-    with atomic_write(stem.with_suffix(".svg")) as stream:
-        stream.write(svg)
-    with atomic_write(stem.with_suffix(".png"), "wb") as stream:
-        stream.write(png)
+    write_chart(learning_curve(results), title, subtitle, stem)
 
 
 def learning_curve(results: Train) -> Any:

@@ -22,7 +22,7 @@ from colbench.errors import ColbenchError, ConfigError
 register()
 
 PYTHON = Path(sys.executable)
-REAL_PYTHON = os.environ.get("COLBENCH_PEER_PYTHON")
+REAL_PYTHON = os.environ.get("COLBENCH_ENGINE_PYTHON")
 LIMITS = {"threads": 1, "timeout_seconds": 120.0}
 
 # Ranks by the cosine of mean vectors. Its settings make it fail, or return fewer documents.
@@ -250,7 +250,9 @@ def test_two_searches_of_one_name_are_refused(fake):
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(REAL_PYTHON is None, reason="COLBENCH_PEER_PYTHON names no Python with engines")
+@pytest.mark.skipif(
+    REAL_PYTHON is None, reason="COLBENCH_ENGINE_PYTHON names no Python with engines"
+)
 @pytest.mark.parametrize("name", options("engine"))
 def test_a_real_peer_finds_the_document_a_query_was_taken_from(name, tmp_path):
     settings = engine_settings(name)

@@ -88,7 +88,7 @@ def test_nothing_is_cut_off_and_chunks_are_counted(finished, encoders):
         assert system.index.bytes_per_doc == system.index.bytes / len(DOCUMENTS)
 
 
-def test_the_best_chunk_is_explained_with_the_oracles_score(finished, words, capsys, tmp_path):
+def test_the_best_chunk_is_explained_with_exact_searchs_score(finished, words, capsys, tmp_path):
     scores = dict(read_trec(finished / "runs" / "colbert_exact.trec").rankings["q2"])
     shown = explain(compose_run(words), Question(None, "q2", ("late",))).documents[0]
     assert shown.alignment.score == pytest.approx(scores["late"], abs=1e-5)

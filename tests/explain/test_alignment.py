@@ -26,7 +26,7 @@ def aligned(query, document):
 
 
 @given(vectors(np.float32), vectors(np.float16))
-def test_the_contributions_sum_to_the_score_of_the_oracle(query, document):
+def test_the_contributions_sum_to_the_score_of_exact_search(query, document):
     found = aligned(query, document)
     rows, offsets = torch.from_numpy(document.astype(np.float32)), np.array([0, len(document)])
     assert found.score == pytest.approx(score_matrix([query], rows, offsets)[0, 0], abs=1e-5)

@@ -80,7 +80,7 @@ def exact(settings, folder):
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_the_score_is_the_oracles_with_and_without_cached_vectors(words, tmp_path, cached):
+def test_the_score_is_exact_searchs_with_and_without_cached_vectors(words, tmp_path, cached):
     settings = compose_run(words)
     scores = exact(settings, tmp_path / "indexes")
     if not cached:

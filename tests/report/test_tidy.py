@@ -95,7 +95,7 @@ def test_a_sweep_has_a_column_for_each_parameter_before_the_values(sweep_results
     assert (first["colbert.depth"], first["depth"]) == ([1, 2], 100)
 
 
-def test_a_sweep_has_marks_of_fronts_and_the_overlap_with_the_oracle(sweep_results):
+def test_a_sweep_has_marks_of_fronts_and_the_overlap_with_exact_search(sweep_results):
     reference, first, second = tidy_rows(sweep_results)
     assert [row["front_latency"] for row in (reference, first, second)] == [False, True, False]
     assert [row["front_bytes"] for row in (reference, first, second)] == [False, False, False]

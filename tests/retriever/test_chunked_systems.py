@@ -256,7 +256,7 @@ def test_tokens_are_skipped_and_merged_within_chunks(bench):
     assert all(len(hits) == 20 for hits in merged.search(merged.encode(QUERIES), 20))
 
 
-def test_indexes_and_oracles_are_not_those_of_whole_or_other_chunks(bench):
+def test_indexes_and_exact_hits_are_not_those_of_whole_or_other_chunks(bench):
     values = SYSTEMS["coded"]
     for encoder in (SPLIT, {**SPLIT, "chunk_overlap": 1}, WHOLE):
         bench.systems["one"] = system_settings("one", {**values, "encoder": encoder})

@@ -99,7 +99,7 @@ def searched(bench, name, k=20):
     return system.search(system.encode([q.text for q in bench.collection.queries]), k)
 
 
-def test_whole_vectors_searched_exhaustively_are_the_oracle(bench):
+def test_whole_vectors_searched_exhaustively_are_exact_search(bench):
     for exact, found in zip(searched(bench, "exact"), searched(bench, "whole"), strict=True):
         assert found.docs.tolist() == exact.docs.tolist()
         np.testing.assert_allclose(found.scores, exact.scores, atol=1e-5)
@@ -139,7 +139,7 @@ def test_a_shared_index_that_was_damaged_is_built_again(bench, victim):
     assert built(bench, "pooled").metadata()["index_shared"]
 
 
-def test_the_steps_lead_from_the_oracle_to_what_the_search_returns(bench):
+def test_the_stages_lead_from_exact_search_to_what_the_search_returns(bench):
     system = built(bench, "pruned")
     queries = system.encode([query.text for query in bench.collection.queries])
     stages = system.stages(queries, 10)
@@ -160,7 +160,7 @@ def test_an_exhaustive_search_has_no_candidates_to_lose(bench):
     assert list(system.stages(queries, 10)) == ["exact", "compressed"]
 
 
-def test_the_oracle_of_the_steps_leaves_no_files(bench):
+def test_the_exact_search_of_the_stages_leaves_no_files(bench):
     system = built(bench, "all")
     system.stages(system.encode(["word1"]), 5)
     assert not (system.folder / "exact").exists()
@@ -269,7 +269,7 @@ def test_a_system_finds_the_same_on_another_device(bench, name):
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
 
 
-def test_indexes_and_oracles_of_several_devices_are_not_mixed(bench):
+def test_indexes_and_exact_hits_of_several_devices_are_not_mixed(bench):
     here, there = built(bench, "pruned"), built(on_torch(bench), "pruned")
     assert not here.metadata()["index_shared"] and not there.metadata()["index_shared"]
     assert built(on_torch(bench), "all").metadata()["index_shared"]

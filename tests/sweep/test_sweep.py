@@ -118,7 +118,7 @@ def test_a_point_equals_the_system_run_on_its_own(colbench, swept, folder, cache
     assert point.index == system.index
 
 
-def test_an_exhaustive_uncompressed_index_finds_what_the_oracle_finds(
+def test_an_exhaustive_uncompressed_index_finds_what_exact_search_finds(
     colbench, folder, cache, tmp_path
 ):
     axes = "sweep.axes={index: [fp16], search: [exhaustive]}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
+from colbench.files import atomic_write
 from colbench.report.charts.theme import FONT, LIGHT, configuration
 
 _TAG = re.compile(r"<[^>]*>")
@@ -42,6 +44,19 @@ def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
     version = vega_lite_version()
     svg = compact(vl_convert.vegalite_to_svg(drawn, vl_version=version))
     return svg, vl_convert.svg_to_png(svg, scale=2)
+
+
+def write_chart(chart: Any, title: str, subtitle: str, stem: Path) -> None:
+    """Write `<stem>.svg` and `<stem>.png` of an Altair chart, as `picture` makes them.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    svg, png = picture(chart, title, subtitle)
+    with atomic_write(stem.with_suffix(".svg")) as stream:
+        stream.write(svg)
+    with atomic_write(stem.with_suffix(".png"), "wb") as stream:
+        stream.write(png)
 
 
 def compact(svg: str) -> str:
