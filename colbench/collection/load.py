@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 from colbench.collection.beir_dir import read_beir_dir, read_beir_documents
 from colbench.collection.irds import irds_has_judgments, read_irds, read_irds_documents
@@ -19,8 +20,12 @@ from colbench.collection.settings import (
 from colbench.collection.validate import build_collection
 
 
-def load_collection(settings: DatasetSettings) -> Collection:
+def load_collection(settings: DatasetSettings, kept: Path | None = None) -> Collection:
     """Return the validated, possibly sampled collection that `settings` describe.
+
+    Args:
+        settings: which collection, and how much of it.
+        kept: folder where a collection that is made on the spot is kept for the next time.
 
     Raises:
         ConfigError: there is no such collection, or it has no queries or judgments.
@@ -28,7 +33,7 @@ def load_collection(settings: DatasetSettings) -> Collection:
         StorageError: a file of it cannot be read.
     """
     collection = build_collection(
-        _read(settings),
+        _read(settings, kept),
         name=settings.name or _default_name(settings),
         ignore_identical_ids=_source_rule(settings)
         if settings.ignore_identical_ids is None
@@ -92,30 +97,33 @@ def _source_notes(settings: DatasetSettings) -> tuple[str, ...]:
     return ("made from " + ", ".join(f"{name} {v}" for name, v in versions.items()),)
 
 
-def _read(settings: DatasetSettings) -> RawCollection:
+def _read(settings: DatasetSettings, kept: Path | None) -> RawCollection:
     match settings:
         case IrdsSettings():
             return read_irds(settings.id)
         case BeirDirSettings():
             return read_beir_dir(settings.path, settings.split)
         case PydocsSettings():
-            return _read_pydocs(settings)
+            return _read_pydocs(settings, kept)
 
 
-def _read_pydocs(settings: PydocsSettings) -> RawCollection:
+def _read_pydocs(settings: PydocsSettings, kept: Path | None = None) -> RawCollection:
     # Imported here because only this kind of collection needs the packages it is made from.
     from colbench.collection.pydocs import load_pydocs
 
-    documents, queries, qrels = load_pydocs(settings.size)
-    if settings.split != "all":
-        queries = [query for query in queries if _pydocs_half(query.id) == settings.split]
-        qrels = {query.id: qrels[query.id] for query in queries}
+    made = load_pydocs(settings.size, kept)
+    queries = [
+        query
+        for query in made.queries
+        if settings.split == "all" or _pydocs_half(query.id) == settings.split
+    ]
+    qrels = {query.id: made.qrels[query.id] for query in queries}
 
     def where() -> str:
         return "pydocs"
 
     return RawCollection(
-        Records(documents, where), Records(queries, where), Records(judgments_of(qrels), where)
+        Records(made.documents, where), Records(queries, where), Records(judgments_of(qrels), where)
     )
 
 

@@ -18,7 +18,7 @@ from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache.store import ROOT_VARIABLE, default_root
+from colbench.encoder.cache.store import ROOT_VARIABLE, collections, default_root
 from colbench.errors import ColbenchError, WeightsUnavailable
 from colbench.experiment.bench import Bench, EncodeReply, EncodeTask, SystemReply, SystemTask
 from colbench.experiment.environment import describe_environment, usable_cores
@@ -92,7 +92,7 @@ class Runner:
         systems = self.settings.system.with_parts(self._at_work())
         look_for_weights(systems, self.cache, strict=self.settings.strict)
         note("loading the collection")
-        self.collection = load_collection(self.settings.dataset)
+        self.collection = load_collection(self.settings.dataset, collections(self.cache))
         if self.prepare is not None:
             self.collection = self.prepare(self.collection)
         docs = len(self.collection.documents)

@@ -19,6 +19,7 @@ from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
 from colbench.digests import json_digest
+from colbench.encoder.cache.store import collections
 from colbench.errors import StorageError
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.output import half_published
@@ -114,7 +115,8 @@ def is_repeat(settings: RunSettings, folder: Path, *, any_commit: bool = False) 
         return False
     if _key(settings.model_dump(mode="json"), here) != _key(results.config, results.environment):
         return False
-    return load_collection(settings.dataset).fingerprint == results.collection.fingerprint
+    collection = load_collection(settings.dataset, collections(settings.cache_dir))
+    return collection.fingerprint == results.collection.fingerprint
 
 
 def _key(config: dict[str, Any], environment: Environment) -> str:

@@ -15,7 +15,7 @@ from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.filling import storage_dtype
-from colbench.encoder.cache.store import EmbeddingCache, cached_documents
+from colbench.encoder.cache.store import EmbeddingCache, cached_documents, collections
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError
@@ -81,7 +81,7 @@ def explain(settings: RunSettings, question: Question) -> Explanation:
     _check(question)
     collection = None
     if question.query_id is not None or question.docs or not question.texts:
-        collection = load_collection(settings.dataset)
+        collection = load_collection(settings.dataset, collections(settings.cache_dir))
     query = _query_text(question, collection)
     given = [_Given(None, _beginning(text), text) for text in question.texts]
     if collection is not None:

@@ -25,7 +25,7 @@ from colbench.config.settings import RunSettings
 from colbench.digests import json_digest
 from colbench.encoder.backends.precision import has_bf16
 from colbench.encoder.backends.runtime import pick_device
-from colbench.encoder.cache.store import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache, collections
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ConfigError
@@ -166,10 +166,11 @@ class Trainer:
         Whole, where the run takes a sample: what is not in it may be in the next one.
         """
         dataset = self.settings.dataset.model_copy(update={"sample": SampleSettings()})
+        kept = collections(self.settings.cache_dir)
         if has_judgments(dataset):
-            return load_collection(dataset)
+            return load_collection(dataset, kept)
         if any(source.pairs == "judged" for source in self.recipe.sources.values()):
-            return load_collection(dataset)  # which says what is missing
+            return load_collection(dataset, kept)  # which says what is missing
         collection = load_documents(dataset)
         note(f"{collection.name} has no judgments, so there is nothing of it to protect")
         return collection

@@ -15,7 +15,7 @@ from colbench.collection.settings import DatasetSettings, SampleSettings
 from colbench.config.compose import compose_run
 from colbench.config.models import named_settings
 from colbench.config.settings import RunSettings
-from colbench.encoder.cache.store import EmbeddingCache
+from colbench.encoder.cache.store import EmbeddingCache, collections
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.errors import ConfigError, DataError
 from colbench.train.batches import level
@@ -272,7 +272,8 @@ class Preparation:
 
     def _protected(self, name: str) -> Collection:
         dataset, _, split = name.partition(",")
-        return load_collection(self._compose(dataset, split or None, []))
+        settings = self._compose(dataset, split or None, [])
+        return load_collection(settings, collections(self.cache.root))
 
     def _mined(
         self, examples: list[Example], sources: Sequence[SourceExamples], protected: Protected

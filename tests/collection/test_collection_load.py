@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from colbench.collection.load import load_collection
-from colbench.collection.model import Document, Query
+from colbench.collection.model import Collection, Document, Query
 from colbench.collection.settings import BeirDirSettings, DatasetSettings, PydocsSettings
 
 
@@ -16,9 +16,9 @@ def pydocs(monkeypatch):
     """Replace the pydocs loader, which needs the packages it reads."""
     module = ModuleType("colbench.collection.pydocs")
 
-    def load_pydocs(size):
+    def load_pydocs(size, kept):
         documents = [Document(f"{size}.a", "a", "does a"), Document(f"{size}.b", "b", "does b")]
-        return documents, [Query("q", "how to a")], {"q": {f"{size}.a": 1}}
+        return Collection(size, documents, [Query("q", "how to a")], {"q": {f"{size}.a": 1}})
 
     module.load_pydocs = load_pydocs
     module.pydocs_versions = lambda size: {"numpy": "2.0", "scipy": "1.0"}

@@ -7,16 +7,18 @@ from collections import Counter
 
 import pytest
 
-from colbench.collection.model import Collection
+from colbench.collection import pydocs as pydocs_module
+from colbench.collection.model import Collection, Document, Query
 from colbench.collection.pydocs import load_pydocs
 from colbench.collection.pydocs.fairness import content_words, names_itself, quotes, words
+from colbench.collection.snapshot import read_snapshot
 
 HEAVY = ("torch", "transformers", "scipy", "sklearn", "pandas", "matplotlib", "networkx", "sympy")
 
 
 @pytest.fixture(scope="module", params=["small", pytest.param("full", marks=pytest.mark.nightly)])
 def pydocs(request):
-    return Collection(request.param, *load_pydocs(request.param))
+    return load_pydocs(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def texts(pydocs):
 
 def test_the_sizes_are_those_promised(pydocs):
     documents, queries = len(pydocs.documents), len(pydocs.queries)
-    if pydocs.name == "small":
+    if pydocs.name == "pydocs/small":
         assert 900 <= documents <= 1050
         assert 250 <= queries <= 300
     else:
@@ -93,19 +95,18 @@ def test_no_markup_or_code_prompt_is_left_in_the_texts(pydocs):
 
 
 def test_the_small_collection_spreads_evenly_over_its_packages():
-    documents, queries, _ = load_pydocs("small")
-    shares = Counter(document.id.partition(".")[0] for document in documents)
+    small = load_pydocs("small")
+    shares = Counter(document.id.partition(".")[0] for document in small.documents)
     assert len(shares) == 7
     assert min(shares.values()) >= 100
-    assert len({query.id.partition(".")[0] for query in queries}) == 7
+    assert len({query.id.partition(".")[0] for query in small.queries}) == 7
 
 
 def test_another_process_with_another_hash_seed_makes_the_same_and_imports_no_package():
     program = (
         "import sys\n"
-        "from colbench.collection.model import Collection\n"
         "from colbench.collection.pydocs import load_pydocs\n"
-        "print(Collection('small', *load_pydocs('small')).fingerprint)\n"
+        "print(load_pydocs('small').fingerprint)\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
     )
     done = subprocess.run(
@@ -115,5 +116,49 @@ def test_another_process_with_another_hash_seed_makes_the_same_and_imports_no_pa
         text=True,
         check=True,
     )
-    here = Collection("small", *load_pydocs("small")).fingerprint
+    here = load_pydocs("small").fingerprint
     assert done.stdout.splitlines() == [here, "[]"]
+
+
+def test_a_collection_is_kept_once_it_is_made(tmp_path, monkeypatch):
+    made = load_pydocs("small", tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert read_snapshot(folder) == made
+
+    monkeypatch.setattr(pydocs_module, "_make", lambda size: pytest.fail("made again"))
+    assert load_pydocs("small", tmp_path) == made
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Replace the making, and return how often it took place."""
+    times = []
+
+    def make(size):
+        times.append(size)
+        documents = [Document("numpy.a", "", "does a")]
+        return Collection(f"pydocs/{size}", documents, [Query("q", "a?")], {"q": {"numpy.a": 1}})
+
+    monkeypatch.setattr(pydocs_module, "_make", make)
+    return times
+
+
+def test_other_files_of_a_package_make_another_collection(tiny, tmp_path, monkeypatch):
+    load_pydocs("small", tmp_path)
+    load_pydocs("small", tmp_path)
+    assert len(tiny) == 1
+    monkeypatch.setattr(pydocs_module, "versions", lambda packages: {"numpy": "0.1"})
+    load_pydocs("small", tmp_path)
+    assert len(tiny) == 2
+
+
+def test_a_damaged_or_read_only_folder_costs_only_the_time(tiny, tmp_path):
+    made = load_pydocs("small", tmp_path / "kept")
+    (folder,) = (tmp_path / "kept").iterdir()
+    (folder / "documents.jsonl").write_text("other")
+    assert load_pydocs("small", tmp_path / "kept") == made
+    assert load_pydocs("small", tmp_path / "kept") == made
+    assert len(tiny) == 2
+
+    (tmp_path / "file").write_text("in the way")
+    assert load_pydocs("small", tmp_path / "file") == made

@@ -19,11 +19,11 @@ def _made_up_pydocs(monkeypatch):
     """Replace the loader, which needs the packages it reads; full holds all that small does."""
     module = ModuleType("colbench.collection.pydocs")
 
-    def load_pydocs(size):
+    def load_pydocs(size, kept):
         names = [f"package.f{n}" for n in range(SIZES[size])]
         documents = [Document(name, "", f"text of {name}") for name in names]
         queries = [Query(f"q:{name}", f"question for {name}") for name in names]
-        return documents, queries, {f"q:{name}": {name: 1} for name in names}
+        return Collection(size, documents, queries, {f"q:{name}": {name: 1} for name in names})
 
     module.load_pydocs = load_pydocs
     module.pydocs_versions = lambda size: {"numpy": "2.0"}

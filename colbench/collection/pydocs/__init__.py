@@ -51,9 +51,11 @@ and to see that a change broke nothing, not to claim quality on another domain.
 
 from __future__ import annotations
 
+import importlib.metadata
+from pathlib import Path
 from typing import Literal
 
-from colbench.collection.model import Document, Query
+from colbench.collection.model import Collection
 from colbench.collection.pydocs.assemble import (
     SMALL_DOCUMENTS,
     SMALL_QUERIES,
@@ -68,19 +70,55 @@ from colbench.collection.pydocs.assemble import (
 from colbench.collection.pydocs.harvest import read_module
 from colbench.collection.pydocs.naming import public_names
 from colbench.collection.pydocs.packages import chosen_packages, source_files, versions
+from colbench.collection.snapshot import read_snapshot, write_snapshot
+from colbench.digests import json_digest, sha256_file
+from colbench.errors import StorageError
 from colbench.progress import bar
 
 Size = Literal["small", "full"]
 
 
-def load_pydocs(size: Size) -> tuple[list[Document], list[Query], dict[str, dict[str, int]]]:
-    """Return documents, queries and qrels (grade 1), documents and queries sorted by id.
+def load_pydocs(size: Size, kept: Path | None = None) -> Collection:
+    """Return the collection with all its questions; documents and queries are sorted by id.
 
-    Takes about 5 seconds for `small` and 25 for `full` on one core; nothing is written.
+    Making it takes about 5 seconds for `small` and 25 for `full` on one core.
+
+    Args:
+        size: how many packages are read.
+        kept: folder in which a collection that was made is kept, and looked for. It is found again
+            only for the same files of the packages and the same rules; where it is damaged or
+            cannot be written, the collection is made anew.
 
     Raises:
         DataError: a package it reads is not installed.
     """
+    if kept is None:
+        return _make(size)
+    folder = kept / f"pydocs-{size}-{_origin(size)}"
+    try:
+        return read_snapshot(folder)
+    except StorageError:
+        made = _make(size)
+    try:
+        write_snapshot(made, folder)
+    except StorageError:
+        return made  # it is only kept to save time
+    return made
+
+
+def _origin(size: Size) -> str:
+    """Return a digest of all that decides the collection: the packages' files and our rules."""
+    packages = chosen_packages(small=size == "small")
+    installed = {
+        # Lists each file with its hash; a package that has no such list counts by its version.
+        name: [version, importlib.metadata.distribution(name).read_text("RECORD")]
+        for name, version in versions(packages).items()
+    }
+    rules = {path.name: sha256_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
+    return json_digest({"installed": installed, "rules": rules})[:16]
+
+
+def _make(size: Size) -> Collection:
     small = size == "small"
     packages = chosen_packages(small=small)
     drawn_entries: list[Entry] = []
@@ -92,7 +130,8 @@ def load_pydocs(size: Size) -> tuple[list[Document], list[Query], dict[str, dict
         )
     documents = merged(drawn_entries)
     asked = questions(documents)
-    return collection(documents, chosen(asked, SMALL_QUERIES) if small else asked)
+    parts = collection(documents, chosen(asked, SMALL_QUERIES) if small else asked)
+    return Collection(f"pydocs/{size}", *parts)
 
 
 def pydocs_versions(size: Size = "full") -> dict[str, str]:

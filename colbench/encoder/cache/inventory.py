@@ -98,8 +98,8 @@ def prune_entries(
     return freed
 
 
-def remove_models(folder: Path) -> int:
-    """Delete converted models, which are made again when needed; return the bytes freed."""
+def remove_folder(folder: Path) -> int:
+    """Delete what is made again when needed, such as converted models; return the bytes freed."""
     freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if folder.exists():
         remove(folder)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.embeddings import Embeddings, EncodeStats
 from colbench.encoder.cache.filling import encode_missing, storage_dtype
-from colbench.encoder.cache.inventory import CacheEntry, list_entries, prune_entries, remove_models
+from colbench.encoder.cache.inventory import CacheEntry, list_entries, prune_entries, remove_folder
 from colbench.encoder.cache.shards import Shard
 from colbench.encoder.cache.space import WRITABLE, Space
 from colbench.locks import locked
@@ -73,7 +73,7 @@ class EmbeddingCache:
         Args:
             older_than_days: not used for this long.
             fingerprint: beginning of a fingerprint.
-            everything: delete all entries, and converted models.
+            everything: delete all entries, converted models, and collections made on the spot.
 
         Raises:
             ConfigError: no condition is given, or no entry has the fingerprint.
@@ -85,7 +85,18 @@ class EmbeddingCache:
             fingerprint=fingerprint,
             everything=everything,
         )
-        return freed + (remove_models(self.root / MODELS) if everything else 0)
+        if everything:
+            freed += remove_folder(self.root / MODELS) + remove_folder(collections(self.root))
+        return freed
+
+
+def collections(root: Path | None = None) -> Path:
+    """Return where collections that were made on the spot are kept: see `load_collection`.
+
+    Args:
+        root: folder of the cache; by default `default_root()`.
+    """
+    return (root or default_root()) / "collections"
 
 
 def default_root() -> Path:
