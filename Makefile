@@ -1,15 +1,19 @@
-# Two commands: `make quickstart` and `make test`. Both set up .venv from constraints.txt first.
+# Two commands: `make quickstart` and `make test`. Both set up .venv from constraints.txt first; the
+# quickstart installs only what colbench itself needs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+TORCH_CPU ?= https://download.pytorch.org/whl/cpu
 STANFORD ?= .venv-stanford
 EXAMPLES ?= 4000
 WORKERS ?= 2
 
 .PHONY: quickstart test test-all gate check docs faults fidelity fuzz install clean
 
-quickstart: $(READY)
+quickstart: $(INSTALLED)
 	$(BIN)/colbench run experiment=quickstart
 
 # A module's tests stay in one process, so that they share what they prepare; every numeric library
@@ -29,7 +33,7 @@ test-all: $(READY) $(STANFORD)/.ready check
 		$(PYTEST) -m "" -o timeout=1800
 
 # Our own quality: the quickstart, measured now, against the baseline that was accepted.
-gate: $(READY)
+gate: $(INSTALLED)
 	$(BIN)/colbench run --quiet experiment=quickstart output_dir=results/runs/gate \
 	  gate=quickstart gate.baseline=results/quickstart/baseline.json
 
@@ -61,13 +65,23 @@ fuzz: $(READY)
 	COLBENCH_QUIET=1 COLBENCH_FUZZ_EXAMPLES=$(EXAMPLES) \
 		$(BIN)/python -m pytest -q -m "" -o timeout=0 tests/fuzz
 
+# With what tests, linters and documentation need.
 install: $(READY)
 
+# PyPI's torch for Linux brings gigabytes of CUDA, which a machine without a GPU has no use for.
 # ranx and our kernels compile with numba at first use; the compiled code is kept beside them.
-$(READY): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && [ ! -e /dev/kfd ]; then \
+	  $(PIP) --no-deps --retries 1 --index-url $(TORCH_CPU) "$$(grep '^torch==' constraints.txt)" || \
+	  echo "the CPU build of torch could not be had from $(TORCH_CPU); going on with PyPI's"; \
+	fi
+	$(PIP) -e .
 	$(BIN)/python -m colbench.experiment.warm_up
+	touch $(INSTALLED)
+
+$(READY): $(INSTALLED)
+	$(PIP) -e '.[test]'
 	touch $(READY)
 
 $(STANFORD)/.ready: tests/fidelity/requirements.txt
