@@ -11,6 +11,7 @@ batch is tokenised while the pass of the one before it runs, and holds the texts
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +23,7 @@ from colbench.encoder.backends.runtime import autocast
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.settings import Form
 from colbench.encoder.tokens import prompt_of
+from colbench.errors import ColbenchError
 from colbench.vectors import Vectors
 
 
@@ -66,12 +68,13 @@ def forward(
     """Return one float32 matrix per text of a batch.
 
     Raises:
-        ColbenchError: the memory of the device is too small for the batch.
+        ColbenchError: the memory of the device is too small for the batch, or the model cannot run
+            on texts of this length.
     """
     import torch
 
     model.eval()
-    with torch.inference_mode(), autocast(arithmetic):
+    with torch.inference_mode(), autocast(arithmetic), _of_length(features, task):
         moved = {
             name: value.to(arithmetic.device, non_blocking=True)
             if isinstance(value, torch.Tensor)
@@ -84,6 +87,29 @@ def forward(
     rows = output["token_embeddings"].float().cpu().numpy()
     masks = output["attention_mask"].bool().cpu().numpy()
     return [matrix[mask] for matrix, mask in zip(rows, masks, strict=True)]
+
+
+@contextlib.contextmanager
+def _of_length(features: Features, task: str) -> Iterator[None]:
+    """Say of what length the texts were where a model fails: code of its own may have an end that
+    nothing tells.
+
+    Raises:
+        ColbenchError: it failed.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (IndexError, RuntimeError) as error:
+        width = features["input_ids"].shape[1] if "input_ids" in features else "?"
+        reason = " ".join(str(error).split())[:160]
+        raise ColbenchError(
+            f"the model failed on texts of up to {width} tokens ({reason}); if it reads fewer, set "
+            f"encoder.{task}_length"
+        ) from error
 
 
 def preprocess_ahead(
