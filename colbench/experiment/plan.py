@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from colbench.encoder.loading.positions import check_lengths
 from colbench.encoder.loading.weights import EMBEDDED, resolve_weights
 from colbench.errors import ConfigError, WeightsUnavailable
 from colbench.measures.catalogue import cutoff
@@ -12,7 +13,7 @@ from colbench.retriever.base import SystemSettings
 
 
 def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, strict: bool) -> None:
-    """Fail where a strict run would fail after its work, and put embedded models together.
+    """Fail where a run would fail after its work, and put embedded models together.
 
     In the process of a system that would count in its peak memory.
 
@@ -22,18 +23,20 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
         strict: whether all weights must be there; else a system without them is skipped later.
 
     Raises:
-        ConfigError: no such model.
+        ConfigError: no such model, or a length that it has no positions for.
         WeightsUnavailable: weights are not here and cannot be had, with `strict`.
     """
     for name, system in systems.items():
         for model in system.models():
-            if not (strict or model.model.startswith(EMBEDDED)):
-                continue
-            try:
-                resolve_weights(model.model, model.revision, cache)
-            except WeightsUnavailable as error:
-                if strict:
-                    raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
+            local = Path(model.model).expanduser()
+            if strict or model.model.startswith(EMBEDDED):
+                try:
+                    local = resolve_weights(model.model, model.revision, cache)
+                except WeightsUnavailable as error:
+                    if strict:
+                        raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
+            if local.is_dir():
+                check_lengths(model, local)
 
 
 DEFAULT_DEPTH = 1000
