@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colbench.encoder.loading.positions import check_lengths
 from colbench.encoder.loading.weights import EMBEDDED, resolve_weights
-from colbench.errors import ConfigError, WeightsUnavailable
+from colbench.errors import ConfigError, PackagesUnavailable, WeightsUnavailable
 from colbench.measures.catalogue import cutoff
 from colbench.retriever.base import SystemSettings
 
@@ -25,8 +25,14 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
     Raises:
         ConfigError: no such model, or a length that it has no positions for.
         WeightsUnavailable: weights are not here and cannot be had, with `strict`.
+        PackagesUnavailable: packages of a system are not installed, with `strict`.
     """
     for name, system in systems.items():
+        if strict:
+            try:
+                system.look_for_packages()
+            except PackagesUnavailable as error:
+                raise PackagesUnavailable(f"{name}: {error} (strict=true)") from None
         for model in system.models():
             local = Path(model.model).expanduser()
             if strict or model.model.startswith(EMBEDDED):

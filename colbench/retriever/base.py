@@ -59,6 +59,14 @@ class SystemSettings(Settings):
         """Every model this system itself needs."""
         return [encoder for encoder, _ in self.encodings()]
 
+    def look_for_packages(self) -> None:
+        """Look for packages that systems of this kind alone need, without importing them.
+
+        Raises:
+            PackagesUnavailable: one is not installed; the message says how to get it.
+        """
+        return
+
     def parts(self) -> list[str]:
         """Names of the other systems this one is composed of."""
         return []

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from filelock import FileLock
 from forking import wait_for
+from lucene import missing
 
 from colbench.cli.main import main
 from colbench.config.folder import options
@@ -93,8 +94,11 @@ def test_every_system_runs_in_interpreters_of_its_own_from_any_folder(
     assert forked.returncode == 0, forked.stderr
     own, others = read_results(tmp_path / "own"), read_results(tmp_path / "forked")
     assert [system.name for system in own.systems] == systems
-    assert {system.status for system in own.systems} == {"ok"}
     for one, other in zip(own.systems, others.systems, strict=True):
+        if one.name.startswith("bm25_lucene") and missing() is not None:
+            assert (one.status, one.reason) == ("skipped", missing())
+            continue
+        assert one.status == "ok"
         assert one.run_sha256 == other.run_sha256
         assert one.index.files == other.index.files
         assert one.peak_rss_bytes > 10_000_000

