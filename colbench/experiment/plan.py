@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from colbench.encoder.loading.positions import check_lengths
 from colbench.encoder.loading.weights import EMBEDDED, resolve_weights
 from colbench.errors import ConfigError, PackagesUnavailable, WeightsUnavailable
+from colbench.experiment.bench import EncodeTask
 from colbench.measures.catalogue import cutoff
 from colbench.retriever.base import SystemSettings
 
@@ -43,6 +44,34 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
                         raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
             if local.is_dir():
                 check_lengths(model, local)
+
+
+def in_both_forms(tasks: Iterable[EncodeTask]) -> list[EncodeTask]:
+    """Return the tasks, each first form of a model with the second one beside it.
+
+    Pooling and normalisation come after the transformer, and are of one form alone. All other
+    settings have to be equal.
+    """
+    later = list(tasks)
+    paired: list[EncodeTask] = []
+    taken: set[str] = set()
+    for number, task in enumerate(later):
+        others = (
+            other
+            for other in later[number + 1 :]
+            if other.form is not task.form
+            and other.key not in taken
+            and _read_alike(other) == _read_alike(task)
+        )
+        other = None if task.key in taken else next(others, None)
+        if other is not None:
+            taken |= {task.key, other.key}
+        paired.append(task.model_copy(update={"also": other}))
+    return paired
+
+
+def _read_alike(task: EncodeTask) -> str:
+    return task.encoder.model_dump_json(exclude={"pooling", "normalize", "trained_on"})
 
 
 DEFAULT_DEPTH = 1000
