@@ -26,6 +26,7 @@ _ENGINE_OF_KIND = {
     "colbert_exact": "colbench (MaxSim)",
 }
 _FIRST_STAGE = {"bi_encoder": "faiss", "bm25": "BM25"}
+_LEXICAL = frozenset({"bm25", "bm25_okapi"})
 
 
 def setting_differences(
@@ -64,14 +65,14 @@ def measured_settings(system: SystemResult, results: Results) -> dict[str, Any]:
     """Return what a system was measured with, by the names that entries use."""
     config = whole_config(system, results)
     first = config["first_stage"] if isinstance(config.get("first_stage"), dict) else {}
-    lexical = config if config.get("kind") == "bm25" else first
+    lexical = config if config.get("kind") in _LEXICAL else first
     settings: dict[str, Any] = {
         "ignore_identical_ids": ignores_identical_ids(results),
         "k": system.depth,
     }
     settings |= _of_encoder(config.get("encoder"), results)
     settings["engine"] = _engine(config, system.metadata, first)
-    if lexical.get("kind") == "bm25":
+    if lexical.get("kind") in _LEXICAL:
         settings |= {"k1": lexical["k1"], "b": lexical["b"]}
         settings |= {"fields": "title and text joined", "tokens": _tokens(lexical)}
     if config.get("kind") == "colbert_exact":
@@ -112,7 +113,7 @@ def _of_encoder(encoder: Any, results: Results) -> dict[str, Any]:
 
 def _engine(config: Mapping[str, Any], facts: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     kind = str(config.get("kind"))
-    if kind == "bm25":
+    if kind in _LEXICAL:
         return str(facts.get("engine") or config.get("engine"))
     if first:
         scorer = "MaxSim" if kind == "rerank_maxsim" else "cross-encoder"
