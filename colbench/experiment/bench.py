@@ -107,3 +107,4 @@ class SystemReply(Message):
     index: IndexInfo
     peak_rss_bytes: int
     stages: list[str] = Field(default=[])
+    notes: list[str] = Field(default=[])

@@ -228,3 +228,11 @@ class Retriever(ABC):
     def metadata(self) -> dict[str, Any]:
         """Choices the system made itself and a reader of the results should know."""
         return {}
+
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """Return what a reader must know of these queries and the documents, a line each.
+
+        Such as what was left out of them; nothing as a rule. A system composed of others hands on
+        theirs.
+        """
+        return []
