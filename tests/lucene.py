@@ -31,5 +31,7 @@ def lucene_terms(analyser: str, texts: list[str]) -> list[list[str]]:
     """
     java = start_java(HEAP).JClass
     analyse = java("io.anserini.analysis.AnalyzerUtils").analyze
+    join = java("java.lang.String").join  # a string at a time is slow
     instance = java(f"org.apache.lucene.analysis.{analyser}")()
-    return [[str(term) for term in analyse(instance, text)] for text in texts]
+    joined = (str(join("\n", analyse(instance, text))) for text in texts)
+    return [terms.split("\n") if terms else [] for terms in joined]

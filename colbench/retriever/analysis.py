@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from colbench.errors import did_you_mean
 from colbench.retriever.languages import LANGUAGES, Language, language_of
+from colbench.retriever.lucene_english import LuceneEnglish
 from colbench.retriever.words import WORD, finder, normalised, with_bigrams
 from colbench.settings import Settings
 
@@ -44,6 +45,10 @@ class AnalyserSettings(Settings):
         "auto", description="auto for the language's, none, english_long or a language"
     )
     stemmer: str | None = Field("english", description="Snowball algorithm, or null for none")
+    lucene_english: bool = Field(
+        False,
+        description="the terms of Lucene's EnglishAnalyzer, exactly; no other key counts then",
+    )
 
     @field_validator("pattern")
     @classmethod
@@ -111,9 +116,12 @@ class Analyser:
         self._fold_text = {} if self._language.folded_last else self._letters
         self._stop_words = self._stopped(settings.stop_words)
         self._stem = Stemmer.Stemmer(settings.stemmer).stemWords if settings.stemmer else list
+        self._lucene = LuceneEnglish() if settings.lucene_english else None
 
     def __call__(self, text: str) -> list[str]:
         """Return the terms of `text`, in order, with repetitions; none of them is empty."""
+        if self._lucene is not None:
+            return self._lucene(text)
         words = [word for word in self.words(text) if word not in self._stop_words]
         terms = self._stem(words)
         if self._fold_terms:
