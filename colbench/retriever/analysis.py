@@ -106,9 +106,6 @@ class Analyser:
         self._settings = settings
         self._language = LANGUAGES[settings.resolved_language]
         self._find = finder(settings.pattern)
-        self._letters = dict(self._language.letters)
-        self._fold_terms = self._letters if self._language.folded_last else {}
-        self._fold_text = {} if self._language.folded_last else self._letters
         self._stop_words = self._stopped(settings.stop_words)
         self._stem = Stemmer.Stemmer(settings.stemmer).stemWords if settings.stemmer else list
 
@@ -116,8 +113,10 @@ class Analyser:
         """Return the terms of `text`, in order, with repetitions; none of them is empty."""
         words = [word for word in self.words(text) if word not in self._stop_words]
         terms = self._stem(words)
-        if self._fold_terms:
-            terms = [term.translate(self._fold_terms) for term in terms]
+        for pattern, replacement in self._language.term_folds:
+            terms = [pattern.sub(replacement, term) for term in terms]
+        if letters := self._language.term_letters:
+            terms = [term.translate(letters) for term in terms]
         return [term for term in terms if term]  # Porter stems "s" to nothing
 
     def words(self, text: str) -> list[str]:
@@ -128,8 +127,8 @@ class Analyser:
         text = _lower_case(text, self._language)
         for pattern, replacement in self._language.folds:
             text = pattern.sub(replacement, text)
-        if self._fold_text:
-            text = text.translate(self._fold_text)
+        if letters := self._language.letters:
+            text = text.translate(letters)
         words = self._find(text)
         if self._settings.bigrams and not text.isascii():
             return with_bigrams(words)

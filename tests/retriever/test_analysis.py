@@ -117,7 +117,7 @@ def test_a_word_is_found_inside_a_clause_without_spaces(word, text):
         ("irish", "d'athair nAthair n-athair", "athair athair athair"),
         ("greek", "ΔΡΌΜΟΣ δρόμος", "δρομοσ δρομος"),
         ("german", "Straße Größe Groesse", "strasse grosse grosse"),
-        ("arabic", "كِتَابٌ أحمد مكتبة", "كتاب احمد مكتبه"),
+        ("arabic", "كِتَابٌ أحمد المكتبة", "كتاب احمد المكتبه"),
         ("arabic", "كـتـاب ١٢", "كتاب 12"),
         ("persian", "كتابي", "کتابی"),
         ("hindi", "ज़मीन हिन्दी", "जमीन हिंदी"),
