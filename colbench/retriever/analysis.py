@@ -156,13 +156,13 @@ def stop_words(name: str) -> frozenset[str]:
 
     `english` are the 33 of Lucene. Nothing for `none` and for a language without a list.
     """
-    # Slow to import, and not needed to check a configuration.
-    import stopwordsiso
-    from bm25s import stopwords
+    from bm25s import stopwords  # slow to import, and not needed to check a configuration
 
     own = {"english": "STOPWORDS_EN", "english_long": "STOPWORDS_EN_PLUS"}
     known = getattr(stopwords, own.get(name, f"STOPWORDS_{name.upper()}"), None)
     if known is not None:
         return frozenset(known)
+    import stopwordsiso
+
     code = LANGUAGES[name].code if name in LANGUAGES else ""
     return frozenset(stopwordsiso.stopwords(code) if stopwordsiso.has_lang(code) else ())

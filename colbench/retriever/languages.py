@@ -7,6 +7,7 @@ stemmer folds by itself the row repeats it, so that stop words are compared alik
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -56,7 +57,12 @@ _DEVANAGARI = _codes(
     "911:913 912:913 972:905 906:905 908:907 90a:909 960:90b 961:90c 910:90f 914:913 940:93f "
     "942:941 944:943 963:962 948:947 94c:94b"
 )
-_GREEK = _letters("ςσ άα έε ήη ίι ϊι ΐι ύυ ϋυ ΰυ όο ώω")
+# Accents, breathings and dialytika go, and a final sigma is a sigma.
+_GREEK = {
+    code: unicodedata.normalize("NFD", chr(code))[0]
+    for code in (*range(0x370, 0x400), *range(0x1F00, 0x2000))
+    if chr(code).islower()
+} | _letters("ςσ")
 _GERMAN = _letters("äa öo üu ßss")
 _SERBIAN = _letters("čc ćc šs žz đdj")
 
@@ -86,6 +92,9 @@ class Language:
     term_letters: Mapping[int, str] = field(default_factory=dict)
 
 
+_INNER_APOSTROPHE = (regex.compile(rf"(?<=\w){_APOSTROPHE}(?=\w)"), "")
+_GERSHAYIM = (regex.compile("(?<=\\w)[\"'\u05f3\u05f4](?=\\w)"), "")
+_GEMINATE = (regex.compile("(?<=l)[·‧](?=l)", regex.IGNORECASE), "")
 _TURKIC_SUFFIX = (regex.compile(rf"(?<=\w){_APOSTROPHE}\w*"), "")
 _IRISH = (
     _elision("d", "m", "b"),
@@ -133,7 +142,7 @@ LANGUAGES: Mapping[str, Language] = {
     "basque": Language("eu"),
     "bengali": Language("bn", ("Bengali",), letters=_DIGITS),
     "bulgarian": Language("bg", ("Cyrillic",)),
-    "catalan": Language("ca", cuts=(_elision("d", "l", "m", "n", "s", "t"),)),
+    "catalan": Language("ca", cuts=(_elision("d", "l", "m", "n", "s", "t"), _GEMINATE)),
     "czech": Language("cs"),
     "danish": Language("da"),
     "dutch": Language("nl"),
@@ -144,7 +153,7 @@ LANGUAGES: Mapping[str, Language] = {
     "french": Language("fr", cuts=(_elision(*_FRENCH),)),
     "german": Language("de", folds=_GERMAN_PAIRS, letters=_GERMAN),
     "greek": Language("el", ("Greek",), letters=_GREEK),
-    "hebrew": Language("he", ("Hebrew",), letters=_HEBREW_POINTS),
+    "hebrew": Language("he", ("Hebrew",), cuts=(_GERSHAYIM,), letters=_HEBREW_POINTS),
     "hindi": Language(
         "hi", ("Devanagari",), folds=(_DEAD_NA,), letters=_DIGITS | _JOINERS | _DEVANAGARI
     ),
@@ -172,7 +181,7 @@ LANGUAGES: Mapping[str, Language] = {
     "swedish": Language("sv"),
     "tamil": Language("ta", ("Tamil",), letters=_DIGITS | _JOINERS),
     "turkish": Language("tr", turkic=True, cuts=(_TURKIC_SUFFIX,)),
-    "ukrainian": Language("uk", ("Cyrillic",)),
+    "ukrainian": Language("uk", ("Cyrillic",), cuts=(_INNER_APOSTROPHE,)),
     "urdu": Language("ur", ("Arabic",), letters=_ARABIC),
     "yiddish": Language("yi", ("Hebrew",)),
 }
