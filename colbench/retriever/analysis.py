@@ -111,9 +111,6 @@ class Analyser:
         self._settings = settings
         self._language = LANGUAGES[settings.resolved_language]
         self._find = finder(settings.pattern)
-        self._letters = dict(self._language.letters)
-        self._fold_terms = self._letters if self._language.folded_last else {}
-        self._fold_text = {} if self._language.folded_last else self._letters
         self._stop_words = self._stopped(settings.stop_words)
         self._stem = Stemmer.Stemmer(settings.stemmer).stemWords if settings.stemmer else list
         self._lucene = LuceneEnglish() if settings.lucene_english else None
@@ -124,8 +121,10 @@ class Analyser:
             return self._lucene(text)
         words = [word for word in self.words(text) if word not in self._stop_words]
         terms = self._stem(words)
-        if self._fold_terms:
-            terms = [term.translate(self._fold_terms) for term in terms]
+        for pattern, replacement in self._language.term_folds:
+            terms = [pattern.sub(replacement, term) for term in terms]
+        if letters := self._language.term_letters:
+            terms = [term.translate(letters) for term in terms]
         return [term for term in terms if term]  # Porter stems "s" to nothing
 
     def words(self, text: str) -> list[str]:
@@ -136,8 +135,8 @@ class Analyser:
         text = _lower_case(text, self._language)
         for pattern, replacement in self._language.folds:
             text = pattern.sub(replacement, text)
-        if self._fold_text:
-            text = text.translate(self._fold_text)
+        if letters := self._language.letters:
+            text = text.translate(letters)
         words = self._find(text)
         if self._settings.bigrams and not text.isascii():
             return with_bigrams(words)
@@ -165,13 +164,13 @@ def stop_words(name: str) -> frozenset[str]:
 
     `english` are the 33 of Lucene. Nothing for `none` and for a language without a list.
     """
-    # Slow to import, and not needed to check a configuration.
-    import stopwordsiso
-    from bm25s import stopwords
+    from bm25s import stopwords  # slow to import, and not needed to check a configuration
 
     own = {"english": "STOPWORDS_EN", "english_long": "STOPWORDS_EN_PLUS"}
     known = getattr(stopwords, own.get(name, f"STOPWORDS_{name.upper()}"), None)
     if known is not None:
         return frozenset(known)
+    import stopwordsiso
+
     code = LANGUAGES[name].code if name in LANGUAGES else ""
     return frozenset(stopwordsiso.stopwords(code) if stopwordsiso.has_lang(code) else ())

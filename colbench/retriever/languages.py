@@ -7,6 +7,7 @@ stemmer folds by itself the row repeats it, so that stop words are compared alik
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,11 +42,13 @@ _DIGITS = {
     for value in range(10)
 }
 _JOINERS = _codes("200c 200d")
-# Tatweel and vowel signs go; alef with madda or hamza is alef, teh marbuta is heh.
-_ARABIC_SIGNS = _codes("622:627 623:627 625:627 629:647 640 64b 64c 64d 64e 64f 650 651 652")
-_ARABIC = _DIGITS | _ARABIC_SIGNS | _codes("649:64a")
+# Tatweel and vowel signs go; alef with madda or hamza is alef.
+_ARABIC = _DIGITS | _codes("622:627 623:627 625:627 640 64b 64c 64d 64e 64f 650 651 652")
+# Heh stands for teh marbuta, and yeh for alef maksura, at the end of many a word; the stemmer needs
+# to see which it is, and leaves it after an article.
+_ARABIC_ENDING = (regex.compile("(?<=\\w{3})[\u0647\u0629\u0649\u064a]$"), "")
 # Lucene goes from Persian to Arabic yeh and kaf; the Snowball stemmer needs the other direction.
-_PERSIAN = _DIGITS | _ARABIC_SIGNS | _codes("64a:6cc 649:6cc 6d2:6cc 643:6a9 6c0:647 6c1:647 654")
+_PERSIAN = _ARABIC | _codes("64a:6cc 649:6cc 6d2:6cc 643:6a9 629:647 6c0:647 6c1:647 654")
 _HEBREW_POINTS = dict.fromkeys((*range(0x591, 0x5BE), 0x5BF, 0x5C1, 0x5C2, 0x5C4, 0x5C5), "")
 # Devanagari spelling variants: nukta, virama and joiners go; candrabindu is anusvara; candra and
 # long vowels are the short ones (Pingali & Varma; Larkey, Connell & Abduljaleel).
@@ -54,7 +57,12 @@ _DEVANAGARI = _codes(
     "911:913 912:913 972:905 906:905 908:907 90a:909 960:90b 961:90c 910:90f 914:913 940:93f "
     "942:941 944:943 963:962 948:947 94c:94b"
 )
-_GREEK = _letters("ςσ άα έε ήη ίι ϊι ΐι ύυ ϋυ ΰυ όο ώω")
+# Accents, breathings and dialytika go, and a final sigma is a sigma.
+_GREEK = {
+    code: unicodedata.normalize("NFD", chr(code))[0]
+    for code in (*range(0x370, 0x400), *range(0x1F00, 0x2000))
+    if chr(code).islower()
+} | _letters("ςσ")
 _GERMAN = _letters("äa öo üu ßss")
 _SERBIAN = _letters("čc ćc šs žz đdj")
 
@@ -70,7 +78,8 @@ class Language:
         cuts: replacements in the text before words are looked for.
         folds: replacements in a lower-case word.
         letters: then letters → letters, a table for `str.translate`.
-        folded_last: letters fold after the stemmer, which needs them as they are.
+        term_folds: replacements in a stem, for what the stemmer needs as it is.
+        term_letters: then letters → letters in a stem.
     """
 
     code: str
@@ -79,9 +88,13 @@ class Language:
     cuts: tuple[Replacement, ...] = ()
     folds: tuple[Replacement, ...] = ()
     letters: Mapping[int, str] = field(default_factory=dict)
-    folded_last: bool = False
+    term_folds: tuple[Replacement, ...] = ()
+    term_letters: Mapping[int, str] = field(default_factory=dict)
 
 
+_INNER_APOSTROPHE = (regex.compile(rf"(?<=\w){_APOSTROPHE}(?=\w)"), "")
+_GERSHAYIM = (regex.compile("(?<=\\w)[\"'\u05f3\u05f4](?=\\w)"), "")
+_GEMINATE = (regex.compile("(?<=l)[·‧](?=l)", regex.IGNORECASE), "")
 _TURKIC_SUFFIX = (regex.compile(rf"(?<=\w){_APOSTROPHE}\w*"), "")
 _IRISH = (
     _elision("d", "m", "b"),
@@ -118,13 +131,18 @@ _ITALIAN = [
 _FRENCH = ["l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu"]
 
 LANGUAGES: Mapping[str, Language] = {
-    "arabic": Language("ar", ("Arabic",), letters=_ARABIC),
+    "arabic": Language(
+        "ar",
+        ("Arabic",),
+        letters=_ARABIC,
+        term_folds=(_ARABIC_ENDING,),
+    ),
     "armenian": Language("hy", ("Armenian",)),
     "azerbaijani": Language("az", turkic=True, cuts=(_TURKIC_SUFFIX,)),
     "basque": Language("eu"),
     "bengali": Language("bn", ("Bengali",), letters=_DIGITS),
     "bulgarian": Language("bg", ("Cyrillic",)),
-    "catalan": Language("ca", cuts=(_elision("d", "l", "m", "n", "s", "t"),)),
+    "catalan": Language("ca", cuts=(_elision("d", "l", "m", "n", "s", "t"), _GEMINATE)),
     "czech": Language("cs"),
     "danish": Language("da"),
     "dutch": Language("nl"),
@@ -135,7 +153,7 @@ LANGUAGES: Mapping[str, Language] = {
     "french": Language("fr", cuts=(_elision(*_FRENCH),)),
     "german": Language("de", folds=_GERMAN_PAIRS, letters=_GERMAN),
     "greek": Language("el", ("Greek",), letters=_GREEK),
-    "hebrew": Language("he", ("Hebrew",), letters=_HEBREW_POINTS),
+    "hebrew": Language("he", ("Hebrew",), cuts=(_GERSHAYIM,), letters=_HEBREW_POINTS),
     "hindi": Language(
         "hi", ("Devanagari",), folds=(_DEAD_NA,), letters=_DIGITS | _JOINERS | _DEVANAGARI
     ),
@@ -155,7 +173,7 @@ LANGUAGES: Mapping[str, Language] = {
     "portuguese": Language("pt"),
     "romanian": Language("ro", letters=_letters("şș ţț")),
     "russian": Language("ru", ("Cyrillic",), letters=_letters("ёе")),
-    "serbian": Language("sr", ("Cyrillic", "Latin"), letters=_SERBIAN, folded_last=True),
+    "serbian": Language("sr", ("Cyrillic", "Latin"), term_letters=_SERBIAN),
     "sesotho": Language("st"),
     "slovak": Language("sk"),
     "slovenian": Language("sl"),
@@ -163,7 +181,7 @@ LANGUAGES: Mapping[str, Language] = {
     "swedish": Language("sv"),
     "tamil": Language("ta", ("Tamil",), letters=_DIGITS | _JOINERS),
     "turkish": Language("tr", turkic=True, cuts=(_TURKIC_SUFFIX,)),
-    "ukrainian": Language("uk", ("Cyrillic",)),
+    "ukrainian": Language("uk", ("Cyrillic",), cuts=(_INNER_APOSTROPHE,)),
     "urdu": Language("ur", ("Arabic",), letters=_ARABIC),
     "yiddish": Language("yi", ("Hebrew",)),
 }

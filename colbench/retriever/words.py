@@ -38,6 +38,10 @@ _runs = regex.compile(
 _characters = regex.compile(r"\P{M}\p{M}*+").findall
 _clusters = regex.compile(r"\X").findall
 
+# Soft hyphens, variation selectors, marks of direction, circles around a digit: no part of a word.
+_unseen = regex.compile(
+    r"[[\p{Default_Ignorable_Code_Point}\u20dd-\u20e4]--[\u200b-\u200d]]", regex.V1
+)
 _wide = regex.compile(r"[\uff01-\uff5e\uff65-\uff9f]+")
 
 
@@ -68,7 +72,7 @@ def normalised(text: str, form: Literal["nfc", "nfkc", "none"]) -> str:
     if form == "none" or text.isascii():
         return text
     text = unicodedata.normalize("NFC" if form == "nfc" else "NFKC", text)
-    text = text.replace("\u00ad", "")  # a soft hyphen is no part of its word
+    text = _unseen.sub("", text)
     usual: str = _wide.sub(lambda wide: unicodedata.normalize("NFKC", wide[0]), text)
     return usual
 
