@@ -17,7 +17,7 @@ from pydantic import Field, field_validator, model_validator
 from colbench.errors import did_you_mean
 from colbench.retriever.languages import LANGUAGES, Language, language_of
 from colbench.retriever.lucene_english import LuceneEnglish
-from colbench.retriever.words import WORD, finder, normalised, with_bigrams
+from colbench.retriever.words import WORD, Unspaced, finder, normalised, segmented
 from colbench.settings import Settings
 
 _STOP_WORDS = ("auto", "none", "english_long", *LANGUAGES)
@@ -36,10 +36,10 @@ class AnalyserSettings(Settings):
         WORD,
         description=r"regular expression of one word; \w+ keeps the marks and joiners in words",
     )
-    bigrams: bool = Field(
-        True,
-        description="pairs of characters for Chinese, Japanese, Korean, Thai, Lao, Khmer and "
-        "Burmese; false keeps each run whole",
+    unspaced: Unspaced = Field(
+        "bigrams",
+        description="Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese: bigrams of "
+        "characters, characters_too beside them, or whole runs",
     )
     stop_words: str = Field(
         "auto", description="auto for the language's, none, english_long or a language"
@@ -138,9 +138,7 @@ class Analyser:
         if letters := self._language.letters:
             text = text.translate(letters)
         words = self._find(text)
-        if self._settings.bigrams and not text.isascii():
-            return with_bigrams(words)
-        return words
+        return words if text.isascii() else segmented(words, self._settings.unspaced)
 
     def _stopped(self, name: str) -> frozenset[str]:
         """Return the stop words, each as the analyser would have it in a text."""

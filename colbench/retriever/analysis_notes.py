@@ -8,7 +8,7 @@ import Stemmer
 
 from colbench.retriever.analysis import AnalyserSettings
 from colbench.retriever.languages import LANGUAGES
-from colbench.retriever.words import WORD, finder, letters_by_script, spaced_letters
+from colbench.retriever.words import WORD, finder, letters_by_script, lone, spaced_letters
 
 _LETTERS = 200_000
 """Characters looked at for the script of a collection."""
@@ -29,7 +29,9 @@ def query_notes(
     """
     find, everything = finder(settings.pattern), finder(WORD)
     no_words = sum(not everything(query) for query in queries)
-    empty = sum(not analyse(query) for query in queries) - no_words
+    analysed = [analyse(query) for query in queries]
+    empty = sum(not terms for terms in analysed) - no_words
+    alone = sum(bool(terms) and all(map(lone, terms)) for terms in analysed)
     total = f"of {len(queries)} queries"
     if empty:
         causes = [] if settings.stop_words == "none" else ["stop words"]
@@ -38,6 +40,11 @@ def query_notes(
         yield f"{empty} {total} have no terms left after analysis{why}"
     if no_words:
         yield f"{no_words} {total} have no letters or digits"
+    if alone and settings.unspaced == "bigrams":
+        yield (
+            f"{alone} {total} are single characters of a script without spaces, not found inside "
+            "words: analyser.unspaced=characters_too finds them"
+        )
     if settings.pattern != WORD:
         cut = sum(bool(_left_out(query, everything, find)) for query in queries)
         if cut:

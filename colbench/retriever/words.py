@@ -17,6 +17,9 @@ from typing import Literal
 
 import regex
 
+Unspaced = Literal["bigrams", "characters_too", "whole"]
+"""What becomes of scripts without spaces."""
+
 WORD = r"\w+"
 """The pattern that stands for words as above; any other is taken literally."""
 
@@ -77,16 +80,30 @@ def normalised(text: str, form: Literal["nfc", "nfkc", "none"]) -> str:
     return usual
 
 
-def with_bigrams(words: Iterable[str]) -> list[str]:
-    """Replace the parts of words that are of scripts without spaces by their bigrams.
+def segmented(words: Iterable[str], unspaced: Unspaced = "bigrams") -> list[str]:
+    """Replace the parts of words that are of scripts without spaces.
 
-    >>> with_bigrams(["東京都", "mp3", "iphone手机", "ไทย", "猫"])
+    Args:
+        words: any words.
+        unspaced: by their `bigrams`; by these and each character, `characters_too`; `whole` leaves
+            them as they are.
+
+    >>> segmented(["東京都", "mp3", "iphone手机", "ไทย", "猫"])
     ['東京', '京都', 'mp3', 'iphone', '手机', 'ไท', 'ทย', '猫']
+    >>> segmented(["東京"], "characters_too")
+    ['東', '京', '東京']
     """
-    return [part for word in words for part in ((word,) if word.isascii() else _parts(word))]
+    if unspaced == "whole":
+        return list(words)
+    characters = unspaced == "characters_too"
+    return [
+        part
+        for word in words
+        for part in ((word,) if word.isascii() else _parts(word, characters=characters))
+    ]
 
 
-def _parts(word: str) -> Iterator[str]:
+def _parts(word: str, *, characters: bool) -> Iterator[str]:
     if _unspaced(word) is None:
         yield word
         return
@@ -95,7 +112,14 @@ def _parts(word: str) -> Iterator[str]:
             yield run[0]
             continue
         units = _characters(run[0]) if run.lastgroup == "cjk" else _clusters(run[0])
-        yield from map("".join, pairwise(units)) if units[1:] else units
+        if characters or len(units) == 1:
+            yield from units
+        yield from map("".join, pairwise(units))
+
+
+def lone(term: str) -> bool:
+    """Return whether a term is one character of a script without spaces."""
+    return _unspaced(term) is not None and len(_clusters(term)) == 1
 
 
 def letters_by_script(text: str, scripts: Iterable[str]) -> dict[str, int]:

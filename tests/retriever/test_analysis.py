@@ -95,8 +95,9 @@ def test_scripts_without_spaces_become_bigrams(text, terms):
     assert analyse(text) == terms
 
 
-def test_bigrams_are_left_out_on_demand():
-    assert analyse("東京都 น้ำตก", bigrams=False) == ["東京都", "น้ำตก"]
+def test_runs_without_spaces_stay_whole_or_give_their_characters_on_demand():
+    assert analyse("東京都 น้ำตก", unspaced="whole") == ["東京都", "น้ำตก"]
+    assert analyse("東京 猫", unspaced="characters_too") == ["東", "京", "東京", "猫"]
 
 
 @pytest.mark.parametrize(("word", "text"), [("သစ်ပင်", "သစ်ပင်ကြီး"), ("ទឹក", "ទឹកធ្លាក់")])

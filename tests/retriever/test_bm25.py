@@ -119,6 +119,17 @@ def test_queries_without_terms_and_a_stemmer_of_another_script_are_noted(folder)
     ]
 
 
+def test_a_single_character_is_noted_and_found_where_characters_are_indexed(folder):
+    queries, texts = ["책", "책 읽기"], ["책을 읽는다", "물을 마신다"]
+    system = build(folder, texts, queries)
+    assert found(system, "책") == {}
+    (note,) = system.notes(queries)
+    assert note.startswith("bm25: 1 of 2 queries are single characters")
+    system = build(folder, texts, queries, analyser={"unspaced": "characters_too"})
+    assert list(found(system, "책")) == [0]
+    assert system.notes(queries) == []
+
+
 def test_nothing_is_noted_where_nothing_was_lost(folder):
     assert build(folder, ["a pink house"]).notes(["pink house"]) == []
     assert build(folder, ["도서관은 학교 옆에 있다"]).notes(["학교"]) == []
