@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 
 from colbench.errors import PackagesUnavailable
@@ -22,14 +25,33 @@ def missing() -> str | None:
 needs_lucene = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 
-def lucene_terms(analyser: str, texts: list[str]) -> list[list[str]]:
+def lucene_terms(
+    analyser: str,
+    texts: Iterable[str],
+    *,
+    stop_words: Iterable[str] | None = None,
+    not_stemmed: Iterable[str] = (),
+) -> list[list[str]]:
     """Return the terms of each text.
 
     Args:
         analyser: class below `org.apache.lucene.analysis`.
         texts: what is analysed.
+        stop_words: in place of the analyser's own.
+        not_stemmed: words that its stemmer leaves alone.
     """
     java = start_java(HEAP).JClass
     analyse = java("io.anserini.analysis.AnalyzerUtils").analyze
-    instance = java(f"org.apache.lucene.analysis.{analyser}")()
-    return [[str(term) for term in analyse(instance, text)] for text in texts]
+    join = java("java.lang.String").join  # a string at a time is slow
+    lists = [] if stop_words is None else [_set(java, stop_words)]
+    lists += [_set(java, not_stemmed)] if not_stemmed else []
+    instance = java(f"org.apache.lucene.analysis.{analyser}")(*lists)
+    joined = (str(join("\n", analyse(instance, text))) for text in texts)
+    return [terms.split("\n") if terms else [] for terms in joined]
+
+
+def _set(java: Any, words: Iterable[str]) -> Any:
+    collected = java("java.util.ArrayList")()
+    for word in words:
+        collected.add(word)
+    return java("org.apache.lucene.analysis.CharArraySet")(collected, False)

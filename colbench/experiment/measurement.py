@@ -109,7 +109,8 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         texts = [query.text for query in collection.queries]
         note(f"{task.name}: searching {len(texts)} queries")
         hits, times = _batches(task, system, texts, depth)
-        write_trec(Run.from_hits(task.name, collection, hits, task.depth), task.run_file)
+        run = Run.from_hits(task.name, collection, hits, task.depth)
+        write_trec(run, task.run_file)
         note(f"{task.name}: timing single queries")
         latency = _single_queries(task, system, texts, depth)
         peak = peak_rss_bytes()
@@ -129,9 +130,22 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         encodings=encodings,
         index=index_info(system.size(), collection),
         peak_rss_bytes=peak,
+        notes=search_notes(system, texts, run),
     )
-    stages = _search_stages(task, system, texts, depth)
-    return reply.model_copy(update={"stages": stages, "notes": system.notes()})
+    return reply.model_copy(update={"stages": _search_stages(task, system, texts, depth)})
+
+
+def search_notes(system: Retriever, texts: Sequence[str], run: Run) -> list[str]:
+    """Return what a reader must know of a search: queries that found nothing, and why.
+
+    Args:
+        system: that searched.
+        texts: of the queries.
+        run: what it found.
+    """
+    nothing = sum(not len(ranking) for ranking in run.rankings.values())
+    found = [f"{run.name}: {nothing} of {len(texts)} queries found nothing"] if nothing else []
+    return [*found, *system.notes(texts)]
 
 
 def _batches(

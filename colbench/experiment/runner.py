@@ -194,6 +194,8 @@ class Runner:
             broken = [failures[key] for key in needed if key in failures]
             fresh = sum(encoded.get(key, 0) for key in needed)
             reply = broken[0] if broken else self._measure_system(name, fresh=fresh > 0)
+            for text in reply.notes if isinstance(reply, SystemReply) else ():
+                self._note(text)
             if isinstance(reply, Failure):
                 self._accept(name, reply)
             else:

@@ -25,7 +25,7 @@ _ENGINE_OF_KIND = {
     "colbert": "colbench (PLAID)",
     "colbert_exact": "colbench (MaxSim)",
 }
-_LEXICAL = ("bm25", "bm25_lucene")
+_LEXICAL = frozenset({"bm25", "bm25_okapi", "bm25_lucene"})
 _FIRST_STAGE = {"bi_encoder": "faiss", "bm25": "BM25", "bm25_lucene": "Lucene"}
 
 

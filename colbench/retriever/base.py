@@ -268,9 +268,10 @@ class Retriever(ABC):
         """Choices the system made itself and a reader of the results should know."""
         return {}
 
-    def notes(self) -> list[str]:
-        """What a reader of its numbers must know, a sentence each; asked for when all is measured.
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """Return what a reader must know of these queries and the documents, a line each.
 
-        Each is told once in a run, and stands among the notes of its results.
+        Such as what was left out of them; nothing as a rule. A system composed of others hands on
+        theirs.
         """
         return []

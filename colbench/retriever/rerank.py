@@ -128,9 +128,9 @@ class Reranker(Retriever):
         """The first stage's facts."""
         return {self.first_stage.name: self.first_stage.metadata()}
 
-    def notes(self) -> list[str]:
-        """The first stage's."""
-        return self.first_stage.notes()
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """The first stage's notes."""
+        return self.first_stage.notes(queries)
 
 
 def standard_scores(scores: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from colbench.errors import ConfigError
 from colbench.experiment.encodings import encoding_infos
-from colbench.experiment.measurement import index_info, other_processes
+from colbench.experiment.measurement import index_info, other_processes, search_notes
 from colbench.experiment.plan import choose_measures
 from colbench.hits import Hits
 from colbench.measures.effectiveness import evaluate, mean_scores
@@ -149,6 +149,7 @@ class _Sweep:
             other_cpu_share=others[0],
             run_sha256=run_digest(run),
             git_commit=self.task.git_commit,
+            notes=search_notes(system, self.texts, run),
         )
 
     def _known(self, settings: SystemSettings, depth: int) -> list[Hits] | None:

@@ -152,7 +152,7 @@ def _front(
 
 
 def _notes(results: Results, records: Sequence[VariantRecord]) -> list[str]:
-    notes = []
+    notes = list(dict.fromkeys(note for record in records for note in record.notes))
     busy = sum(record.other_cpu_share > BUSY for record in records)
     if busy:
         notes.append(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from colbench.config.settings import LatencySettings
 from colbench.experiment.job import Message
 from colbench.results.schema import EncodingInfo, Fidelity, IndexInfo, Latency
@@ -51,6 +53,7 @@ class VariantRecord(Message):
     other_cpu_share: float
     run_sha256: str
     git_commit: str | None
+    notes: list[str] = Field(default=[])
 
 
 class SweepReply(Message):

@@ -254,6 +254,28 @@ def test_measures_deeper_than_k_are_left_out_and_named(colbench, folder, cache, 
     assert "ndcg@5" in results.notes[0] and "ndcg@5" in done.stdout
 
 
+def test_queries_that_find_nothing_are_noted_in_every_report(colbench, cache, tmp_path):
+    documents = {"hill": "नदी के पास एक पहाड़ी", "lake": "नाव झील पर चलती है"}
+    queries = {"q1": "नाव", "q2": "the of", "q3": "बादल"}
+    judged = [("q1", "lake", 1), ("q2", "hill", 1), ("q3", "hill", 1)]
+    folder = write_folder(tmp_path / "judged", documents, queries, judged)
+    done = colbench(folder, tmp_path / "out", cache, "systems=[bm25,bm25_okapi]")
+    results = read_results(tmp_path / "out")
+    noted = [
+        "2 of 3 queries found nothing",
+        "1 of 3 queries have no terms left after analysis (stop words)",
+        "choose analyser.stemmer=hindi or nepali",
+    ]
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    for system in ("bm25", "bm25_okapi"):
+        own = [note for note in results.notes if note.startswith(f"{system}: ")]
+        for text in noted:
+            assert sum(text in note for note in own) == 1
+            assert text in report
+            assert text in done.stdout
+    assert [row.effectiveness["mrr@10"] for row in results.systems] == [1 / 3, 1 / 3]
+
+
 def test_a_subset_is_named_as_one(colbench, folder, cache, tmp_path):
     overrides = ["dataset.sample.docs=4", "dataset.sample.queries=1"]
     done = colbench(folder, tmp_path, cache, "systems=[bm25]", *overrides)

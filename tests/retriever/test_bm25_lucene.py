@@ -119,6 +119,19 @@ def test_only_documents_that_share_a_term_are_found(bench):
 
 
 @needs_lucene
+def test_notes_say_what_was_left_out(bench):
+    queries = ["of the", "cat", "?"]
+    texts = ANIMALS | {"f": ("A title alone", "")}
+    assert built(bench(texts)).notes(queries) == [
+        "it: 2 of 3 queries have no terms left after analysis"
+    ]
+    assert built(bench(texts, fields="apart")).notes(["cat"]) == [
+        "it: 2 of 6 documents without a text were left out"
+    ]
+    assert built(bench()).notes(["cat"]) == []
+
+
+@needs_lucene
 def test_ids_and_texts_may_hold_anything(bench):
     ids = ["a b", "new\nline", "tab\t", "\x00", "é", "e\u0301", '"', "{}", "文", "𝄞", "\ufffe"]
     texts = {name: ('"ti\ntle', f"\u2028 word{n} \x07 \\ {{") for n, name in enumerate(ids)}

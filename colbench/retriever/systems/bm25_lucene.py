@@ -208,6 +208,18 @@ class BM25Lucene(Retriever):
         """Bytes of Lucene's index."""
         return IndexSize.of_folder(self.folder / "index")
 
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """Say how many queries have no terms, and how many documents Anserini left out."""
+        analyse = self._java.JClass("io.anserini.analysis.AnalyzerUtils").analyze
+        empty = sum(not analyse(self._analyzer, query) for query in queries)
+        notes = []
+        if empty:
+            notes.append(f"{empty} of {len(queries)} queries have no terms left after analysis")
+        if self._dropped and self.settings.fields == "apart":
+            documents = len(self.bench.collection.documents)
+            notes.append(f"{self._dropped} of {documents} documents without a text were left out")
+        return [f"{self.name}: {note}" for note in notes]
+
     def metadata(self) -> dict[str, Any]:
         """Which versions ran, and how many documents Anserini left out: those without text."""
         jar, _ = look_for_anserini()

@@ -82,7 +82,7 @@ class RerankCrossEncoder(Reranker):
             "pair_tokens_truncated": pairs.truncated_tokens,
         }
 
-    def notes(self) -> list[str]:
+    def notes(self, queries: Sequence[str]) -> list[str]:
         """Also how much of the pairs the model did not read."""
         pairs = self._read()
         told = pairs and pairs.told(
@@ -91,7 +91,7 @@ class RerankCrossEncoder(Reranker):
             kind="pairs of a query and a document",
             remedy="a larger cross_encoder.max_length keeps them, where the model has positions",
         )
-        return [*super().notes(), *([told] if told else [])]
+        return [*super().notes(queries), *([told] if told else [])]
 
     def _read(self) -> CutOff | None:
         """Return how much of the pairs scored the model reads; None without pairs."""
