@@ -18,8 +18,13 @@ class FakeEncoder:
     cosine = None
     batch_tokens = 1
     document_limit = 1 << 30
+    query_limit = 1 << 30
+    untrained = False
 
     def count_tokens(self, texts):
+        return np.array([len(text.split()) for text in texts], dtype=np.int64)
+
+    def count_query_tokens(self, texts):
         return np.array([len(text.split()) for text in texts], dtype=np.int64)
 
     def encode_batches(self, batches):

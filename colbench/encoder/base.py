@@ -30,8 +30,7 @@ class Encoder(Protocol):
     """A loaded model in one of two forms.
 
     Both forms return a list of matrices, so that one cache and one index serve both: a text of one
-        vector
-    is a matrix with one row. Implementations: `colbench.encoder.models`.
+    vector is a matrix with one row. Implementations: `colbench.encoder.models`.
     """
 
     settings: EncoderSettings
@@ -50,12 +49,20 @@ class Encoder(Protocol):
     """Tokens of one forward pass, padding among them."""
     document_limit: int
     """Tokens of a document that are read; the rest is cut off."""
+    query_limit: int
+    """The same of a query."""
+    untrained: bool
+    """Whether its token vectors were never trained for late interaction."""
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens each document has, (texts,), before anything is cut off.
 
         Markers and prompt are among them. Nothing is encoded.
         """
+        ...
+
+    def count_query_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return the same of queries; the [MASK] tokens of an expansion are not counted."""
         ...
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:

@@ -102,9 +102,16 @@ def preprocess_ahead(
 
 
 def read_tokens(features: Features) -> NDArray[np.int64]:
-    """Return how many tokens of each text of a batch are read."""
-    counts: NDArray[np.int64] = features["attention_mask"].sum(dim=1).cpu().numpy()
+    """Return how many tokens of each text of a batch are read; [MASK] expansion is none."""
+    counts: NDArray[np.int64] = _read(features).sum(dim=1).cpu().numpy()
     return counts.astype(np.int64)
+
+
+def _read(features: Features) -> Any:
+    """Return which tokens of a batch are of its texts, bool (texts, tokens)."""
+    attended = features["attention_mask"].bool()
+    expansion = features.get("query_expansion_positions")
+    return attended if expansion is None else attended & ~expansion.bool()
 
 
 _PROBE = "a"
@@ -113,23 +120,29 @@ _WORDS = (8, 40)
 
 
 class TokenCounter:
-    """Counts tokens of documents as the model would read them if it had no limit.
+    """Counts tokens of documents or queries as the model would read them if it had no limit.
 
     Args:
         model: a SentenceTransformer or MultiVectorEncoder.
+        task: document or query.
 
     Attributes:
-        limit: tokens of a document that are read, markers and prompt among them.
+        limit: tokens of a text that are read, markers and prompt among them.
+        reads_text: whether anything of a text itself is read, beside its markers and prompt.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, task: str) -> None:
         self._tokenizer = model.tokenizer
-        self._prompt = prompt_of(model, "document") or ""
-        read = read_tokens(preprocess(model, [_PROBE], "document"))
+        self._prompt = prompt_of(model, task) or ""
+        read = read_tokens(preprocess(model, [_PROBE], task))
         # A ColBERT checkpoint puts a marker before the text that its tokenizer knows nothing of.
         self._markers = int(read[0]) - int(self._lengths([_PROBE])[0])
-        long = preprocess(model, [" ".join([_PROBE] * _LONG_PROBE)], "document")
-        self.limit = int(read_tokens(long)[0])
+        probes = preprocess(model, [" ".join([_PROBE] * _LONG_PROBE), ""], task)
+        self.limit = int(read_tokens(probes)[0])
+        long, empty = (
+            ids[read].tolist() for ids, read in zip(probes["input_ids"], _read(probes), strict=True)
+        )
+        self.reads_text = long != empty
 
     def count(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return tokens of each text, (texts,), before anything is cut off."""

@@ -26,9 +26,11 @@ from colbench.encoder.batches import (
 from colbench.encoder.cache.store import MODELS, default_root
 from colbench.encoder.chunks import split_texts
 from colbench.encoder.loading.assemble import assemble, describe_lengths
+from colbench.encoder.loading.checkpoint import Kind, detect_kind
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.encoder.tokens import document_tokens, query_tokens
+from colbench.errors import ConfigError
 from colbench.vectors import Vectors
 
 _CPU_TOKENS = 4096
@@ -78,6 +80,8 @@ class LoadedEncoder:
     dims: int
     batch_tokens: int
     document_limit: int
+    query_limit: int
+    untrained: bool
 
     def __init__(
         self,
@@ -94,9 +98,12 @@ class LoadedEncoder:
         self._model = model
         self.settings = settings
         self.form = form
+        self.untrained = form is Form.TOKENS and detect_kind(folder) is not Kind.LATE_INTERACTION
         self.dims = int(model.get_embedding_dimension())
-        self._counter = TokenCounter(model)
-        self.document_limit = self._counter.limit
+        self._documents, self._queries = (TokenCounter(model, t) for t in ("document", "query"))
+        self._check_room()
+        self.document_limit = self._documents.limit
+        self.query_limit = self._queries.limit
         self._flops = count_flops(model)
         self.arithmetic, self.cosine = accelerate(
             model,
@@ -118,7 +125,11 @@ class LoadedEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens each document has, (texts,), before anything is cut off."""
-        return self._counter.count(texts)
+        return self._documents.count(texts)
+
+    def count_query_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return the same of queries; the [MASK] tokens of an expansion are not counted."""
+        return self._queries.count(texts)
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the chunks of each text, each within `document_limit`."""
@@ -169,6 +180,16 @@ class LoadedEncoder:
     def query_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:
         """Yield the tokens of each query, one for every row of its vectors."""
         return query_tokens(self._model, texts)
+
+    def _check_room(self) -> None:
+        """Fail where every query, or every document, would be read as the same text."""
+        for side, counter in (("query", self._queries), ("document", self._documents)):
+            if not counter.reads_text:
+                raise ConfigError(
+                    f"encoder {self.settings.name!r}: nothing of a {side} itself would be read, "
+                    f"for its prompt and markers fill all {counter.limit} tokens; set a larger "
+                    f"encoder.{side}_length or a shorter encoder.{side}_prompt"
+                )
 
     def _encode_on(
         self, devices: Sequence[str], batches: Iterable[Sequence[str]]

@@ -69,12 +69,12 @@ class EncodeTask(Message):
 
 
 class EncodeReply(Message):
-    """Outcome of an `EncodeTask`."""
+    """Outcome of an `EncodeTask`; `cut_off` says what of documents and queries is not read."""
 
     docs_encoded: int
     docs_cached: int
     docs_per_second: float | None
-    cut_off: str | None = None
+    cut_off: list[str] = Field(default=[])
 
 
 class SystemTask(Message):
@@ -107,3 +107,4 @@ class SystemReply(Message):
     index: IndexInfo
     peak_rss_bytes: int
     stages: list[str] = Field(default=[])
+    notes: list[str] = Field(default=[])

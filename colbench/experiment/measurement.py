@@ -9,8 +9,11 @@ from contextlib import contextmanager
 import psutil
 
 from colbench.collection.model import Collection
+from colbench.encoder.base import Encoder
+from colbench.encoder.cache.store import EncodeStats
+from colbench.encoder.cut_off import CutOff
 from colbench.experiment.bench import EncodeReply, EncodeTask, SystemReply, SystemTask
-from colbench.experiment.encodings import cut_off_note, encoding_infos
+from colbench.experiment.encodings import encoding_infos
 from colbench.experiment.environment import usable_cores
 from colbench.experiment.output import stage_path
 from colbench.hits import Hits
@@ -33,15 +36,34 @@ def encode_documents(task: EncodeTask, bench: Workbench) -> EncodeReply:
         docs_encoded=stats.encoded,
         docs_cached=stats.cached,
         docs_per_second=stats.docs_per_second,
-        cut_off=cut_off_note(
-            task.encoder.name,
-            limit=bench.encoder(task.encoder, task.form).document_limit,
-            documents=stats.encoded + stats.cached,
-            truncated=stats.truncated_docs,
-            tokens=stats.tokens,
-            truncated_tokens=stats.truncated_tokens,
-        ),
+        cut_off=_cut_off(bench.encoder(task.encoder, task.form), stats, bench),
     )
+
+
+def _cut_off(encoder: Encoder, stats: EncodeStats, bench: Workbench) -> list[str]:
+    """Say what of the documents and of the queries an encoder does not read."""
+    documents = CutOff(
+        texts=stats.encoded + stats.cached,
+        tokens=stats.tokens,
+        truncated=stats.truncated_docs,
+        truncated_tokens=stats.truncated_tokens,
+    )
+    queries = bench.read_of_queries(encoder)
+    told = [
+        documents.told(
+            name=encoder.settings.name,
+            limit=encoder.document_limit,
+            kind="documents",
+            remedy="encoder.long_documents=chunk keeps them",
+        ),
+        queries.told(
+            name=encoder.settings.name,
+            limit=encoder.query_limit,
+            kind="queries",
+            remedy="a larger encoder.query_length keeps them",
+        ),
+    ]
+    return [text for text in told if text]
 
 
 def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
@@ -82,7 +104,8 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         index=index_info(system.size(), collection),
         peak_rss_bytes=peak,
     )
-    return reply.model_copy(update={"stages": _search_stages(task, system, texts, depth)})
+    stages = _search_stages(task, system, texts, depth)
+    return reply.model_copy(update={"stages": stages, "notes": system.notes()})
 
 
 def _batches(

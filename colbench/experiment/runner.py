@@ -169,13 +169,20 @@ class Runner:
             reply = broken[0] if broken else self._measure_system(name, fresh=fresh > 0)
             if isinstance(reply, Failure):
                 self._accept(name, reply)
-            elif reply.other_cpu_share > BUSY:
-                self._note(
-                    f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
-                    "it was timed; its times are not to be trusted"
-                )
+            else:
+                self._remark(name, reply)
             outcomes.append(Outcome(name, self.settings.system[name], reply, fresh))
         return outcomes
+
+    def _remark(self, name: str, reply: SystemReply) -> None:
+        """Say what a reader of a system's numbers must know."""
+        for text in reply.notes:
+            self._note(text)
+        if reply.other_cpu_share > BUSY:
+            self._note(
+                f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
+                "it was timed; its times are not to be trusted"
+            )
 
     def _encodings(self, system: SystemSettings) -> dict[str, EncodeTask]:
         """Return the encodings a system and its parts need, by a key of their settings."""
@@ -204,8 +211,8 @@ class Runner:
                 f"{task.encoder.name} {task.form.value}: {reply.docs_encoded} documents "
                 f"encoded, {reply.docs_cached} from the cache"
             )
-            if reply.cut_off:
-                self._note(reply.cut_off)
+            for text in reply.cut_off:
+                self._note(text)
         return failures, encoded
 
     def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:

@@ -181,6 +181,11 @@ class SystemResult(Record):
     run_sha256: str | None = Field(None, description="checksum of the run file")
     per_query_file: str | None = Field(None, description="per-query values, relative to this file")
 
+    @property
+    def untrained(self) -> bool:
+        """Whether it scores token vectors of a model never trained for late interaction."""
+        return any(encoding.untrained for encoding in self.encodings or [])
+
     @classmethod
     def of(
         cls, name: str, config: dict[str, Any], measured: BaseModel, **others: Any

@@ -21,6 +21,7 @@ from pydantic import Field
 from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import EmbeddingCache, Embeddings, EncodeStats, embed_documents
+from colbench.encoder.cut_off import CutOff
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.hits import Hits, tie_ranks
@@ -155,11 +156,23 @@ class Workbench:
             self.cache,
             description=f"{settings.name} {form.value}: documents",
         )
-        if settings.long_documents == "chunk":
-            stats = embeddings.stats.model_copy(update={"chunks": len(chunks)})
-            embeddings = dataclasses.replace(embeddings, stats=stats)
-        self.encodings.append(embeddings.stats)
-        return embeddings
+        queries = self.read_of_queries(self.encoder(settings, form))
+        stats = embeddings.stats.model_copy(
+            update={
+                "chunks": len(chunks) if settings.long_documents == "chunk" else None,
+                "queries": queries.texts,
+                "query_tokens": queries.tokens,
+                "truncated_queries": queries.truncated,
+                "truncated_query_tokens": queries.truncated_tokens,
+            }
+        )
+        self.encodings.append(stats)
+        return dataclasses.replace(embeddings, stats=stats)
+
+    def read_of_queries(self, encoder: Encoder) -> CutOff:
+        """Return how much of the collection's distinct queries an encoder reads."""
+        texts = list(dict.fromkeys(query.text for query in self.collection.queries))
+        return CutOff.of(encoder.count_query_tokens(texts), encoder.query_limit)
 
 
 class Retriever(ABC):
@@ -220,3 +233,10 @@ class Retriever(ABC):
     def metadata(self) -> dict[str, Any]:
         """Choices the system made itself and a reader of the results should know."""
         return {}
+
+    def notes(self) -> list[str]:
+        """What a reader of its numbers must know, a sentence each; asked for when all is measured.
+
+        Each is told once in a run, and stands among the notes of its results.
+        """
+        return []

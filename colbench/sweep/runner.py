@@ -192,8 +192,8 @@ class SweepRunner(Runner):
             if isinstance(reply, Failure):
                 raise ColbenchError(f"sweep: {reply.message}")
             encoded += reply.docs_encoded
-            if reply.cut_off:
-                self._note(reply.cut_off)
+            for text in reply.cut_off:
+                self._note(text)
         return encoded > 0
 
     def _key(self, settings: Any, depth: int) -> str:

@@ -212,7 +212,7 @@ def test_the_resolved_configuration_spells_out_every_default_of_what_runs():
     values = compose_run(["systems=[bm25_colbert]"]).model_dump(mode="json")
     assert set(values["system"]) == {"bm25", "bm25_colbert"}
     assert values["system"]["bm25"]["analyser"]["stemmer"] == "english"
-    assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "auto"
+    assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "fp32"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ class WordEncoder:
     dims = DIMS
     batch_tokens = 64
     document_limit = 6
+    query_limit = 1 << 30
+    untrained = False
     arithmetic = Arithmetic("torch", "fp32", "cpu")
     cosine = None
 

@@ -58,6 +58,12 @@ def test_pairs_are_counted_once_however_often_they_are_searched(system):
     facts = system.metadata()
     # With one word asked only c is too long; with five b is too, and a is not.
     assert (facts["pairs"], facts["pairs_truncated"]) == (6, 3)
+    assert (facts["pair_tokens"], facts["pair_tokens_truncated"]) == (
+        2 + 6 + 3 * 7 + 6,
+        24 + 28 + 3,
+    )
+    (told,) = system.notes()
+    assert "x: 3 of 6 pairs" in told and "cross_encoder.max_length" in told
     system.search(system.encode(QUERIES), 3)
     assert system.metadata() == facts
 

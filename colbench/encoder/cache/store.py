@@ -208,5 +208,6 @@ def _stats(
         precision=precision,
         device=device,
         cosine=encoder.cosine,
+        untrained=encoder.untrained,
         devices=len(encoder.settings.devices or [""]),
     )

@@ -17,10 +17,12 @@ from colbench.encoder.backends.runtime import load_quietly, set_weights
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.loading.checkpoint import (
     Kind,
-    check_no_random_weights,
     check_tokenizer,
     detect_kind,
+    is_stanford,
 )
+from colbench.encoder.loading.complete import check_no_random_weights, check_no_unused_weights
+from colbench.encoder.loading.stanford import stanford_model
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ConfigError
@@ -107,6 +109,8 @@ def assemble(
     make = _dense_model if form is Form.DENSE else _token_model
     model = make(folder, kind, settings, device)
     check_no_random_weights(model, folder, unused=("pooler",))
+    untrained = form is Form.TOKENS and kind is not Kind.LATE_INTERACTION
+    check_no_unused_weights(model, folder, untrained=untrained)
     check_tokenizer(model, folder)
     set_weights(model, Arithmetic("torch", "fp32", device))
     if settings.query_length is not None or kind is not Kind.LATE_INTERACTION:
@@ -175,6 +179,8 @@ def _token_model(folder: Path, kind: Kind, settings: EncoderSettings, device: st
     from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
     trusted = settings.trust_remote_code
+    if is_stanford(folder):
+        return load_quietly(stanford_model, folder, trust_remote_code=trusted, device=device)
     if kind is Kind.LATE_INTERACTION:
         return load_quietly(MultiVectorEncoder, folder, trust_remote_code=trusted, device=device)
     single: Any = load_quietly(

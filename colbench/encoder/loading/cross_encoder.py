@@ -14,10 +14,10 @@ from colbench.encoder.backends.runtime import autocast, load_quietly, pick_devic
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.loading.checkpoint import (
     Kind,
-    check_no_random_weights,
     check_tokenizer,
     detect_kind,
 )
+from colbench.encoder.loading.complete import check_no_random_weights, check_no_unused_weights
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import CrossEncoderSettings
 from colbench.errors import ColbenchError, ConfigError
@@ -62,6 +62,7 @@ def load_model(settings: CrossEncoderSettings, folder: Path, device: str) -> Any
         device=device,
     )
     check_no_random_weights(model, folder, unused=())
+    check_no_unused_weights(model, folder, untrained=False)
     check_tokenizer(model, folder)
     if model.num_labels != 1:
         raise ConfigError(
