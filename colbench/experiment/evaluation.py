@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
 from colbench.digests import sha256_file
@@ -13,6 +15,8 @@ from colbench.experiment.examples import Examples, choose_examples
 from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder
 from colbench.files import write_json
+from colbench.measures.bootstrap import mean_difference
+from colbench.measures.catalogue import ignores_order
 from colbench.measures.effectiveness import evaluate, first_relevant, mean_scores, ranking_digest
 from colbench.measures.overlap import mean_overlap
 from colbench.measures.significance import Significance, compare_to_reference
@@ -157,8 +161,15 @@ def evaluate_systems(
     chosen = reference or next(iter(scores), None)
     tests = {}
     if chosen in scores and len(scores) > 1:
+        documents = len(collection.documents)
         tests = compare_to_reference(
-            chosen, scores, measures, test=significance.test, alpha=significance.alpha
+            chosen,
+            scores,
+            measures,
+            test=significance.test,
+            alpha=significance.alpha,
+            untested=[name for name in measures if ignores_order(name, depth, documents)],
+            margin=significance.margin,
         )
     losses = {
         outcome.name: attribute_loss(
@@ -217,6 +228,7 @@ def _row(
         outcome.settings.model_dump(mode="json"),
         reply,
         effectiveness=mean_scores(scores),
+        intervals=mean_intervals(scores, next(iter(scores))),
         depth=depth,
         docs_encoded=outcome.docs_encoded if encodes else None,
         attribution=attribution,
@@ -232,6 +244,13 @@ def _row(
         run_sha256=sha256_file(run_file),
         per_query_file=output.relative(output.per_query_file(outcome.name)),
     )
+
+
+def mean_intervals(scores: PerQuery, measure: str) -> dict[str, tuple[float, float]] | None:
+    """Return the limits of the mean of one measure; None with a single query."""
+    values = np.array(list(scores[measure].values()))
+    found = mean_difference(values, np.zeros_like(values))
+    return None if found.low is None or found.high is None else {measure: (found.low, found.high)}
 
 
 def _skipped(outcome: Outcome) -> SystemResult:

@@ -29,11 +29,13 @@ from colbench.experiment.plan import choose_depth, choose_measures, look_for_wei
 from colbench.experiment.spawn import run_job
 from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
+from colbench.measures.catalogue import level_note
 from colbench.measures.latency import BUSY
 from colbench.progress import note
 from colbench.report.write import write_report
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
 from colbench.results.store import write_results
+from colbench.results.verdicts import too_few_queries
 from colbench.retriever.base import SystemSettings
 from colbench.timing import now
 
@@ -100,6 +102,8 @@ class Runner:
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
         if left_out:
             self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
+        if levels := level_note(self.measures):
+            self._note(levels)
         for system in systems.values():
             for model in system.models():
                 if model.trained_on is not None:
@@ -257,7 +261,7 @@ class Runner:
         wanted = self.settings.reference
         if wanted is not None and evaluated.reference is None and len(evaluated.rows) > 1:
             self._note(f"no significance tests: the reference {wanted} was skipped")
-        return Results(
+        results = Results(
             schema_version=SCHEMA_VERSION,
             colbench_version=__version__,
             experiment=self.experiment,
@@ -268,6 +272,8 @@ class Runner:
             config=self.settings.model_dump(mode="json"),
             measures=self.measures,
             reference=evaluated.reference,
+            primary=self.measures[0],
+            margin=self.settings.significance.margin,
             alpha=self.settings.significance.alpha,
             test=self.settings.significance.test,
             notes=self.notes,
@@ -275,3 +281,6 @@ class Runner:
             documents=evaluated.examples.documents,
             systems=evaluated.rows,
         )
+        if few := too_few_queries(results):
+            self._note(few)
+        return results

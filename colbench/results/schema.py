@@ -33,6 +33,11 @@ class IndexInfo(Record):
         description="bytes of the indexes that hold vectors, over vectors; null without vectors"
     )
     files: dict[str, int] = Field(description="file → bytes; every file a search needs")
+    fixed_bytes: int = Field(
+        0,
+        description="bytes of the indexes that hold vectors that do not grow with their number: "
+        "centroids, codec, manifests; 0 in results of an earlier colbench",
+    )
 
 
 SCHEMA_VERSION = 2
@@ -97,7 +102,8 @@ class SweepInfo(Record):
     references: list[str] = Field(description="systems measured beside the variants")
     measure: str = Field(description="the effectiveness that fronts and advice are about")
     front_latency: list[str] = Field(
-        description="systems that no other one beats in both effectiveness and p50 of a search"
+        description="systems that no other one beats in both effectiveness and p50 of a query, "
+        "those timed beside a busy process left out; results of an earlier colbench: of a search"
     )
     front_bytes: list[str] = Field(
         description="systems that no other one beats in both effectiveness and bytes of the index"
@@ -116,6 +122,11 @@ class SystemResult(Record):
         default_factory=dict, description="choices the system made itself, such as its engine"
     )
     effectiveness: dict[str, float] | None = Field(None, description="measure → mean over queries")
+    intervals: dict[str, tuple[float, float]] | None = Field(
+        None,
+        description="the primary measure → limits of its mean over queries: bootstrap (BCa), 95 %; "
+        "null with a single query and in results of an earlier colbench",
+    )
     depth: int | None = Field(None, description="documents asked for per query")
     latency_ms: Latency | None = None
     throughput_qps: float | None = Field(
@@ -215,7 +226,16 @@ class Results(Record):
     config: dict[str, Any] = Field(description="full resolved configuration")
     measures: list[str] = Field(description="measures in the order of the tables")
     reference: str | None = Field(description="system the significance tests compare with")
-    alpha: float = Field(description="level of the significance tests, family-wise")
+    primary: str | None = Field(
+        None,
+        description="the measure that the comparison is about, the first one; the others are "
+        "secondary. Null in results of an earlier colbench, which corrected over all",
+    )
+    margin: float = Field(0.005, description="smallest difference of a measure that matters")
+    alpha: float = Field(
+        description="level of the significance tests: of those of the primary measure, and of all "
+        "others together"
+    )
     test: str = Field(description="paired test: student or fisher (randomisation)")
     notes: list[str] = Field(default_factory=list, description="what a reader must know")
     queries: list[QueryInfo] = Field(
