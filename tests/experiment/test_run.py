@@ -164,6 +164,9 @@ def test_every_cost_is_measured(first_run):
         assert system.throughput_qps > 0 and system.build_seconds > 0
         assert sum(system.index.files.values()) == system.index.bytes > 0
         assert system.peak_rss_bytes > 10_000_000
+    assert bm25.model_bytes == 0
+    # Embeddings, six layers and the pooler of all-MiniLM-L6-v2, four bytes a number.
+    assert exact.model_bytes == rerank.model_bytes == pytest.approx(4 * 22_713_216, rel=1e-3)
     assert exact.index.dims == 384
     assert exact.index.files["vectors.f16"] == exact.index.vectors * 384 * 2
     assert exact.encode_docs_per_second > 0 and exact.docs_encoded == 6
