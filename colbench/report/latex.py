@@ -108,7 +108,7 @@ def _cell(cell: Cell) -> str:
     # Of no width, so that the digits of a column stay below each other.
     mark = f"\\rlap{{{latex(cell.mark)}}}" if cell.mark else ""
     bold = f"\\textbf{{{written}}}" if cell.best else written
-    return f"{bold}{mark}" + (f" ({latex(cell.tag)})" if cell.tag else "")
+    return f"{bold}{mark}" + (f" ({latex(cell.words)})" if cell.words else "")
 
 
 def _comparison(results: Results) -> Table:

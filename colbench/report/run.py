@@ -8,9 +8,10 @@ from typing import Literal
 
 from colbench.report import systems
 from colbench.report.attribution import HEADING, explain_losses, loss_tables
-from colbench.report.formats import fraction, points, size
+from colbench.report.finding import cut_off, finding
+from colbench.report.formats import counted, size
 from colbench.report.groups import Group, group
-from colbench.report.systems import main_measure, skipped
+from colbench.report.systems import skipped
 from colbench.report.table import (
     Block,
     Bullets,
@@ -61,6 +62,8 @@ def group_document(found: Group, pictures: Sequence[Picture] = ()) -> Document:
     if results.sweep is None and (told := finding(results)):
         lead.append(Paragraph(told, "finding"))
     if results.sweep is not None:
+        if cut := cut_off(results):
+            lead.append(Paragraph(" ".join(cut), "warning"))
         lead += [Paragraph(_swept(results.sweep)), Bullets(results.sweep.advice)]
     further: list[tuple[Table, Prose]] = [
         (systems.significance(run), _against(run)) for run in found.runs
@@ -95,7 +98,8 @@ def _swept(sweep: SweepInfo) -> Prose:
         for axis, values in sweep.axes.items()
         for part in ("; ", Code(axis), f" {', '.join(map(shown, values))}")
     ]
-    return (f"{len(sweep.variants)} variants of ", Code(sweep.system), ": ", *axes[1:], ".")
+    variants = counted(len(sweep.variants), "variant")
+    return (f"{variants} of ", Code(sweep.system), ": ", *axes[1:], ".")
 
 
 def _comparison(found: Group) -> Section:
@@ -187,7 +191,7 @@ def _origin(run: Results) -> list[Block]:
                 changed,
             ),
         ),
-        ("Machine", f"{e.cpu}, {e.threads} threads of {e.cores} cores"),
+        ("Machine", f"{e.cpu}, {counted(e.threads, 'thread')} of {counted(e.cores, 'core')}"),
         ("Memory", size(e.memory_bytes)),
         ("Accelerator", e.accelerator or "none"),
         ("System", e.platform),
@@ -202,40 +206,3 @@ def _origin(run: Results) -> list[Block]:
         blocks.append(Section(table.title, [table]))
     config = json.dumps(run.config, indent=2, ensure_ascii=False)
     return [*blocks, Extra("listing", config, "Resolved configuration")]
-
-
-def finding(results: Results) -> str:
-    """Return which system is best by the main measure, and by how much; empty without measures."""
-    measure = main_measure(results)
-    measured = {
-        system.name: system
-        for system in results.systems
-        if measure is not None and measure in (system.effectiveness or {})
-    }
-    if measure is None or not measured:
-        return ""
-    values = {name: fraction((s.effectiveness or {})[measure]) for name, s in measured.items()}
-    highest = max(values.values(), key=float)
-    best = [name for name, value in values.items() if value == highest]
-    verb = "has" if len(best) == 1 else "have"
-    told = f"{_listed(best)} {verb} the highest {measure}, {highest}"
-    if results.reference in best:
-        return f"{told}, and {'is' if len(best) == 1 else 'among them is'} the reference."
-    test = (measured[best[0]].significance or {}).get(measure)
-    if test is None or results.reference is None:
-        return f"{told}."
-    p_value = "" if test.p_holm is None else f" ({_p(test.p_holm)}, Holm-corrected)"
-    verdict = "a significant difference" if test.significant else "not a significant difference"
-    return (
-        f"{told}: {points(test.difference)} points against {results.reference}, {verdict}{p_value}."
-    )
-
-
-def _p(value: float) -> str:
-    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
-
-
-def _listed(names: list[str]) -> str:
-    if len(names) > 3:
-        return f"{', '.join(names[:3])} and {len(names) - 3} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

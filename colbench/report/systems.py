@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from colbench.report.costs import Cost, cost, costs, explained
-from colbench.report.formats import count, fraction, number, p_value, percent, points, size
+from colbench.errors import ConfigError
+from colbench.measures.catalogue import METRICS, parse
+from colbench.report.costs import Cost, cost, costs, explained, is_sum_of_medians
+from colbench.report.formats import count, counted, fraction, number, p_value, percent, points, size
 from colbench.report.table import Cell, Column, Table, names, numbers, texts
 from colbench.results.axes import short_names, shown
-from colbench.results.schema import EncodingInfo, Results, Significance, SystemResult
+from colbench.results.schema import Distribution, EncodingInfo, Results, Significance, SystemResult
+from colbench.results.verdicts import primary_measure, told
 
-_SYSTEM = Column(title="system", kind="name", source="system")
+_SYSTEM = Column(
+    title="system",
+    kind="name",
+    source="system",
+    about="as in the configuration; untrained tokens: of a model never trained for late "
+    "interaction",
+)
+_EARLIER = "earlier"
+"""Beside a time that is not of this run."""
 
 
 def measured(results: Results) -> list[SystemResult]:
@@ -24,15 +36,45 @@ def skipped(results: Results) -> list[tuple[str, str]]:
     return [(s.name, s.reason or "") for s in results.systems if s.status == "skipped"]
 
 
-def main_measure(results: Results) -> str | None:
-    """Return the measure that systems are judged by first.
+def name_cell(system: SystemResult, tag: str = "") -> Cell:
+    """Return what a row is called, with what it must not be taken for.
 
-    That of a sweep's fronts, nDCG@10, or the first one without it; None where nothing was judged.
+    Args:
+        system: of the row.
+        tag: a word beside its name.
     """
-    if results.sweep is not None:
-        return results.sweep.measure
-    preferred = [name for name in results.measures if name == "ndcg@10"]
-    return next(iter([*preferred, *results.measures]), None)
+    return Cell(system.name, tag=tag, caveat="untrained tokens" if system.untrained else "")
+
+
+def earlier(system: SystemResult, results: Results) -> set[str]:
+    """Return the costs of a system that an earlier run measured, perhaps on another machine.
+
+    What came from the cache was encoded then; an index that was found was built then, unless it was
+    another system of these results that built it.
+    """
+    found = set()
+    if system.docs_encoded == 0:
+        found.add("encode_docs_per_second")
+    if system.metadata.get("index_shared") is True and not any(
+        other.build_seconds == system.build_seconds and other.metadata.get("index_shared") is False
+        for other in results.systems
+    ):
+        found.add("build_seconds")
+    return found
+
+
+def _of_this_run(shown: Cost, system: SystemResult, results: Results) -> Cell:
+    """Return the cell of a cost, but no speed of encoding that an earlier run had."""
+    if shown.source == "encode_docs_per_second" and shown.source in earlier(system, results):
+        return Cell()
+    return _cost(shown, system, results)
+
+
+def _cost(shown: Cost, system: SystemResult, results: Results) -> Cell:
+    cell = shown.cell(system)
+    if cell.value is None or shown.source not in earlier(system, results):
+        return cell
+    return replace(cell, caveat=_EARLIER)
 
 
 def comparison(
@@ -52,24 +94,36 @@ def comparison(
     known = references or [results.reference]
     systems = measured(results)
     overlap = _overlap(systems)
-    told = _told_costs(results)
-    main = main_measure(results)
+    costs_told = _told_costs(results)
+    main = primary_measure(results)
+    # The primary measure first, and its interval beside it.
+    measures = sorted(results.measures, key=lambda measure: measure != main)
     columns = [
         _SYSTEM,
         *_front_column(results),
         *_parameter_columns(results),
-        *(effectiveness(measure, 0 if measure == main else 2) for measure in results.measures),
-        *numbers(fraction, *overlap, direction="higher", optional=True),
-        *told,
+        *(effectiveness(measure, results) for measure in measures[:1]),
+        *([_INTERVAL] if main in measures else []),
+        *(effectiveness(measure, results) for measure in measures[1:]),
+        *numbers(
+            fraction,
+            *overlap,
+            direction="higher",
+            optional=True,
+            about="overlap with the documents of exact search",
+        ),
+        *costs_told,
     ]
     rows = [
         [
-            Cell(system.name, tag="reference" if system.name in known else ""),
+            name_cell(system, "reference" if system.name in known else ""),
             *_front(system, results),
             *_parameters(system, results),
-            *(_measure(system, measure) for measure in results.measures),
+            *(_measure(system, measure, results) for measure in measures[:1]),
+            *([_interval(system, main)] if main in measures else []),
+            *(_measure(system, measure, results) for measure in measures[1:]),
             *_overlaps(system, overlap),
-            *(cost.cell(system) for cost in told),
+            *(_of_this_run(shown, system, results) for shown in costs_told),
         ]
         for system in systems
     ]
@@ -82,31 +136,63 @@ def _told_costs(results: Results) -> list[Cost]:
     """Return the costs that systems have; of a sweep those that its variants have."""
     variants = results.sweep.variants if results.sweep else None
     systems = [s for s in measured(results) if variants is None or s.name in variants]
-    return [c for c in costs("comparison") if any(c.of(system) is not None for system in systems)]
+    return [
+        cost
+        for cost in costs("comparison")
+        if any(_of_this_run(cost, system, results).value is not None for system in systems)
+    ]
 
 
-def effectiveness(measure: str, priority: int = 2) -> Column:
+_INTERVAL = Column(
+    title="95 % CI",
+    source="interval",
+    priority=2,
+    optional=True,
+    about="of the primary measure: bootstrap over queries (BCa)",
+)
+
+
+def effectiveness(measure: str, results: Results) -> Column:
     """Return the column of a measure; its best value is marked."""
+    is_primary = measure == primary_measure(results)
+    standing = "the primary measure" if is_primary else "a secondary measure"
     return Column(
         title=measure,
         format=fraction,
         direction="higher",
         marks_best=True,
         source=measure,
-        priority=priority,
+        priority=0 if is_primary else 2,
+        about="; ".join(filter(None, (_described(measure), standing))),
     )
 
 
-def _measure(system: SystemResult, measure: str) -> Cell:
+def _described(measure: str) -> str:
+    """Return what a measure is; nothing for one that this version does not have."""
+    try:
+        return METRICS[parse(measure).metric].description
+    except ConfigError:
+        return ""
+
+
+def _interval(system: SystemResult, measure: str | None) -> Cell:
+    limits = (system.intervals or {}).get(measure or "")
+    if limits is None:
+        return Cell()
+    low, high = limits
+    return Cell(low, text=f"{fraction(low)} to {fraction(high)}")
+
+
+def _measure(system: SystemResult, measure: str, results: Results) -> Cell:
     value = (system.effectiveness or {}).get(measure)
     test = (system.significance or {}).get(measure)
     if value is None:  # deeper than the documents retrieved at this variant of a sweep
         return Cell()
     if test is None:
         return Cell(value)
-    p_holm = "" if test.p_holm is None else f", p = {p_value(test.p_holm)} (Holm)"
-    told = f"{test.wins} queries better, {test.ties} equal, {test.losses} worse{p_holm}"
-    return Cell(value, mark=_dagger(test), difference=test.difference, hint=told)
+    better = counted(test.wins, "query", "queries")
+    hint = f"{better} better, {test.ties} equal, {test.losses} worse: {told(test, results)}"
+    return Cell(value, mark=_dagger(test), difference=test.difference, hint=hint)
 
 
 def _dagger(test: Significance) -> str:
@@ -115,21 +201,65 @@ def _dagger(test: Significance) -> str:
 
 def comparison_legend(results: Results) -> str:
     """Return how to read the comparison of one run."""
-    parts = [explained(_told_costs(results))]
+    told = _told_costs(results)
+    parts = [explained(told), *_caveats(results, told)]
     if results.sweep is not None:
         parts += [
-            "front: no other system is both better and faster (t), or both better and smaller (b). "
+            "front: no other system beats it in effectiveness and time (t), or in effectiveness "
+            "and size (b). "
             "A variant is searched with a query that was encoded beforehand. RBO and intersection "
             "are with the exact search, as deep as a variant's k."
         ]
     if results.reference is not None:
         parts.append(f"† differs from {results.reference}: {test_told(results)}.")
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
+
+
+def _caveats(results: Results, shown: Sequence[Cost]) -> list[str]:
+    """Say what the words beside names and values stand for, and what is put together."""
+    keys = {cost.source for cost in shown}
+    systems = measured(results)
+    parts = []
+    if any(system.untrained for system in systems):
+        parts.append(
+            "untrained tokens: token vectors of a model that was never trained for late "
+            "interaction."
+        )
+    if any(earlier(system, results) & keys for system in systems):
+        parts.append(
+            "earlier: not of this run, perhaps of another machine: documents encoded, or an index "
+            "built, before."
+        )
+    summed = [system.name for system in systems if is_sum_of_medians(system)]
+    if summed and "query_p50_ms" in keys:
+        every = len(summed) == sum(system.latency_ms is not None for system in systems)
+        parts.append(
+            f"query ms{'' if every else ' of ' + ', '.join(summed)}: the sum of two medians; the "
+            "times of single queries, which the median and p95 of the sum need, were not kept."
+        )
+    return parts
 
 
 def test_told(results: Results) -> str:
     """Return which test a run's daggers are of."""
-    return f"paired {results.test} test, Holm-corrected, p ≤ {results.alpha:g}"
+    primary = primary_measure(results)
+    if not _has_primary(results):
+        return f"paired {results.test} test, Holm-corrected, p ≤ {results.alpha:g}"
+    others = ", ".join(measure for measure in results.measures if measure != primary)
+    secondary = f"; secondary, corrected among themselves: {others}" if others else ""
+    return (
+        f"paired {results.test} test, p ≤ {results.alpha:g}, Holm-corrected; primary measure, with "
+        f"its tests to itself: {primary}{secondary}"
+    )
+
+
+def _has_primary(results: Results) -> bool:
+    """Return whether the tests of the primary measure were corrected apart from the others."""
+    return any(
+        test.primary is not None
+        for system in results.systems
+        for test in (system.significance or {}).values()
+    )
 
 
 def _front_column(results: Results) -> list[Column]:
@@ -191,71 +321,113 @@ def _overlaps(system: SystemResult, titles: Sequence[str]) -> list[float | None]
 def significance(results: Results) -> Table:
     """Return the tests against the reference, a row for each system and measure."""
     columns = [
-        *names("system"),
-        *texts("measure"),
-        *numbers(points, "points", direction="higher"),
-        *numbers(p_value, "p", "p (Holm)", direction="lower"),
-        *numbers(count, "better", "equal", "worse"),
+        *names("system", about=_SYSTEM.about),
+        *texts("measure", about="primary: its tests stand alone; the others are secondary"),
+        *numbers(points, "points", direction="higher", about="difference to the reference, × 100"),
+        Column(title="95 % CI", optional=True, about="of the difference, in points; not corrected"),
+        *numbers(p_value, "p", direction="lower", about="of the paired test, not corrected"),
+        *numbers(p_value, "p (Holm)", direction="lower", about="corrected within its family"),
+        *numbers(count, "better", "equal", "worse", about="queries"),
+        *texts("verdict", optional=True, priority=4, about="what the test and the interval show"),
     ]
     rows = [
         [
-            system.name,
-            measure,
+            name_cell(system),
+            Cell(measure, tag="primary" if test.primary else ""),
             test.difference,
+            _limits(test),
             test.p_value,
             Cell(test.p_holm, mark="" if test.p_holm is None else _dagger(test)),
             *(test.wins, test.ties, test.losses),
+            None if test.verdict is None else told(test, results),
         ]
         for system in results.systems
         for measure, test in (system.significance or {}).items()
     ]
+    family = (
+        "p (Holm) is corrected over the systems for the primary measure, over all others for the "
+        "secondary ones."
+        if _has_primary(results)
+        else "p (Holm) is corrected over all systems and measures."
+    )
     note = (
         f"points: difference to {results.reference}, × 100. Paired {results.test} test over "
-        f"queries; p (Holm) is corrected over all systems and measures. † p (Holm) ≤ "
-        f"{results.alpha:g}. better, equal, worse: queries."
+        f"queries; {family} † p (Holm) ≤ {results.alpha:g}. better, equal, worse: queries."
     )
-    return Table(f"Against {results.reference}", columns, rows, [note])
+    return Table(f"Against {results.reference}", columns, rows, [note]).compact()
+
+
+def _limits(test: Significance) -> Cell:
+    if test.low is None or test.high is None:
+        return Cell()
+    return Cell(test.low, text=f"{points(test.low)} to {points(test.high)}")
 
 
 def latency(results: Results) -> Table:
     """Return the times of single queries, a row for each system and stage."""
     load = cost("other_cpu_share")
     columns = [
-        *names("system"),
-        *texts("stage"),
-        *numbers(cost("search_p50_ms").format, "p50", "p95", "p99", "mean", direction="lower"),
-        Column(title="queries × trials"),
+        *names("system", about=_SYSTEM.about),
+        *texts("stage", about="both: from the text of a query to ranked documents"),
+        *numbers(
+            cost("search_p50_ms").format,
+            *("p50", "p95", "p99", "mean"),
+            direction="lower",
+            about="over queries, ms",
+        ),
+        Column(title="queries × trials", about="one query at a time; the fastest trial is shown"),
         load,
     ]
     rows = [
         [
-            system.name,
+            name_cell(system),
             stage,
-            *(times.p50, times.p95, times.p99, times.mean),
+            *_percentiles(times, system),
             Cell(timed.queries, text=f"{timed.queries} × {timed.trials}"),
             load.cell(system),
         ]
         for system in results.systems
         if (timed := system.latency_ms)
-        for stage, times in (("encode", timed.encode), ("search", timed.search))
+        for stage, times in (
+            ("both", timed.end_to_end),
+            ("encode", timed.encode),
+            ("search", timed.search),
+        )
     ]
-    note = "Milliseconds. other load: the share of the cores that other processes used meanwhile."
+    note = (
+        "Milliseconds. both: of the sums, query by query; percentiles of the parts do not add up "
+        "to them. other load: the share of the cores that other processes used meanwhile."
+    )
     return Table("Latency, ms", columns, rows, [note]).compact()
+
+
+def _percentiles(times: Distribution | None, system: SystemResult) -> list[float | None]:
+    if times is None:
+        return [cost("query_p50_ms").of(system), None, None, None]
+    return [times.p50, times.p95, times.p99, times.mean]
 
 
 def building(results: Results) -> Table:
     """Return what encoding the documents and building the index took."""
     shown_here = costs("building")
-    rows = [[s.name, *(cost.cell(s) for cost in shown_here)] for s in measured(results)]
-    columns = [*names("system"), *shown_here]
-    return Table("Encoding and building", columns, rows, [explained(shown_here)]).compact()
+    rows = [
+        [name_cell(s), *(_cost(shown, s, results) for shown in shown_here)]
+        for s in measured(results)
+    ]
+    columns = [*names("system", about=_SYSTEM.about), *shown_here]
+    notes = [" ".join([explained(shown_here), *_caveats(results, shown_here)])]
+    return Table("Encoding and building", columns, rows, notes).compact()
 
 
 def index_files(results: Results) -> Table:
     """Return every file of every index."""
-    columns = [*names("system", "file"), *numbers(size, "size", direction="lower")]
+    columns = [
+        *names("system", about=_SYSTEM.about),
+        *names("file", about="what a search reads; of a composed system, below the part's name"),
+        *numbers(size, "size", direction="lower", about="on disk"),
+    ]
     rows = [
-        [system.name, file, bytes_]
+        [name_cell(system), file, bytes_]
         for system in results.systems
         if system.index
         for file, bytes_ in system.index.files.items()
@@ -265,30 +437,59 @@ def index_files(results: Results) -> Table:
 
 def encoders(results: Results) -> Table:
     """Return how documents were encoded, a row for each encoder in each form and arithmetic."""
-    found: dict[tuple[str, ...], EncodingInfo] = {}
+    found: dict[tuple[str | int, ...], EncodingInfo] = {}
+    fresh: set[tuple[str | int, ...]] = set()
     for system in results.systems:
         for info in system.encodings or []:
-            key = (info.encoder, info.form, info.backend, info.precision, info.device)
-            found.setdefault((*key, str(info.tokens)), info)
+            key = (info.encoder, info.form, info.backend, info.precision, info.device, info.tokens)
+            found.setdefault(key, info)
+            if "encode_docs_per_second" not in earlier(system, results):
+                fresh.add(key)
     columns = [
         *names("encoder"),
-        *texts("form", "backend", "precision"),
-        *numbers(number, "docs/s", "GFLOP/s", direction="higher"),
-        *numbers(percent, "of GEMM peak", direction="higher"),
-        *numbers(count, "documents cut off", "tokens cut off", direction="lower"),
-        *numbers(count, "chunks", optional=True),
-        *numbers(fraction, "cosine to fp32", direction="higher", optional=True),
+        *texts("form", about="tokens: a vector per token; dense: one per text"),
+        *texts("backend", about="what ran the forward pass"),
+        *texts("precision", about="arithmetic of the forward pass"),
+        *numbers(number, "docs/s", direction="higher", about=cost("encode_docs_per_second").about),
+        *numbers(number, "GFLOP/s", direction="higher", about="of the forward passes"),
+        *numbers(
+            percent, "of GEMM peak", direction="higher", about="share of a large matrix product"
+        ),
+        *numbers(count, "documents cut off", direction="lower", about="longer than is read"),
+        *numbers(count, "tokens cut off", direction="lower", about="of documents; not read"),
+        *numbers(
+            count, "queries cut off", direction="lower", optional=True, about="longer than is read"
+        ),
+        *numbers(
+            *(count, "query tokens cut off"),
+            direction="lower",
+            optional=True,
+            about="of queries; not read",
+        ),
+        *numbers(count, "chunks", optional=True, about="pieces that documents were split into"),
+        *numbers(
+            *(fraction, "cosine to fp32"),
+            direction="higher",
+            optional=True,
+            about="of token vectors, on fixed texts",
+        ),
     ]
     rows = [
         [
-            *(info.encoder, info.form, info.backend, info.precision),
-            *(info.docs_per_second, info.gflops),
+            Cell(info.encoder, caveat="untrained tokens" if info.untrained else ""),
+            *(info.form, info.backend, info.precision),
+            Cell(
+                info.docs_per_second,
+                caveat="" if key in fresh or info.docs_per_second is None else _EARLIER,
+            ),
+            info.gflops,
             gemm_share(info.gflops, info.gemm_gflops and info.gemm_gflops * info.devices),
             _part(info.truncated_docs, results.collection.docs),
             _part(info.truncated_tokens, info.tokens + info.truncated_tokens),
+            *_queries_cut(info),
             *(info.chunks, info.cosine),
         ]
-        for info in found.values()
+        for key, info in found.items()
     ]
     note = (
         "docs/s: when the documents were encoded. GFLOP/s: of the forward passes, padding not "
@@ -310,6 +511,13 @@ def gemm_share(gflops: float | None, gemm_gflops: float | None) -> float | None:
     if gflops is None or not gemm_gflops or gflops > gemm_gflops:
         return None
     return gflops / gemm_gflops
+
+
+def _queries_cut(info: EncodingInfo) -> list[Cell]:
+    if info.truncated_queries is None or info.truncated_query_tokens is None:
+        return [Cell(), Cell()]
+    cut, read = info.truncated_query_tokens, info.query_tokens or 0
+    return [_part(info.truncated_queries, info.queries or 0), _part(cut, cut + read)]
 
 
 def _part(part: int, whole: int) -> Cell:
@@ -358,6 +566,10 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
     }
     means, tests = system.effectiveness or {}, system.significance or {}
     values: dict[str, Any] = {measure: means.get(measure) for measure in results.measures}
+    primary = primary_measure(results)
+    if primary is not None:
+        limits = (system.intervals or {}).get(primary, (None, None))
+        values |= {f"{primary}_low": limits[0], f"{primary}_high": limits[1]}
     for measure in results.measures:
         test = tests.get(measure)
         values[f"{measure}_difference"] = test.difference if test else None
@@ -365,7 +577,7 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
     if system.fidelity is not None:
         values |= {"reference": system.fidelity.reference, "rbo": system.fidelity.rbo}
         values |= {f"intersection@{k}": v for k, v in system.fidelity.intersection.items()}
-    values["depth"] = system.depth
+    values |= {"depth": system.depth, "untrained": system.untrained}
     values |= {cost.source: cost.of(system) for cost in costs("csv")}
     if sweep is None:
         return {**what, **values}
