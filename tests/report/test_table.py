@@ -177,7 +177,7 @@ def test_html(example_results):
     assert re.search('<th scope="col" [^>]*class="number" data-falling><span[^>]*>ndcg@10<', table)
     assert re.search('<th scope="col" [^>]*class="number"><span[^>]*>search ms<', table)
     assert '<th scope="row">bm25 <span class="tag">reference</span></th>' in table
-    told = "2 queries better, 1 equal, 0 worse, p = 0.002 (Holm)"
+    told = "2 queries better, 1 equal, 0 worse: a significant difference (p = 0.002, Holm)"
     assert (
         f'<td class="number" data-value="0.7072" title="{told}"><strong>0.7072†</strong>'
         '<span class="difference better">+5.72</span></td>'
