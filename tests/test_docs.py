@@ -362,7 +362,7 @@ def test_the_example_of_rules_is_valid(tmp_path):
     path = tmp_path / "my_rules.yaml"
     path.write_text(text, encoding="utf-8")
     rules = load_rules(str(path))
-    assert rules.measures["ndcg@10"] == 0.01 and rules.costs.search_latency is None
+    assert rules.measures["ndcg@10"] == 0.01 and rules.costs.latency_p95 is None
     assert rules.alpha == load_rules("default").alpha
 
 

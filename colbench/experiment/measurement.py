@@ -193,6 +193,7 @@ def index_info(size: IndexSize, collection: Collection) -> IndexInfo:
         bytes_per_doc=size.bytes / len(collection.documents),
         bytes_per_vector=size.vector_bytes / size.vectors if size.vectors else None,
         files=size.files,
+        fixed_bytes=size.fixed_bytes,
     )
 
 

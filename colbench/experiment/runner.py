@@ -283,4 +283,4 @@ class Runner:
         )
         if few := too_few_queries(results):
             self._note(few)
-        return results
+        return results.model_copy(update={"notes": list(self.notes)})

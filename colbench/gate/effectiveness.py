@@ -228,7 +228,7 @@ def _by_identity(cell: _Cell, rules: GateRules) -> MeasureVerdict:
 def _reason(
     verdict: Verdict, test: PairedTest, smallest: float, more: int | None, *, shown: bool
 ) -> str:
-    least = f"{100 * smallest:g} {'point' if smallest == 0.01 else 'points'}"
+    least = f"{round(100 * smallest, 9):.10g} {'point' if smallest == 0.01 else 'points'}"
     if verdict == "regressed":
         return f"a drop of at least {least}, and shown"
     if verdict == "improved":

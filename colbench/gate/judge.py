@@ -11,7 +11,7 @@ from colbench.compare.changes import (
     setting_changes,
 )
 from colbench.compare.effectiveness import Pair, moved_queries
-from colbench.gate.costs import cost_verdicts, missing_costs
+from colbench.gate.costs import cost_verdicts, judged_by_parts, missing_costs
 from colbench.gate.effectiveness import measure_verdicts
 from colbench.gate.guards import check_lost, check_must_find
 from colbench.gate.identity import check_identity
@@ -126,6 +126,12 @@ def _notes(
         for pair in pairs
         if pair.why_not_exact
     ]
+    apart = [pair.name for pair in pairs if judged_by_parts(pair, rules.costs)]
+    if apart:
+        notes.append(
+            f"{', '.join(apart)}: the baseline holds no latency end to end, so encoding and search "
+            "are judged apart: accept a new baseline"
+        )
     if rules.systems is None:
         new = [name for name in candidate.measured if name not in baseline.measured]
         notes += [f"{name} is new and not gated: accept a new baseline" for name in new]

@@ -85,4 +85,6 @@ class DenseIndex:
 
     def size(self) -> IndexSize:
         """Bytes by file."""
-        return IndexSize.of_folder(self._folder, vectors=self._index.ntotal, dims=self._index.d)
+        count, dims = self._index.ntotal, self._index.d
+        payload = count * dims * np.dtype(np.float32).itemsize
+        return IndexSize.of_folder(self._folder, vectors=count, dims=dims, payload=payload)

@@ -110,6 +110,17 @@ def _relative(stage: str, work: str) -> Read:
     return read
 
 
+def _whole(percentile: str) -> Read:
+    """Return a reader of the milliseconds from a query to its documents, where they can be held
+    against those of another day: with fixed work timed beside them."""
+    time = _path(f"latency_ms.end_to_end.{percentile}")
+
+    def read(system: SystemResult) -> float | None:
+        return None if system.calibration is None else time(system)
+
+    return read
+
+
 def _cost(
     source: str,
     title: str,
@@ -239,6 +250,16 @@ COSTS: tuple[Cost, ...] = (
         about="largest resident memory of the system's own process, its models included",
         legend="",
         places=_EVERYWHERE | _GATE,
+    ),
+    _cost(
+        *("latency_p50", "latency p50", _whole("p50"), three_digits, "× work"),
+        is_time=True,
+        places=_GATE,
+    ),
+    _cost(
+        *("latency_p95", "latency p95", _whole("p95"), three_digits, "× work"),
+        is_time=True,
+        places=_GATE,
     ),
     _cost(
         *("encode_latency", "encode latency", _relative("encode", "gemm"), three_digits, "× GEMM"),

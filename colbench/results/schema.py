@@ -33,10 +33,10 @@ class IndexInfo(Record):
         description="bytes of the indexes that hold vectors, over vectors; null without vectors"
     )
     files: dict[str, int] = Field(description="file → bytes; every file a search needs")
-    fixed_bytes: int = Field(
-        0,
-        description="bytes of the indexes that hold vectors that do not grow with their number: "
-        "centroids, codec, manifests; 0 in results of an earlier colbench",
+    fixed_bytes: int | None = Field(
+        None,
+        description="those of `bytes_per_vector`, over all vectors, that are not the vectors' own: "
+        "headers, offsets, lists, graphs, manifests; null without vectors, and where not known",
     )
 
 

@@ -121,6 +121,20 @@ def test_a_run_leaves_valid_results_reports_and_runs(first_run):
     assert "colbert_exact" in done.stdout and str(output / "report.html") in done.stdout
 
 
+def test_the_first_measure_is_the_primary_one_and_has_intervals(first_run):
+    results = read_results(first_run[1])
+    assert results.primary == results.measures[0] == "ndcg@10"
+    assert any(note.startswith("too few queries to tell: 2 cannot") for note in results.notes)
+    bm25, exact, *_ = results.systems
+    low, high = bm25.intervals["ndcg@10"]
+    assert set(bm25.intervals) == {"ndcg@10"} and low <= bm25.effectiveness["ndcg@10"] <= high
+    tests = exact.significance
+    assert [name for name, test in tests.items() if test.primary] == ["ndcg@10"]
+    # Of six documents, a hundred say nothing of a ranking.
+    assert tests["recall@100"].p_value is None and tests["ndcg@10"].p_value is not None
+    assert tests["ndcg@10"].verdict == "open"
+
+
 def test_results_say_how_documents_were_encoded(colbench, first_run, folder, tmp_path):
     _, output = first_run
     (exact,) = read_results(output).systems[1].encodings
@@ -161,6 +175,7 @@ def test_every_cost_is_measured(first_run):
     for system in (bm25, exact, rerank):
         assert system.latency_ms.search.p50 > 0
         assert system.latency_ms.trials >= 3
+        assert system.latency_ms.total.p50 >= system.latency_ms.search.p50
         assert system.throughput_qps > 0 and system.build_seconds > 0
         assert sum(system.index.files.values()) == system.index.bytes > 0
         assert system.peak_rss_bytes > 10_000_000
@@ -374,7 +389,7 @@ def test_a_run_is_gated_in_one_step_and_passes_against_itself(
     exact = "exact: [bm25, colbert_exact, rerank_maxsim]"
     (rules / "small.yaml").write_text(f"measures: {{ndcg@10: 0.005}}\n{exact}\n")
     gated = ["--config-dir", str(tmp_path / "conf"), "gate=small", f"gate.baseline={accepted}"]
-    costs = "gate.costs={peak_rss_bytes: null, encode_latency: null, search_latency: null}"
+    costs = "gate.costs={peak_rss_bytes: null, latency_p50: null, latency_p95: null}"
     same = colbench(folder, tmp_path / "same", cache, SYSTEMS, *gated, costs)
     assert same.returncode == 0, same.stderr
     report = json.loads((tmp_path / "same" / "gate.json").read_text(encoding="utf-8"))

@@ -143,9 +143,12 @@ class ColbertIndex:
         files = {entry.path: entry.bytes for entry in self.manifest.files()}
         files[FILE_NAME] = (self.folder / FILE_NAME).stat().st_size
         stored = ("codes.npy", "residuals.npy", "list_docs.npy")
+        vector_bytes = sum(n for path, n in files.items() if path.endswith(stored))
+        own = sum(segment.codes.nbytes + segment.residuals.nbytes for segment in self.segments)
         return IndexSize(
             vectors=sum(entry.tokens for entry in self.manifest.segments),
             dims=self.manifest.dims,
-            vector_bytes=sum(n for path, n in files.items() if path.endswith(stored)),
+            vector_bytes=vector_bytes,
             files=files,
+            fixed_bytes=vector_bytes - own,
         )

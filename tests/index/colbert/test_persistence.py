@@ -328,6 +328,18 @@ def test_size_counts_every_file_and_what_a_vector_costs(whole, folder):
     assert size.vector_bytes == sum(size.files[name] for name in stored)
 
 
+def test_a_vector_costs_the_same_net_of_what_is_fixed_however_many_there_are(tmp_path):
+    rng = np.random.default_rng(0)
+    sizes = []
+    for count in (200, 20):
+        documents = {f"d{number}": unit(rng, 30, DIMS) for number in range(count)}
+        sizes.append(build(tmp_path / str(count), documents, DIMS, iterations=1).size())
+    net = {(size.vector_bytes - size.fixed_bytes) / size.vectors for size in sizes}
+    gross = [size.vector_bytes / size.vectors for size in sizes]
+    assert len(net) == 1 and gross[0] != gross[1]
+    assert all(0 < size.fixed_bytes < size.vector_bytes for size in sizes)
+
+
 @pytest.mark.parametrize(("nbits", "most"), [(1, 20), (2, 36), (4, 68), (8, 132)])
 def test_a_vector_of_128_dimensions_costs_what_the_paper_says(nbits, most, tmp_path):
     rng = np.random.default_rng(0)
