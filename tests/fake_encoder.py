@@ -27,6 +27,9 @@ class FakeEncoder:
     def count_query_tokens(self, texts):
         return np.array([len(text.split()) for text in texts], dtype=np.int64)
 
+    def shares_passes(self, other):
+        return False
+
     def encode_batches(self, batches):
         for batch in batches:
             yield self.encode_documents(batch)

@@ -111,3 +111,15 @@ class Encoder(Protocol):
         Markers and [MASK] expansion are among them. Only for the tokens form.
         """
         ...
+
+    def shares_passes(self, other: Encoder) -> bool:
+        """Return whether `encode_both` gives the vectors of both: two forms of one model, which
+        read the same tokens in the same arithmetic, on one device."""
+        ...
+
+    def encode_both(
+        self, other: Encoder, batches: Iterable[Sequence[str]]
+    ) -> Iterator[tuple[list[Vectors], list[Vectors]]]:
+        """Yield what `encode_batches` of this encoder and of the other one yields, from one forward
+        pass a batch."""
+        ...

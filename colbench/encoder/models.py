@@ -19,6 +19,7 @@ from colbench.encoder.batches import (
     TokenCounter,
     count_flops,
     forward,
+    forward_both,
     plan_batches,
     preprocess,
     preprocess_ahead,
@@ -29,13 +30,16 @@ from colbench.encoder.loading.assemble import assemble, describe_lengths
 from colbench.encoder.loading.checkpoint import Kind, detect_kind
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.encoder.tokens import document_tokens, query_tokens
+from colbench.encoder.tokens import document_tokens, prompt_of, query_tokens
 from colbench.errors import ConfigError
 from colbench.vectors import Vectors
 
 _CPU_TOKENS = 4096
 _GPU_TOKENS = 131_072
 _QUERY_BATCH = 32
+_READ = {"arithmetic", "lengths", "code"}
+"""What of `LoadedEncoder._describe` decides what comes out of the transformer, besides a prompt."""
+
 _FORM_KEYS = {Form.TOKENS: "tokens", Form.DENSE: "pooled"}
 """Form → its name in a fingerprint: the earlier one, under which caches were filled."""
 
@@ -120,6 +124,8 @@ class LoadedEncoder:
         exact = self.arithmetic.precision == "fp32"
         self._renormalise = unit_rows and not (exact and has_normalize)
         document, query = self._describe(folder)
+        read = {key: value for key, value in document.items() if key in _READ}
+        self._reads = (fingerprint(folder, read), prompt_of(model, "document"))
         self.document_fingerprint = fingerprint(folder, document)
         self.fingerprint = fingerprint(folder, {**document, **query})
 
@@ -149,6 +155,33 @@ class LoadedEncoder:
             return
         for texts, features in preprocess_ahead(self._model, batches, "document"):
             yield self._encode(features, texts, "document")
+
+    def shares_passes(self, other: LoadedEncoder) -> bool:
+        """Return whether the other form of the same model reads the same tokens of documents."""
+        return (
+            self.form is not other.form
+            and self._reads == other._reads
+            and len(self.settings.devices or [""]) == 1
+        )
+
+    def encode_both(
+        self, other: LoadedEncoder, batches: Iterable[Sequence[str]]
+    ) -> Iterator[tuple[list[Vectors], list[Vectors]]]:
+        """Yield what `encode_batches` of this encoder and of another that shares its passes yields,
+        from one pass through the transformer a batch.
+
+        The values are the same to the last bit: what comes after the transformer is each one's own.
+        """
+        # A pooling may leave the prompt out; what a dense model reads says where that ends.
+        dense, tokens = (self, other) if self.form is Form.DENSE else (other, self)
+        tokens._model[0] = dense._model[0]  # they are equal, and one of them is memory enough
+        models = {dense.form: dense._model, tokens.form: tokens._model}
+        for texts, features in preprocess_ahead(dense._model, batches, "document"):
+            arrays = forward_both(models, features, "document", self.arithmetic)
+            yield (
+                self._finished(arrays[self.form], texts),
+                other._finished(arrays[other.form], texts),
+            )
 
     def encode_documents(self, texts: Sequence[str]) -> list[Vectors]:
         """Return one float32 matrix per text, in order, in batches of `batch_tokens`."""

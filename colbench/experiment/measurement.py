@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import psutil
 
 from colbench.collection.model import Collection
+from colbench.encoder.backends.precision import told_of_auto
 from colbench.encoder.base import Encoder
-from colbench.encoder.cache.store import EncodeStats
+from colbench.encoder.cache.store import Embeddings, EncodeStats
 from colbench.encoder.cut_off import CutOff
 from colbench.encoder.loading.weights import resolve_weights, weight_bytes
 from colbench.errors import ColbenchError
@@ -33,13 +34,37 @@ from colbench.timing import Stopwatch, seconds
 
 
 def encode_documents(task: EncodeTask, bench: Workbench) -> EncodeReply:
-    """Encode all documents that the cache does not hold yet."""
-    stats = bench.embed(task.encoder, task.form).stats
+    """Encode all documents that the cache does not hold yet, in the other form, too, if asked."""
+    both = _both_forms(task, bench)
+    if both is None:
+        return _reply(task, bench, bench.embed(task.encoder, task.form))
+    first, second = both
+    assert task.also is not None
+    also = _reply(task.also, bench, second)
+    return _reply(task, bench, first).model_copy(update={"also": also})
+
+
+def _both_forms(task: EncodeTask, bench: Workbench) -> tuple[Embeddings, Embeddings] | None:
+    """Return the vectors of both forms; None where each is to be encoded by itself."""
+    if task.also is None:
+        return None
+    bench.encoder(task.encoder, task.form)
+    try:  # what is wrong with the other form is told in its own turn
+        bench.chunks(task.also.encoder, task.also.form)
+    except ColbenchError:
+        return None
+    return bench.embed_in_both_forms((task.encoder, task.form), (task.also.encoder, task.also.form))
+
+
+def _reply(task: EncodeTask, bench: Workbench, embeddings: Embeddings) -> EncodeReply:
+    stats = embeddings.stats
+    encoder = bench.encoder(task.encoder, task.form)
     return EncodeReply(
         docs_encoded=stats.encoded,
         docs_cached=stats.cached,
         docs_per_second=stats.docs_per_second,
-        cut_off=_cut_off(bench.encoder(task.encoder, task.form), stats, bench),
+        cut_off=_cut_off(encoder, stats, bench),
+        advice=told_of_auto(encoder.settings, encoder.arithmetic) if stats.encoded else None,
     )
 
 
@@ -160,8 +185,17 @@ def _search_stages(
 
 
 def _encoding_speed(bench: Workbench) -> float | None:
-    """Return documents per second over all encodings the system needs, one after the other."""
-    speeds = [stats.docs_per_second for stats in bench.encodings]
+    """Return documents per second over all encodings the system needs, one after the other.
+
+    Two forms that came out of the same forward passes count once.
+    """
+    together: set[str] = set()
+    speeds = []
+    for stats in bench.encodings:
+        if stats.encoder not in together:
+            speeds.append(stats.docs_per_second)
+        if stats.one_pass:
+            together.add(stats.encoder)
     if not speeds or None in speeds:
         return None
     return 1 / sum(1 / speed for speed in speeds if speed)

@@ -25,7 +25,12 @@ from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
 from colbench.experiment.job import Failure, Job, Message
 from colbench.experiment.output import OutputFolder, check_output
-from colbench.experiment.plan import choose_depth, choose_measures, look_for_weights
+from colbench.experiment.plan import (
+    choose_depth,
+    choose_measures,
+    in_both_forms,
+    look_for_weights,
+)
 from colbench.experiment.spawn import run_job
 from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
@@ -65,6 +70,8 @@ class Runner:
         self.environment = describe_environment(self.threads, settings.seed)
         self.cache = settings.cache_dir or default_root()
         self.notes: list[str] = []
+        self._advised: set[str] = set()
+        self._encoded_along: dict[str, EncodeReply] = {}
 
     def run(self) -> tuple[Results, Path]:
         """Do everything; return the results and the folder they were written to.
@@ -159,8 +166,18 @@ class Runner:
         )
 
     def _encode(self, name: str, task: EncodeTask) -> EncodeReply | Failure:
+        """Encode documents in a process of its own, or take what the other form's left."""
+        if task.key in self._encoded_along:
+            return self._encoded_along.pop(task.key)
         about = f"encoding with {task.encoder.name}"
-        return run_job(self._job(name, ENCODE, task, about=about), EncodeReply)
+        reply = run_job(self._job(name, ENCODE, task, about=about), EncodeReply)
+        if isinstance(reply, EncodeReply):
+            if task.also is not None and reply.also is not None:
+                self._encoded_along[task.also.key] = reply.also
+            if reply.advice is not None and reply.advice not in self._advised:
+                self._advised.add(reply.advice)
+                note(reply.advice)
+        return reply
 
     def _measure(self) -> list[Outcome]:
         """Return what each system's worker reported, in the order of `systems`."""
@@ -192,7 +209,8 @@ class Runner:
         """Return the encodings a system and its parts need, by a key of their settings."""
         tasks = {}
         for encoder, form in system.encodings():
-            tasks[f"{encoder.model_dump_json()} {form}"] = EncodeTask(encoder=encoder, form=form)
+            task = EncodeTask(encoder=encoder, form=form)
+            tasks[task.key] = task
         for part in system.parts():
             tasks.update(self._encodings(self.settings.system[part]))
         return tasks
@@ -203,7 +221,8 @@ class Runner:
             tasks.update(self._encodings(self.settings.system[name]))
         failures: dict[str, Failure] = {}
         encoded: dict[str, int] = {}
-        for number, (key, task) in enumerate(tasks.items()):
+        for number, task in enumerate(in_both_forms(tasks.values())):
+            key = task.key
             reply = self._encode(f"encode-{number}", task)
             if isinstance(reply, Failure):
                 failures[key] = reply

@@ -20,7 +20,13 @@ from pydantic import Field
 
 from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
-from colbench.encoder.cache.store import EmbeddingCache, Embeddings, EncodeStats, embed_documents
+from colbench.encoder.cache.store import (
+    EmbeddingCache,
+    Embeddings,
+    EncodeStats,
+    embed_documents,
+    embed_in_both_forms,
+)
 from colbench.encoder.cut_off import CutOff
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
@@ -149,17 +155,37 @@ class Workbench:
 
     def embed(self, settings: EncoderSettings, form: Form) -> Embeddings:
         """Return the vectors of `chunks`, from the cache where they are there."""
-        chunks = self.chunks(settings, form)
         embeddings = embed_documents(
             self.encoder(settings, form),
-            chunks.texts,
+            self.chunks(settings, form).texts,
             self.cache,
             description=f"{settings.name} {form.value}: documents",
         )
+        return self._noted(settings, form, embeddings)
+
+    def embed_in_both_forms(
+        self, first: tuple[EncoderSettings, Form], second: tuple[EncoderSettings, Form]
+    ) -> tuple[Embeddings, Embeddings] | None:
+        """Return the same for two forms of one model, each document read once.
+
+        Returns:
+            None where the two do not read the same tokens, and have to be encoded one by one.
+        """
+        one, two = self.encoder(*first), self.encoder(*second)
+        texts = self.chunks(*first).texts
+        if not one.shares_passes(two) or self.chunks(*second).texts != texts:
+            return None
+        description = f"{first[0].name}, {first[1].value} and {second[1].value}: documents"
+        found = embed_in_both_forms(one, two, texts, self.cache, description=description)
+        return self._noted(*first, found[0]), self._noted(*second, found[1])
+
+    def _noted(self, settings: EncoderSettings, form: Form, embeddings: Embeddings) -> Embeddings:
+        """Keep what it took to get them, with what of the documents and queries is read."""
+        chunks = len(self.chunks(settings, form)) if settings.long_documents == "chunk" else None
         queries = self.read_of_queries(self.encoder(settings, form))
         stats = embeddings.stats.model_copy(
             update={
-                "chunks": len(chunks) if settings.long_documents == "chunk" else None,
+                "chunks": chunks,
                 "queries": queries.texts,
                 "query_tokens": queries.tokens,
                 "truncated_queries": queries.truncated,

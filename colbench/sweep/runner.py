@@ -13,7 +13,7 @@ from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_me
 from colbench.experiment.bench import EncodeTask, SystemReply
 from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder, file_stem
-from colbench.experiment.plan import choose_depth, choose_measures
+from colbench.experiment.plan import choose_depth, choose_measures, in_both_forms
 from colbench.experiment.runner import Runner
 from colbench.experiment.spawn import run_job
 from colbench.experiment.store import machine, work_key
@@ -187,7 +187,7 @@ class SweepRunner(Runner):
         tasks: dict[str, EncodeTask] = {}
         for variant in variants:
             tasks.update(self._encodings(variant.settings))
-        for number, task in enumerate(tasks.values()):
+        for number, task in enumerate(in_both_forms(tasks.values())):
             reply = self._encode(f"encode-variant-{number}", task)
             if isinstance(reply, Failure):
                 raise ColbenchError(f"sweep: {reply.message}")
