@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from colbench.report.costs import costs, explained
-from colbench.report.systems import comparison, skipped, test_told
+from colbench.report.rows import skipped, test_told
+from colbench.report.systems import comparison
 from colbench.report.table import Cell, Table, caption, plain
 from colbench.results.schema import Results
 

@@ -27,7 +27,7 @@ from colbench.report.html.page import prose, render_html
 from colbench.report.latex import latex_table, render_latex
 from colbench.report.markdown import render_markdown
 from colbench.report.run import run_document
-from colbench.report.systems import comparison, tidy
+from colbench.report.systems import comparison
 from colbench.report.table import (
     Bullets,
     Cell,
@@ -46,6 +46,7 @@ from colbench.report.table import (
     texts,
 )
 from colbench.report.terminal import print_document
+from colbench.report.tidy import tidy
 from colbench.train.report import train_document
 
 TABLE = Table(

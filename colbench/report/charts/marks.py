@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from colbench.measures.pareto import pareto_front
 from colbench.report.costs import cost as described
 from colbench.report.formats import fraction, size
+from colbench.report.rows import UNTRAINED
 from colbench.report.systems import comparison
 from colbench.results.axes import shown
 from colbench.results.schema import Results, SystemResult
@@ -105,7 +106,7 @@ def marks(results: Results, cost: Cost) -> list[Mark]:
             parameters=_parameters(results, name),
             reference=name in references,
             cells=cells[name],
-            caveat="untrained tokens" if name in untrained else "",
+            caveat=UNTRAINED if name in untrained else "",
         )
         for name, (value, effect) in places.items()
     ]

@@ -8,7 +8,7 @@ from colbench.report.charts.marks import BYTES_TICK, NUMBER_TICK, label
 from colbench.report.charts.pareto import STANDINGS
 from colbench.report.costs import Cost, costs
 from colbench.report.formats import fraction, size
-from colbench.report.systems import measured
+from colbench.report.rows import measured
 from colbench.results.schema import Results
 from colbench.results.verdicts import primary_measure
 
