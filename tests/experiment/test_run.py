@@ -188,6 +188,19 @@ def test_every_cost_is_measured(first_run):
     assert bm25.encode_docs_per_second is None
 
 
+def test_the_rank_of_each_relevant_document_is_kept(first_run):
+    _, output = first_run
+    results = read_results(output)
+    for system in results.systems[:3]:
+        rankings = read_trec(output / system.run_file).rankings
+        for query, ranks in zip(results.queries, system.relevant_ranks, strict=True):
+            found = rankings[query.id].doc_ids if query.id in rankings else []
+            assert len(ranks) == len(query.relevant_docs) == query.relevant
+            for doc, rank in zip(query.relevant_docs, ranks, strict=True):
+                assert rank == (list(found).index(doc) + 1 if doc in found else 0)
+    assert any(rank for system in results.systems[:3] for r in system.relevant_ranks for rank in r)
+
+
 def test_the_second_run_encodes_nothing_and_repeats_every_byte(
     colbench, first_run, folder, cache, tmp_path
 ):
