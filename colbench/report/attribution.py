@@ -49,10 +49,16 @@ def explain_losses(results: Results) -> str:
 def _table(system: str, stages: Sequence[AttributionStage], measure: str) -> Table:
     cutoffs = list(stages[0].intersection)
     columns = [
-        *names("stage"),
-        *numbers(fraction, measure, direction="higher", priority=0),
-        *numbers(points, "points", direction="higher", priority=0),
-        *numbers(fraction, "RBO", *(f"intersection@{k}" for k in cutoffs), direction="higher"),
+        *names("stage", about="the search cut off after it"),
+        *numbers(fraction, measure, direction="higher", priority=0, about="the primary measure"),
+        *numbers(points, "points", direction="higher", priority=0, about="to the row above, × 100"),
+        *numbers(
+            fraction,
+            "RBO",
+            *(f"intersection@{k}" for k in cutoffs),
+            direction="higher",
+            about="overlap with the documents of the first row",
+        ),
     ]
     rows = [
         [

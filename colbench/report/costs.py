@@ -150,19 +150,19 @@ _RUN = _EVERYWHERE - {"compare"}
 COSTS: tuple[Cost, ...] = (
     _ms(
         *("query_p50_ms", "query ms", _query("p50")),
-        "from the text of a query to ranked documents, encoding and search together; median",
+        "from the text of a query to ranked documents, encoding and search together (median)",
         priority=1,
     ),
     _ms(
         *("query_p95_ms", "query p95", _query("p95")),
-        "from the text of a query to ranked documents, encoding and search together; 95th "
-        "percentile, ms",
+        "from the text of a query to ranked documents, encoding and search together (95th "
+        "percentile, ms)",
         priority=2,
         legend="95th percentile, ms",
     ),
     _ms("query_p99_ms", "query p99", _query("p99"), places=_CSV),
     _ms("query_mean_ms", "query mean", _query("mean"), places=_CSV),
-    _ms("encode_p50_ms", "encode ms", "latency_ms.encode.p50", "encoding a query; median"),
+    _ms("encode_p50_ms", "encode ms", "latency_ms.encode.p50", "encoding a query (median)"),
     _ms("encode_p95_ms", "encode p95", "latency_ms.encode.p95", places=_CSV | {"compare"}),
     _ms("encode_p99_ms", "encode p99", "latency_ms.encode.p99", places=_CSV),
     _ms("encode_mean_ms", "encode mean", "latency_ms.encode.mean", places=_CSV),
@@ -170,7 +170,7 @@ COSTS: tuple[Cost, ...] = (
         "search_p50_ms",
         "search ms",
         "latency_ms.search.p50",
-        "searching with an encoded query; median",
+        "searching with an encoded query (median)",
     ),
     _ms("search_p95_ms", "search p95", "latency_ms.search.p95", places=_CSV | {"compare"}),
     _ms("search_p99_ms", "search p99", "latency_ms.search.p99", places=_CSV),
