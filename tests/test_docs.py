@@ -420,6 +420,8 @@ COLUMNS = {
     "nDCG@10": lambda system: system.effectiveness["ndcg@10"],
     "MRR@10": lambda system: system.effectiveness["mrr@10"],
     "Recall@100": lambda system: system.effectiveness["recall@100"],
+    "query p50, ms": lambda system: system.latency_ms.end_to_end.p50,
+    "query p95, ms": lambda system: system.latency_ms.end_to_end.p95,
     "search p50, ms": lambda system: system.latency_ms.search.p50,
     "queries/s": lambda system: system.throughput_qps,
     "index": lambda system: system.index.bytes,

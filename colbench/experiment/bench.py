@@ -128,6 +128,7 @@ class SystemReply(Message):
     encode_docs_per_second: float | None
     encodings: list[EncodingInfo] = Field(default=[])
     index: IndexInfo
+    model_bytes: int | None = None
     peak_rss_bytes: int
     stages: list[str] = Field(default=[])
     notes: list[str] = Field(default=[])

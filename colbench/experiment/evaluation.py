@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
 from colbench.digests import sha256_file
 from colbench.experiment.bench import SystemReply
-from colbench.experiment.examples import Examples, choose_examples
+from colbench.experiment.examples import Examples, choose_examples, relevant_documents
 from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder
 from colbench.files import write_json
@@ -123,6 +123,7 @@ class _Ranks:
     """What is kept of whole rankings, in the order of the collection's queries."""
 
     first_relevant: list[int | None]
+    relevant: list[list[int]]
     digests: list[str]
 
     @classmethod
@@ -132,8 +133,18 @@ class _Ranks:
         nothing = Ranking.sort([], [])
         return cls(
             [first[query] for query in ids],
+            [
+                _ranks(relevant_documents(collection.qrels[query]), run.rankings.get(query))
+                for query in ids
+            ],
             [ranking_digest(run.rankings.get(query, nothing).doc_ids) for query in ids],
         )
+
+
+def _ranks(documents: Iterable[str], ranking: Ranking | None) -> list[int]:
+    """Return the rank of each document, 0 where it was not retrieved."""
+    found = {doc_id: rank for rank, doc_id in enumerate(ranking.doc_ids, 1)} if ranking else {}
+    return [found.get(doc_id, 0) for doc_id in documents]
 
 
 def evaluate_systems(
@@ -238,6 +249,7 @@ def _row(
             for measure, values in scores.items()
         },
         first_relevant=ranks.first_relevant,
+        relevant_ranks=ranks.relevant,
         rankings=ranks.digests,
         top=examples.top[outcome.name],
         run_file=output.relative(run_file),

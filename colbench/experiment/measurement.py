@@ -13,6 +13,7 @@ from colbench.encoder.backends.precision import told_of_auto
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings, EncodeStats
 from colbench.encoder.cut_off import CutOff
+from colbench.encoder.loading.weights import resolve_weights, weight_bytes
 from colbench.errors import ColbenchError
 from colbench.experiment.bench import EncodeReply, EncodeTask, SystemReply, SystemTask
 from colbench.experiment.encodings import encoding_infos
@@ -23,6 +24,7 @@ from colbench.index.size import IndexSize
 from colbench.measures.latency import Latency, measure_latency
 from colbench.measures.machine import calibrate, peak_rss_bytes
 from colbench.progress import note
+from colbench.report.formats import counted
 from colbench.results.schema import IndexInfo
 from colbench.retriever.base import Retriever, Workbench
 from colbench.retriever.registry import make_system
@@ -107,7 +109,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
     with other_processes() as others:
         build_seconds = seconds(system.build)
         texts = [query.text for query in collection.queries]
-        note(f"{task.name}: searching {len(texts)} queries")
+        note(f"{task.name}: searching {counted(len(texts), 'query', 'queries')}")
         hits, times = _batches(task, system, texts, depth)
         run = Run.from_hits(task.name, collection, hits, task.depth)
         write_trec(run, task.run_file)
@@ -129,6 +131,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         encode_docs_per_second=_encoding_speed(bench),
         encodings=encodings,
         index=index_info(system.size(), collection),
+        model_bytes=model_bytes(task.name, bench),
         peak_rss_bytes=peak,
         notes=search_notes(system, texts, run),
     )
@@ -210,6 +213,23 @@ def _encoding_speed(bench: Workbench) -> float | None:
     if not speeds or None in speeds:
         return None
     return 1 / sum(1 / speed for speed in speeds if speed)
+
+
+def model_bytes(system: str, bench: Workbench) -> int | None:
+    """Return the size of the weights that a query of a system goes through; each model counts once.
+
+    None where a model has no folder of weights, as one that a module of a user makes.
+    """
+    waiting, folders = [system], set()
+    while waiting:
+        settings = bench.systems[waiting.pop()]
+        waiting += settings.parts()
+        for model in settings.models():
+            try:
+                folders.add(resolve_weights(model.model, model.revision, bench.cache.root))
+            except ColbenchError:
+                return None
+    return sum(map(weight_bytes, folders))
 
 
 def index_info(size: IndexSize, collection: Collection) -> IndexInfo:

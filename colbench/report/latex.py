@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from colbench.report.costs import costs, explained
-from colbench.report.systems import comparison, skipped, test_told
+from colbench.report.rows import skipped, test_told
+from colbench.report.systems import comparison
 from colbench.report.table import Cell, Table, caption, plain
 from colbench.results.schema import Results
 
@@ -108,7 +109,7 @@ def _cell(cell: Cell) -> str:
     # Of no width, so that the digits of a column stay below each other.
     mark = f"\\rlap{{{latex(cell.mark)}}}" if cell.mark else ""
     bold = f"\\textbf{{{written}}}" if cell.best else written
-    return f"{bold}{mark}" + (f" ({latex(cell.tag)})" if cell.tag else "")
+    return f"{bold}{mark}" + (f" ({latex(cell.words)})" if cell.words else "")
 
 
 def _comparison(results: Results) -> Table:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from colbench.console import open_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,8 +71,6 @@ def add_parser(commands: Any) -> None:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Plan, run, judge, print and write."""
-    from rich.console import Console
-
     from colbench.experiment.output import file_stem
     from colbench.report.terminal import print_document
     from colbench.reproduce.published import load_reference
@@ -80,7 +79,7 @@ def reproduce(options: argparse.Namespace) -> int:
 
     reference = load_reference()
     entries = reference.of(options.dataset, options.model)
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = open_console()
     if options.list:
         _print_entries(entries, console)
         return 0

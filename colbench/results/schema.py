@@ -81,6 +81,11 @@ class QueryInfo(Record):
         description="document id → grade, of those documents in `Results.documents` that are "
         "judged for it; null for a query whose documents are not shown",
     )
+    relevant_docs: dict[str, int] | None = Field(
+        None,
+        description="document id → grade of its relevant documents, the highest grades first, 50 "
+        "at most; null in results of an earlier colbench",
+    )
 
 
 class DocumentInfo(Record):
@@ -163,6 +168,11 @@ class SystemResult(Record):
         "apart, or where that was not wanted",
     )
     index: IndexInfo | None = None
+    model_bytes: int | None = Field(
+        None,
+        description="weight files of the models that a query goes through, 0 without a model; null "
+        "in results of an earlier colbench",
+    )
     peak_rss_bytes: int | None = Field(
         None, description="peak resident memory of the system's own process"
     )
@@ -176,6 +186,11 @@ class SystemResult(Record):
         None,
         description="rank of the first relevant document, null where none was retrieved; in the "
         "order of `Results.queries`",
+    )
+    relevant_ranks: list[list[int]] | None = Field(
+        None,
+        description="rank of each document of `QueryInfo.relevant_docs`, 0 where it was not "
+        "retrieved; in the order of `Results.queries`",
     )
     rankings: list[str] | None = Field(
         None,

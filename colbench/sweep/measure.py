@@ -15,7 +15,12 @@ from typing import Any
 
 from colbench.errors import ConfigError
 from colbench.experiment.encodings import encoding_infos
-from colbench.experiment.measurement import index_info, other_processes, search_notes
+from colbench.experiment.measurement import (
+    index_info,
+    model_bytes,
+    other_processes,
+    search_notes,
+)
 from colbench.experiment.plan import choose_measures
 from colbench.hits import Hits
 from colbench.measures.effectiveness import evaluate, mean_scores
@@ -98,12 +103,14 @@ class _Sweep:
             raise ConfigError(f"variant {variants[0].name}: {error}") from None
         built = took if system.counted_build_seconds is None else system.counted_build_seconds
         encodings = encoding_infos(self.bench.encodings[before:], fresh=self.task.fresh)
+        weights = model_bytes(variants[0].name, self.bench)
+        shared = {"encodings": encodings, "model_bytes": weights}
         queries = self._encode(system, first)
         self.answers = None
         for variant in variants:
             system.use(self.bench.systems[variant.name])
             record = self._measure(system, queries, variant, built)
-            write_variant(record.model_copy(update={"encodings": encodings}), variant.record)
+            write_variant(record.model_copy(update=shared), variant.record)
             yield variant
         if not self.task.keep_indexes:
             _remove_indexes(self.bench)

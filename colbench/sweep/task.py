@@ -49,6 +49,7 @@ class VariantRecord(Message):
     fidelity: Fidelity | None
     encodings: list[EncodingInfo] | None = None
     index: IndexInfo
+    model_bytes: int | None = None
     build_seconds: float
     other_cpu_share: float
     run_sha256: str

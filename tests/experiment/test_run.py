@@ -185,10 +185,26 @@ def test_every_cost_is_measured(first_run):
         assert system.throughput_qps > 0 and system.build_seconds > 0
         assert sum(system.index.files.values()) == system.index.bytes > 0
         assert system.peak_rss_bytes > 10_000_000
+    assert bm25.model_bytes == 0
+    # Embeddings, six layers and the pooler of all-MiniLM-L6-v2, four bytes a number.
+    assert exact.model_bytes == rerank.model_bytes == pytest.approx(4 * 22_713_216, rel=1e-3)
     assert exact.index.dims == 384
     assert exact.index.files["vectors.f16"] == exact.index.vectors * 384 * 2
     assert exact.encode_docs_per_second > 0 and exact.docs_encoded == 6
     assert bm25.encode_docs_per_second is None
+
+
+def test_the_rank_of_each_relevant_document_is_kept(first_run):
+    _, output = first_run
+    results = read_results(output)
+    for system in results.systems[:3]:
+        rankings = read_trec(output / system.run_file).rankings
+        for query, ranks in zip(results.queries, system.relevant_ranks, strict=True):
+            found = rankings[query.id].doc_ids if query.id in rankings else []
+            assert len(ranks) == len(query.relevant_docs) == query.relevant
+            for doc, rank in zip(query.relevant_docs, ranks, strict=True):
+                assert rank == (list(found).index(doc) + 1 if doc in found else 0)
+    assert any(rank for system in results.systems[:3] for r in system.relevant_ranks for rank in r)
 
 
 def test_the_second_run_encodes_nothing_and_repeats_every_byte(

@@ -68,6 +68,12 @@ def test_pairs_are_counted_once_however_often_they_are_searched(system):
     assert system.metadata() == facts
 
 
+def test_the_texts_that_are_read_at_each_search_count_as_index(system):
+    sizes = system.size().files
+    assert sizes["rerank/texts"] == sum(len(text.strip().encode()) for text in TEXTS.values())
+    assert any(file.startswith("bm25/") for file in sizes)
+
+
 def test_no_pairs_are_none_cut_off(system):
     system.search(system.encode(["xylophone"]), 3)
     facts = system.metadata()

@@ -64,8 +64,9 @@ class RerankCrossEncoder(Reranker):
         return self._model.score([(query, texts[doc]) for doc in docs])
 
     def scorer_size(self) -> IndexSize:
-        """A cross-encoder stores nothing a document."""
-        return IndexSize()
+        """Bytes of the texts, which it reads at each search: nothing of them is precomputed."""
+        texts = self.bench.collection.texts
+        return IndexSize(files={"texts": sum(len(text.encode("utf-8")) for text in texts)})
 
     def metadata(self) -> dict[str, Any]:
         """Also the pairs of the queries searched, and those of them whose end was cut off.
