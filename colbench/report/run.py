@@ -10,7 +10,7 @@ from colbench.report import systems
 from colbench.report.attribution import HEADING, explain_losses, loss_tables
 from colbench.report.formats import fraction, points, size
 from colbench.report.groups import Group, group
-from colbench.report.systems import main_measure, skipped
+from colbench.report.systems import main_measure, not_measured
 from colbench.report.table import (
     Block,
     Bullets,
@@ -142,7 +142,7 @@ def _legend(found: Group) -> list[str]:
 
 
 def _remarks(results: Results) -> list[Prose]:
-    left_out: list[Prose] = [(Code(name), f" skipped: {why}") for name, why in skipped(results)]
+    left_out: list[Prose] = [(Code(name), f" {why}") for name, why in not_measured(results)]
     return [*left_out, *results.collection.notes, *results.notes]
 
 

@@ -19,9 +19,9 @@ def measured(results: Results) -> list[SystemResult]:
     return [system for system in results.systems if system.status == "ok"]
 
 
-def skipped(results: Results) -> list[tuple[str, str]]:
-    """Return (name, reason) of the systems that could not run."""
-    return [(s.name, s.reason or "") for s in results.systems if s.status == "skipped"]
+def not_measured(results: Results) -> list[tuple[str, str]]:
+    """Return (name, `skipped: …` or `failed: …`) of the systems that were not measured."""
+    return [(s.name, s.why_not) for s in results.systems if s.status != "ok"]
 
 
 def main_measure(results: Results) -> str | None:
@@ -367,6 +367,8 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
         values |= {f"intersection@{k}": v for k, v in system.fidelity.intersection.items()}
     values["depth"] = system.depth
     values |= {cost.source: cost.of(system) for cost in costs("csv")}
+    if system.status != "ok":
+        values["reason"] = system.reason
     if sweep is None:
         return {**what, **values}
     values |= {
