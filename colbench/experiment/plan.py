@@ -12,9 +12,8 @@ from colbench.retriever.base import SystemSettings
 
 
 def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, strict: bool) -> None:
-    """Fail where a strict run would fail after its work, and put embedded models together.
-
-    In the process of a system that would count in its peak memory.
+    """Fail where a folder holds no model or a strict run would fail after its work, and put
+    embedded models together: in the process of a system that would count in its peak memory.
 
     Args:
         systems: name → settings.
@@ -27,13 +26,17 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
     """
     for name, system in systems.items():
         for model in system.models():
-            if not (strict or model.model.startswith(EMBEDDED)):
+            if not (strict or model.model.startswith(EMBEDDED) or _in_a_folder(model.model)):
                 continue
             try:
                 resolve_weights(model.model, model.revision, cache)
             except WeightsUnavailable as error:
                 if strict:
                     raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
+
+
+def _in_a_folder(model: str) -> bool:
+    return model.startswith((".", "/", "~")) or model.count("/") > 1 or Path(model).is_dir()
 
 
 DEFAULT_DEPTH = 1000
