@@ -19,6 +19,15 @@ WIDTH = 200
 """Columns of what no terminal shows, unless the environment variable COLUMNS says how many."""
 
 
+def take_any_text() -> None:
+    """Let standard output replace characters that its encoding lacks, such as those of a table.
+
+    Standard error writes them as escapes, as Python has it.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def add_overrides(parser: ArgumentParser) -> None:
     """Add the overrides of a configuration, and `--show-config`."""
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration (Hydra)")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colbench.console import add_folders, add_overrides, add_wide, open_console
 from colbench.features import entry_point, features
+
+if TYPE_CHECKING:
+    from colbench.experiment.task import Finished
 
 _ABOUT = """\
 Measure systems on a collection and write results.json, report.md, TREC runs and per-query values.
@@ -28,6 +31,10 @@ frequent keys (all of them: colbench run --show-config):
   reference, measures, k, seed, threads, device, memory_gb, latency.queries, strict, output_dir,
   cache_dir
 """
+
+
+_TOLD = 3
+"""Failures that are told whole at the end of a run."""
 
 
 def add_parser(commands: Any) -> None:
@@ -79,4 +86,21 @@ def run(options: argparse.Namespace) -> int:
     for name, where in finished.files.items():
         console.print(f"{name + ':':<8} {where}", soft_wrap=True)
     verdicts = [after(finished, wide=options.wide) for after in watched if after is not None]
-    return max([0, *map(int, verdicts)])
+    return max([_tell_failed(finished), *map(int, verdicts)])
+
+
+def _tell_failed(finished: Finished) -> int:
+    """Say last which systems failed; return the exit status that this makes."""
+    failed = finished.failed
+    if not failed or finished.results is None:
+        return 0
+    count = len(finished.results.systems)
+    told = "; ".join(f"{system.name}: {system.reason}" for system in failed[:_TOLD])
+    if len(failed) > _TOLD:
+        told += f"; {', '.join(system.name for system in failed[_TOLD:])}: see the report"
+    print(
+        f"colbench: {len(failed)} of {count} systems failed: {told}; the same command measures "
+        "them again and keeps what was measured",
+        file=sys.stderr,
+    )
+    return 1

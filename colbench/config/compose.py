@@ -34,6 +34,7 @@ from colbench.config.systems import Systems
 from colbench.errors import ConfigError, did_you_mean
 from colbench.features import entry_point, features
 from colbench.measures.catalogue import check_measures
+from colbench.retriever.user_modules import search_modules_in
 from colbench.settings import Settings, explain
 
 ROOT = "colbench_root"
@@ -59,6 +60,7 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
         ConfigError: an unknown key, option, system or value; says which and what is near.
     """
     check_folders(extra)
+    search_modules_in(place for folder in extra for place in (folder / "system", folder))
     parsed = read_overrides(overrides, extra)
     values = _compose(parsed.hydra, extra)
     values["name"] = values["name"] or parsed.experiment

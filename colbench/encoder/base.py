@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,13 +112,13 @@ class Encoder(Protocol):
         """
         ...
 
-    def shares_passes(self, other: Encoder) -> bool:
+    def shares_passes(self, other: Self) -> bool:
         """Return whether `encode_both` gives the vectors of both: two forms of one model, which
         read the same tokens in the same arithmetic, on one device."""
         ...
 
     def encode_both(
-        self, other: Encoder, batches: Iterable[Sequence[str]]
+        self, other: Self, batches: Iterable[Sequence[str]]
     ) -> Iterator[tuple[list[Vectors], list[Vectors]]]:
         """Yield what `encode_batches` of this encoder and of the other one yields, from one forward
         pass a batch."""

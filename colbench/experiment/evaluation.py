@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from colbench.measures.significance import Significance, compare_to_reference
 from colbench.progress import note
 from colbench.results.schema import AttributionStage, SystemResult
 from colbench.retriever.base import SystemSettings
+from colbench.retriever.registry import module_metadata
 from colbench.run.model import Ranking, Run
 from colbench.run.trec import read_trec
 
@@ -94,12 +96,14 @@ class Outcome:
         settings: its checked settings.
         reply: what its worker measured, or why it could not.
         docs_encoded: documents encoded for it in this run.
+        log: staged file with what its process said before it failed.
     """
 
     name: str
     settings: SystemSettings
     reply: SystemReply | Failure
     docs_encoded: int
+    log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ def evaluate_systems(
             depth,
         )
         if outcome.name in scores
-        else _skipped(outcome)
+        else _not_measured(outcome, output)
         for outcome in outcomes
     ]
     return Evaluated(rows, chosen if tests else None, examples)
@@ -265,11 +269,13 @@ def mean_intervals(scores: PerQuery, measure: str) -> dict[str, tuple[float, flo
     return None if found.low is None or found.high is None else {measure: (found.low, found.high)}
 
 
-def _skipped(outcome: Outcome) -> SystemResult:
+def _not_measured(outcome: Outcome, output: OutputFolder) -> SystemResult:
     assert isinstance(outcome.reply, Failure)
     return SystemResult(
         name=outcome.name,
-        status="skipped",
+        status="skipped" if outcome.reply.skipped else "failed",
         reason=outcome.reply.message,
+        log=output.relative(outcome.log) if outcome.log is not None else None,
         config=outcome.settings.model_dump(mode="json"),
+        metadata=module_metadata(outcome.settings.kind),
     )

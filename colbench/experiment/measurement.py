@@ -27,7 +27,7 @@ from colbench.progress import note
 from colbench.report.formats import counted
 from colbench.results.schema import IndexInfo
 from colbench.retriever.base import Retriever, Workbench
-from colbench.retriever.registry import make_system
+from colbench.retriever.registry import make_system, module_metadata
 from colbench.run.model import Run, fetch_depth
 from colbench.run.trec import write_trec
 from colbench.timing import Stopwatch, seconds
@@ -119,7 +119,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         calibration = calibrate()
         encodings = encoding_infos(bench.encodings, fresh=task.fresh)
     reply = SystemReply(
-        metadata=system.metadata(),
+        metadata={**system.metadata(), **module_metadata(system.settings.kind)},
         build_seconds=build_seconds
         if system.counted_build_seconds is None
         else system.counted_build_seconds,

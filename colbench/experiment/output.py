@@ -31,12 +31,13 @@ from colbench.locks import another_run, locked
 from colbench.results.store import FILE_NAME, read_results
 
 _PUBLISHED = (
-    *("runs", "stages", "per_query", "indexes", "pictures"),
+    *("runs", "stages", "per_query", "indexes", "pictures", "logs"),
     "steps",  # as stages were called before version 2
     *("config.json", "report.md", "report.html", "sweep.csv", "sweep.json", "gate.json", "gate.md"),
     FILE_NAME,
 )
 _SCRATCH = ".colbench"
+_UNFINISHED = ".unfinished"
 _WORK = "work-"
 _REPLACING = "replacing"
 _PLACING = "placing"
@@ -96,6 +97,14 @@ class OutputFolder:
         return self.root / _SCRATCH / f"{_WORK}{os.getpid()}"
 
     @property
+    def unfinished(self) -> Path:
+        """What a run that did not end well leaves for the next one: its finished systems, and logs.
+
+        Where each run has a folder of its own it lies beside those folders.
+        """
+        return (self.root if self.latest is None else self.root.parent) / _UNFINISHED
+
+    @property
     def staging(self) -> Path:
         """What `publish` moves into place."""
         return self.work / "staging"
@@ -120,6 +129,10 @@ class OutputFolder:
     def per_query_file(self, system: str) -> Path:
         """The per-query values of a system, before they are published."""
         return self.staging / "per_query" / f"{file_stem(system)}.json"
+
+    def log_file(self, name: str) -> Path:
+        """What the process of a system, or of an encoder, said before it failed."""
+        return self.staging / "logs" / f"{file_stem(name)}.log"
 
     def relative(self, path: Path) -> str:
         """Path of a staged file as `results.json` names it."""

@@ -14,9 +14,8 @@ from colbench.retriever.base import SystemSettings
 
 
 def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, strict: bool) -> None:
-    """Fail where a run would fail after its work, and put embedded models together.
-
-    In the process of a system that would count in its peak memory.
+    """Fail where a folder holds no model or a strict run would fail after its work, and put
+    embedded models together: in the process of a system that would count in its peak memory.
 
     Args:
         systems: name → settings.
@@ -36,7 +35,7 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
                 raise PackagesUnavailable(f"{name}: {error} (strict=true)") from None
         for model in system.models():
             local = Path(model.model).expanduser()
-            if strict or model.model.startswith(EMBEDDED):
+            if strict or model.model.startswith(EMBEDDED) or _in_a_folder(model.model):
                 try:
                     local = resolve_weights(model.model, model.revision, cache)
                 except WeightsUnavailable as error:
@@ -72,6 +71,10 @@ def in_both_forms(tasks: Iterable[EncodeTask]) -> list[EncodeTask]:
 
 def _read_alike(task: EncodeTask) -> str:
     return task.encoder.model_dump_json(exclude={"pooling", "normalize", "trained_on"})
+
+
+def _in_a_folder(model: str) -> bool:
+    return model.startswith((".", "/", "~")) or model.count("/") > 1 or Path(model).is_dir()
 
 
 DEFAULT_DEPTH = 1000

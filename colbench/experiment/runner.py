@@ -8,6 +8,7 @@ measurement.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +20,17 @@ from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import ROOT_VARIABLE, collections, default_root
-from colbench.errors import ColbenchError, WeightsUnavailable
+from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
 from colbench.experiment.bench import Bench, EncodeReply, EncodeTask, SystemReply, SystemTask
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
+from colbench.experiment.finished import (
+    FinishedSystem,
+    code_digest,
+    read_finished,
+    weights_state,
+    write_finished,
+)
 from colbench.experiment.job import Failure, Job, Message
 from colbench.experiment.output import OutputFolder, check_output
 from colbench.experiment.plan import (
@@ -32,6 +40,7 @@ from colbench.experiment.plan import (
     look_for_weights,
 )
 from colbench.experiment.spawn import run_job
+from colbench.experiment.store import machine, work_key
 from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
 from colbench.measures.catalogue import ignores_order, level_note
@@ -42,6 +51,8 @@ from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
 from colbench.results.store import write_results
 from colbench.results.verdicts import too_few_queries
 from colbench.retriever.base import SystemSettings
+from colbench.retriever.registry import own_module
+from colbench.retriever.user_modules import module_folders
 from colbench.timing import now
 
 ENCODE = "colbench.experiment.measurement:encode_documents"
@@ -72,9 +83,13 @@ class Runner:
         self.notes: list[str] = []
         self._advised: set[str] = set()
         self._encoded_along: dict[str, EncodeReply] = {}
+        self._cut_off: dict[str, list[str]] = {}
 
     def run(self) -> tuple[Results, Path]:
         """Do everything; return the results and the folder they were written to.
+
+        A system that fails is a row of the results; what has finished is kept until a run of equal
+        settings ends without a failure.
 
         Raises:
             ColbenchError: anything the user can act on, before results are written.
@@ -86,6 +101,8 @@ class Runner:
             write_snapshot(self.collection, self.output.work / "collection")
             results = self._results(self._measure())
             self._publish(results)
+            if all(system.status != "failed" for system in results.systems):
+                self._forget()
         return results, self.output.root
 
     def _at_work(self) -> list[str]:
@@ -169,6 +186,7 @@ class Runner:
             threads=self.threads,
             seed=self.settings.seed,
             environment={ROOT_VARIABLE: str(self.cache)},
+            modules=module_folders(),
         )
 
     def _encode(self, name: str, task: EncodeTask) -> EncodeReply | Failure:
@@ -187,20 +205,33 @@ class Runner:
 
     def _measure(self) -> list[Outcome]:
         """Return what each system's worker reported, in the order of `systems`."""
-        failures, encoded = self._encode_documents()
+        held = {name: self._recall(name) for name in self.settings.systems}
+        failures, encoded = self._encode_documents(
+            [name for name, finished in held.items() if finished is None]
+        )
         outcomes = []
-        for name in self.settings.systems:
+        for name, finished in held.items():
             needed = self._encodings(self.settings.system[name])
-            broken = [failures[key] for key in needed if key in failures]
             fresh = sum(encoded.get(key, 0) for key in needed)
-            reply = broken[0] if broken else self._measure_system(name, fresh=fresh > 0)
-            for text in reply.notes if isinstance(reply, SystemReply) else ():
-                self._note(text)
+            reply: SystemReply | Failure
+            log = None
+            if finished is not None:
+                reply, fresh = finished.reply, finished.docs_encoded
+                for text in finished.notes:
+                    self._note(text)
+                self._note(f"{name}: measured before, at commit {(finished.commit or '?')[:12]}")
+            elif broken := [failures[key] for key in needed if key in failures]:
+                reply = broken[0]
+            else:
+                reply = self._measure_system(name, fresh=fresh > 0)
+                if isinstance(reply, SystemReply):
+                    cut_off = [text for key in needed for text in self._cut_off.get(key, [])]
+                    self._keep(name, reply, fresh, cut_off)
             if isinstance(reply, Failure):
-                self._accept(name, reply)
+                log = self._accept(name, reply)
             else:
                 self._remark(name, reply)
-            outcomes.append(Outcome(name, self.settings.system[name], reply, fresh))
+            outcomes.append(Outcome(name, self.settings.system[name], reply, fresh, log))
         return outcomes
 
     def _remark(self, name: str, reply: SystemReply) -> None:
@@ -213,6 +244,55 @@ class Runner:
                 "it was timed; its times are not to be trusted"
             )
 
+    def _finished(self, name: str) -> Path:
+        """Return the folder where a system is kept once it is measured, by all it depends on."""
+        systems = self.settings.system.with_parts([name])
+        key = work_key(
+            name,
+            {part: one.model_dump(mode="json") for part, one in systems.items()},
+            weights_state([model for one in systems.values() for model in one.models()]),
+            code_digest(),
+            [own_module(one.kind) for one in systems.values()],
+            self.collection.fingerprint,
+            self.depth,
+            self.settings.model_dump(
+                mode="json",
+                include={"latency", "attribution", "memory_gb", "device", "seed", "keep_indexes"},
+            ),
+            machine(self.environment),
+        )
+        return self.output.unfinished / key[:24]
+
+    def _recall(self, name: str) -> FinishedSystem | None:
+        """Return a system that an earlier run has measured, its runs put in their places."""
+        if self.settings.keep_indexes:  # its index went with that run
+            return None
+        return read_finished(
+            self._finished(name), self.output.run_file(name), self.output.stages_folder(name)
+        )
+
+    def _keep(self, name: str, reply: SystemReply, docs_encoded: int, notes: list[str]) -> None:
+        write_finished(
+            self._finished(name),
+            reply,
+            self.output.run_file(name),
+            self.output.stages_folder(name),
+            commit=self.environment.git_commit,
+            measured=now(),
+            docs_encoded=docs_encoded,
+            notes=notes,
+        )
+
+    def _forget(self) -> None:
+        """Remove what a run that did not end well has left: this one did."""
+        folder = self.output.unfinished
+        for name in self.settings.systems:
+            shutil.rmtree(self._finished(name), ignore_errors=True)
+        if self.output.latest is None:  # nobody else's: this run holds the folder
+            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
     def _encodings(self, system: SystemSettings) -> dict[str, EncodeTask]:
         """Return the encodings a system and its parts need, by a key of their settings."""
         tasks = {}
@@ -223,9 +303,11 @@ class Runner:
             tasks.update(self._encodings(self.settings.system[part]))
         return tasks
 
-    def _encode_documents(self) -> tuple[dict[str, Failure], dict[str, int]]:
+    def _encode_documents(
+        self, systems: Sequence[str]
+    ) -> tuple[dict[str, Failure], dict[str, int]]:
         tasks: dict[str, EncodeTask] = {}
-        for name in self.settings.systems:
+        for name in systems:
             tasks.update(self._encodings(self.settings.system[name]))
         failures: dict[str, Failure] = {}
         encoded: dict[str, int] = {}
@@ -233,15 +315,21 @@ class Runner:
             key = task.key
             reply = self._encode(f"encode-{number}", task)
             if isinstance(reply, Failure):
-                failures[key] = reply
+                if reply.fatal:
+                    raise StorageError(reply.message)
                 if not reply.skipped:
-                    raise ColbenchError(reply.message)
+                    told = f"encoding with {task.encoder.name}: {reply.message}"
+                    reply = reply.model_copy(update={"message": told})
+                    if self.settings.strict:
+                        self._accept(task.encoder.name, reply)
+                failures[key] = reply
                 continue
             encoded[key] = reply.docs_encoded
             note(
                 f"{task.encoder.name} {task.form.value}: {reply.docs_encoded} documents "
                 f"encoded, {reply.docs_cached} from the cache"
             )
+            self._cut_off[key] = reply.cut_off
             for text in reply.cut_off:
                 self._note(text)
         return failures, encoded
@@ -268,13 +356,42 @@ class Runner:
             self.notes.append(text)
             note(text)
 
-    def _accept(self, name: str, failure: Failure) -> None:
-        """Go on past a system that lacks its weights; stop for any other failure."""
-        if not failure.skipped:
-            raise ColbenchError(f"{name}: {failure.message}")
+    def _accept(self, name: str, failure: Failure) -> Path | None:
+        """Go on past a system that was not measured, unless nothing may, or can, be left out.
+
+        Returns:
+            the staged log of its process, where there is one.
+
+        Raises:
+            WeightsUnavailable: in a strict run, for want of weights.
+            StorageError: there is no space left.
+            ColbenchError: in a strict run, any other failure.
+        """
+        strict = " (strict=true)" if self.settings.strict else ""
+        if failure.fatal:
+            raise StorageError(f"{name}: {failure.message}")
+        if failure.skipped:
+            if strict:
+                raise WeightsUnavailable(f"{name}: {failure.message}{strict}")
+            note(f"{name}: skipped, {failure.message}")
+            return None
+        log = self._kept_log(name, failure)
+        if strict:
+            where = f"; log: {log}" if log else ""
+            raise ColbenchError(f"{name}: {failure.message}{strict}{where}")
+        note(f"{name}: failed, {failure.message}")
+        return log
+
+    def _kept_log(self, name: str, failure: Failure) -> Path | None:
+        """Put the log of a failure where it outlives the run; None for one without."""
+        if failure.log is None or not failure.log.is_file() or not failure.log.stat().st_size:
+            return None
+        log = self.output.log_file(name)
         if self.settings.strict:
-            raise WeightsUnavailable(f"{name}: {failure.message} (strict=true)")
-        note(f"{name}: skipped, {failure.message}")
+            log = self.output.unfinished / log.name
+        log.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(failure.log, log)
+        return log
 
     def _results(self, outcomes: list[Outcome]) -> Results:
         evaluated = evaluate_systems(
@@ -286,8 +403,10 @@ class Runner:
             settings=self.settings,
         )
         wanted = self.settings.reference
-        if wanted is not None and evaluated.reference is None and len(evaluated.rows) > 1:
-            self._note(f"no significance tests: the reference {wanted} was skipped")
+        status = {row.name: row.status for row in evaluated.rows}.get(wanted or "", "ok")
+        if evaluated.reference is None and len(evaluated.rows) > 1 and status != "ok":
+            word = "was skipped" if status == "skipped" else "failed"
+            self._note(f"no significance tests: the reference {wanted} {word}")
         results = Results(
             schema_version=SCHEMA_VERSION,
             colbench_version=__version__,

@@ -57,6 +57,6 @@ def accept(options: argparse.Namespace) -> int:
     names = ", ".join(system.name for system in baseline.results.systems)
     print(f"{results.collection.name}, {len(results.queries)} queries: {names}")
     for name, reason in baseline.skipped.items():
-        print(f"not in it, skipped: {name} ({reason})")
+        print(f"not in it, not measured: {name} ({reason})")
     print(f"written: {output} ({size(output.stat().st_size)})")
     return 0

@@ -69,7 +69,7 @@ def accept(
     """Make results a baseline.
 
     Args:
-        results: of a run; systems that were skipped are named, not measured.
+        results: of a run; systems that were skipped or failed are named, not measured.
         systems: those to keep; all where None.
         reason: why.
 
@@ -95,8 +95,12 @@ def accept(
         results=_reduced(results, measured),
         accepted=now(),
         reason=reason,
-        skipped={s.name: s.reason or "" for s in chosen if s.status == "skipped"},
+        skipped={s.name: _why_not(s) for s in chosen if s.status != "ok"},
     )
+
+
+def _why_not(system: SystemResult) -> str:
+    return system.reason or "" if system.status == "skipped" else system.why_not
 
 
 def _reduced(results: Results, systems: Sequence[SystemResult]) -> Results:

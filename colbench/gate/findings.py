@@ -169,6 +169,7 @@ GUARDS = {
     "identity": "identity",
     "lost_queries": "lost queries",
     "must_find": "critical query",
+    "runs": "can be measured",
 }
 """Key of a guard → its title."""
 

@@ -13,7 +13,7 @@ from colbench.compare.changes import (
 from colbench.compare.effectiveness import Pair, moved_queries
 from colbench.gate.costs import cost_verdicts, judged_by_parts, missing_costs
 from colbench.gate.effectiveness import measure_verdicts
-from colbench.gate.guards import check_lost, check_must_find
+from colbench.gate.guards import check_lost, check_must_find, check_runs
 from colbench.gate.identity import check_identity
 from colbench.gate.pairing import other_collection, pair_systems
 from colbench.gate.record import GateReport, Guard, SystemChanges, WorstQueries
@@ -40,6 +40,7 @@ def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateRe
         pairs, unjudged = pair_systems(candidate, baseline, rules)
     verdicts = measure_verdicts(pairs, rules)
     guards, unfound = _guards(pairs, candidate, rules)
+    guards = [*check_runs(candidate, rules), *guards]
     costs = [
         verdict
         for pair in pairs

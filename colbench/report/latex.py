@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from colbench.report.costs import costs, explained
-from colbench.report.rows import skipped, test_told
+from colbench.report.rows import not_measured, test_told
 from colbench.report.systems import comparison
 from colbench.report.table import Cell, Table, caption, plain
 from colbench.results.schema import Results
@@ -127,9 +127,9 @@ def _caption(results: Results) -> str:
     parts.append(f"The best effectiveness is bold; {told}")
     if results.reference is not None:
         parts.append(f"† differs from {results.reference}: {test_told(results)}.")
-    missing = ", ".join(name for name, _ in skipped(results))
+    missing = [f"{name} ({why})" for name, why in not_measured(results)]
     if missing:
-        parts.append(f"Not measured: {missing}.")
+        parts.append(f"Not measured: {'; '.join(missing)}.")
     return " ".join(parts)
 
 

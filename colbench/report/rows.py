@@ -28,9 +28,9 @@ def measured(results: Results) -> list[SystemResult]:
     return [system for system in results.systems if system.status == "ok"]
 
 
-def skipped(results: Results) -> list[tuple[str, str]]:
-    """Return (name, reason) of the systems that could not run."""
-    return [(s.name, s.reason or "") for s in results.systems if s.status == "skipped"]
+def not_measured(results: Results) -> list[tuple[str, str]]:
+    """Return (name, `skipped: …` or `failed: …`) of the systems that were not measured."""
+    return [(s.name, s.why_not) for s in results.systems if s.status != "ok"]
 
 
 def name_cell(system: SystemResult, tag: str = "") -> Cell:

@@ -11,7 +11,7 @@ from colbench.report.attribution import HEADING, explain_losses, loss_tables
 from colbench.report.finding import cut_off, finding
 from colbench.report.formats import counted, size
 from colbench.report.groups import Group, group
-from colbench.report.rows import UNTRAINED, measured, skipped, test_told
+from colbench.report.rows import UNTRAINED, measured, not_measured, test_told
 from colbench.report.table import (
     Block,
     Bullets,
@@ -168,7 +168,7 @@ def _elsewhere(found: Group) -> list[Prose]:
 
 
 def _remarks(results: Results) -> list[Prose]:
-    left_out: list[Prose] = [(Code(name), f" skipped: {why}") for name, why in skipped(results)]
+    left_out: list[Prose] = [(Code(name), f" {why}") for name, why in not_measured(results)]
     return [*left_out, *results.collection.notes, *results.notes]
 
 

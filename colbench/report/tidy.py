@@ -65,6 +65,8 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
         values |= {f"intersection@{k}": v for k, v in system.fidelity.intersection.items()}
     values |= {"depth": system.depth, "untrained": system.untrained}
     values |= {cost.source: cost.of(system) for cost in costs("csv")}
+    if system.status != "ok":
+        values["reason"] = system.reason
     if sweep is None:
         return {**what, **values}
     values |= {

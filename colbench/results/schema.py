@@ -117,11 +117,16 @@ class SweepInfo(Record):
 
 
 class SystemResult(Record):
-    """One row of the comparison. Fields of a skipped system other than the first four are null."""
+    """One row of the comparison. A system that was not measured has only the first five fields."""
 
     name: str
-    status: Literal["ok", "skipped"]
-    reason: str | None = Field(None, description="why it was skipped and how to run it")
+    status: Literal["ok", "skipped", "failed"] = Field(
+        description="skipped: its weights cannot be had here; failed: it ended in an error"
+    )
+    reason: str | None = Field(None, description="why it was not measured, and what to do")
+    log: str | None = Field(
+        None, description="what its process said before it failed, relative to this file"
+    )
     config: dict[str, Any] = Field(description="resolved settings of this system")
     metadata: dict[str, Any] = Field(
         default_factory=dict, description="choices the system made itself, such as its engine"
@@ -211,6 +216,12 @@ class SystemResult(Record):
     def untrained(self) -> bool:
         """Whether it scores token vectors of a model never trained for late interaction."""
         return any(encoding.untrained for encoding in self.encodings or [])
+
+    @property
+    def why_not(self) -> str:
+        """Why it was not measured, in words: `skipped: …` or `failed: …`."""
+        log = f" (log: {self.log})" if self.log else ""
+        return f"{self.status}: {self.reason}{log}"
 
     @classmethod
     def of(

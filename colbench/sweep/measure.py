@@ -29,7 +29,7 @@ from colbench.measures.overlap import mean_overlap
 from colbench.progress import bar
 from colbench.results.schema import Fidelity
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
-from colbench.retriever.registry import system_class
+from colbench.retriever.registry import module_metadata, system_class
 from colbench.run.model import Ranking, Run, fetch_depth
 from colbench.run.trec import read_trec, run_digest
 from colbench.sweep.store import write_variant
@@ -142,7 +142,7 @@ class _Sweep:
         scores = evaluate(collection.qrels, run, measures)
         size = system.size()
         return VariantRecord(
-            metadata=system.metadata(),
+            metadata={**system.metadata(), **module_metadata(system.settings.kind)},
             effectiveness=mean_scores(scores),
             per_query={
                 measure: [values[query.id] for query in collection.queries]

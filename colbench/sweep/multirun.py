@@ -29,7 +29,7 @@ from colbench.config.overrides import multirun_overrides
 from colbench.digests import text_digest
 from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.output import OutputFolder, file_stem
-from colbench.experiment.store import is_repeat
+from colbench.experiment.repeat import is_repeat
 from colbench.files import write_json
 from colbench.report.write import write_report
 from colbench.results.axes import short_names, shown

@@ -10,7 +10,7 @@ from typing import Any
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
 from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_mean
-from colbench.experiment.bench import EncodeTask, SystemReply
+from colbench.experiment.bench import EncodeTask
 from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.plan import choose_depth, choose_measures, in_both_forms
@@ -22,7 +22,7 @@ from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
 from colbench.sweep.rows import add_variants
 from colbench.sweep.settings import SweepSettings, Variant, sweep_variants
-from colbench.sweep.store import read_reference, read_variant, write_reference
+from colbench.sweep.store import read_variant
 from colbench.sweep.task import SweepReply, SweepTask, VariantRecord, VariantTask
 
 VARIANTS = ".variants"
@@ -106,21 +106,12 @@ class SweepRunner(Runner):
                 return name
         return None
 
-    def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:
-        """Measure a reference, or take it from where an earlier run left it."""
+    def _finished(self, name: str) -> Path:
+        """Return where a reference is kept; a sweep keeps them as it keeps its variants."""
         settings = {
             n: s.model_dump(mode="json") for n, s in self.settings.system.with_parts([name]).items()
         }
-        record = self.kept / f"reference-{self._key(settings, self.depth)}"
-        run_file = self.output.run_file(name)
-        if (held := read_reference(record, run_file)) is not None:
-            reply, commit = held
-            self._note(f"{name}: measured before, at commit {(commit or 'unknown')[:12]}")
-            return reply
-        outcome = super()._measure_system(name, fresh=fresh)
-        if isinstance(outcome, SystemReply):
-            write_reference(record, outcome, run_file, self.environment.git_commit)
-        return outcome
+        return self.kept / f"reference-{self._key(settings, self.depth)}"
 
     def _measured_variants(self) -> list[tuple[Variant, VariantRecord]]:
         files = {variant.name: self._record(variant) for variant in self.variants}

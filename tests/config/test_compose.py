@@ -143,7 +143,7 @@ def test_each_system_is_checked_once_and_stays_as_it_is(monkeypatch):
         (["system.bi_encoder_hnsw.ef_serch=3"], "did you mean 'system.bi_encoder_hnsw.ef_search'"),
         (["k=1,2"], "several values"),
         (["~k"], "cannot be removed"),
-        (["output_dir=/a (b)/c"], "quote"),
+        (["name=/a (b)/c"], "quote"),
         (["reference=bm26"], "did you mean 'bm25'"),
         (["foo"], "KEY=VALUE"),
         (["system.bi_encoder.encoder=bge_smal"], "did you mean 'bge_small'"),
