@@ -156,22 +156,24 @@ class LoadedEncoder:
         for texts, features in preprocess_ahead(self._model, batches, "document"):
             yield self._encode(features, texts, "document")
 
-    def shares_passes(self, other: LoadedEncoder) -> bool:
+    def shares_passes(self, other: Encoder) -> bool:
         """Return whether the other form of the same model reads the same tokens of documents."""
         return (
-            self.form is not other.form
+            isinstance(other, LoadedEncoder)
+            and self.form is not other.form
             and self._reads == other._reads
             and len(self.settings.devices or [""]) == 1
         )
 
     def encode_both(
-        self, other: LoadedEncoder, batches: Iterable[Sequence[str]]
+        self, other: Encoder, batches: Iterable[Sequence[str]]
     ) -> Iterator[tuple[list[Vectors], list[Vectors]]]:
         """Yield what `encode_batches` of this encoder and of another that shares its passes yields,
         from one pass through the transformer a batch.
 
         The values are the same to the last bit: what comes after the transformer is each one's own.
         """
+        assert isinstance(other, LoadedEncoder)
         # A pooling may leave the prompt out; what a dense model reads says where that ends.
         dense, tokens = (self, other) if self.form is Form.DENSE else (other, self)
         tokens._model[0] = dense._model[0]  # they are equal, and one of them is memory enough
