@@ -82,6 +82,11 @@ def _judgments(lines: TextLines, comments: _Comments) -> Iterator[Judgment]:
         columns = columns or len(fields)
         if len(fields) not in (3, 4) or len(fields) != columns:
             _refuse_other_separator(line, lines)
+            if "\r" in line:
+                raise DataError(
+                    f"{lines.where()}: lines end in a carriage return alone, as those of old Macs: "
+                    "convert the line ends to line feeds"
+                )
             wanted = columns if columns in (3, 4) else "3 (BEIR) or 4 (TREC)"
             raise DataError(
                 f"{lines.where()}: {len(fields)} columns, expected {wanted}: query id, "

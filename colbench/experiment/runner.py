@@ -34,7 +34,7 @@ from colbench.experiment.plan import (
 from colbench.experiment.spawn import run_job
 from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
-from colbench.measures.catalogue import level_note
+from colbench.measures.catalogue import ignores_order, level_note
 from colbench.measures.latency import BUSY
 from colbench.progress import note
 from colbench.report.write import write_report
@@ -109,6 +109,12 @@ class Runner:
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
         if left_out:
             self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
+        whole = [name for name in self.measures if ignores_order(name, self.depth, docs)]
+        if whole and len(self.settings.systems) > 1:
+            self._note(
+                f"{', '.join(whole)}: of all {docs} documents at once, whatever their order, and "
+                "so reported and not tested"
+            )
         if levels := level_note(self.measures):
             self._note(levels)
         for system in systems.values():

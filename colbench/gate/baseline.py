@@ -114,12 +114,12 @@ def _reduced(results: Results, systems: Sequence[SystemResult]) -> Results:
 
 def _reduced_system(system: SystemResult) -> SystemResult:
     latency = system.latency_ms
+    single = {"encode_ms": None, "search_ms": None, "total": latency and latency.end_to_end}
     return system.model_copy(
         update={
             "attribution": None,
             "fidelity": None,
-            "latency_ms": latency
-            and latency.model_copy(update={"encode_ms": None, "search_ms": None}),
+            "latency_ms": latency and latency.model_copy(update=single),
             "per_query_file": None,
             "run_file": None,
             "significance": None,

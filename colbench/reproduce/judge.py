@@ -226,11 +226,14 @@ def _judge(
         reason = f"{system.name} was run without the measure {entry.metric}"
         return blank.model_copy(update={**update, "reason": reason})
     status = _status(measured, entry.value, entry.tolerance)
+    low, high = (system.intervals or {}).get(entry.metric, (None, None))
     return blank.model_copy(
         update={
             **update,
             "status": status,
             "measured": measured,
+            "low": low,
+            "high": high,
             "difference": measured - entry.value,
         }
     )

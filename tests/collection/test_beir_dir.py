@@ -157,6 +157,7 @@ def test_bytes_that_are_not_utf8_are_refused_with_line_and_offset(folder, file):
         ("q1 0 d1 1 x\n", r"tsv:1: 5 columns"),
         ("q1 d1 1\nq1 0 d1 1\n", r"tsv:2: 4 columns, expected 3"),
         ("q1 d1 one\n", r"tsv:1: the grade 'one' is not an integer"),
+        ("q1 d1 1\rq2 d2 1\r", r"tsv:1: lines end in a carriage return alone"),
         ("q1 d1 1.5\n", r"tsv:1: the grade '1.5' is not an integer; round the grades"),
         ("q1 d1 nan\n", r"tsv:1: the grade 'nan' is not an integer"),
         ("q1 d1 inf\n", r"tsv:1: the grade 'inf' is not an integer"),
@@ -186,7 +187,7 @@ def test_bytes_that_are_not_utf8_are_refused_with_line_and_offset(folder, file):
     ],
 )
 def test_bad_qrels_are_refused(folder, content, message):
-    (folder / "qrels/test.tsv").write_text(content, encoding="utf-8")
+    (folder / "qrels/test.tsv").write_bytes(content.encode())
     refuse(folder, message)
 
 

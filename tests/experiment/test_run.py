@@ -131,6 +131,8 @@ def test_the_first_measure_is_the_primary_one_and_has_intervals(first_run):
     tests = exact.significance
     assert [name for name, test in tests.items() if test.primary] == ["ndcg@10"]
     # Of six documents, a hundred say nothing of a ranking.
+    whole = "recall@100, recall@1000: of all 6 documents at once"
+    assert any(note.startswith(whole) for note in results.notes)
     assert tests["recall@100"].p_value is None and tests["ndcg@10"].p_value is not None
     assert tests["ndcg@10"].verdict == "open"
 

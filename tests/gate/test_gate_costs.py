@@ -116,6 +116,18 @@ def test_a_baseline_file_keeps_the_sum(plain, tmp_path):
     assert kept.encode_ms is None
 
 
+def test_a_baseline_made_of_earlier_results_has_the_sum_of_each_query(plain, tmp_path):
+    results = without_sum(timed(plain))
+    latency = results.systems[0].latency_ms
+    lists = {"encode_ms": [9.0, 1.0], "search_ms": [1.0, 5.0]}
+    write_baseline(
+        accept(changed(results, latency_ms=latency.model_copy(update=lists))),
+        tmp_path / "baseline.json",
+    )
+    kept = read_baseline(tmp_path / "baseline.json").results.systems[0].latency_ms
+    assert (kept.end_to_end.mean, kept.encode_ms) == (8.0, None)
+
+
 def indexed(results, vectors, own, others, fixed=True):
     """An index whose vectors take `own` bytes each and whose other bytes are `others`."""
     size = vectors * own + others
