@@ -184,20 +184,25 @@ class Trainer:
     ) -> Train:
         from colbench.train.fit import fit, steps_of
         from colbench.train.saving import write_update
-        from colbench.train.student import build_student, merge
+        from colbench.train.student import build_student, merge, untrained_base
 
         recipe, seed = self.recipe, self.settings.seed
         device = training_device(self.base.device)
         precision = training_precision(recipe.precision, device)
         documents = list(dict.fromkeys(example.positive for example in prepared.examples))
+        development = Development(
+            prepared.development, recipe.kind, recipe.dev.measure, precision, candidates
+        )
+        base = untrained_base(recipe, self.settings.encoder, self.settings.cross_encoder, device)
+        base_value = None if base is None else development.value(base)
+        del base
+        if base_value is not None:
+            note(f"{self.base.name} without training: {recipe.dev.measure} {base_value:.4f}")
         model = build_student(
             recipe, self.settings.encoder, self.settings.cross_encoder, documents, device, seed
         )
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         rows = columns(prepared.examples, recipe)
-        development = Development(
-            prepared.development, recipe.kind, recipe.dev.measure, precision, candidates
-        )
         note(
             f"training on {len(prepared.examples):,} examples, {trained:,} parameters, "
             f"{steps_of(recipe, len(rows['query'])):,} steps"
@@ -250,6 +255,7 @@ class Trainer:
             best_step=progress.best_step,
             best_value=progress.best_value,
             start_value=progress.curve[0].value or 0.0,
+            base_value=base_value,
             seconds=progress.seconds,
             resumed=progress.resumed,
             stopped=progress.stopped,

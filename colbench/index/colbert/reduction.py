@@ -27,6 +27,9 @@ from colbench.index.colbert.documents import Block, Documents, cuts
 from colbench.index.threads import each_on_one_thread
 from colbench.progress import bar
 
+POOLED = "pooled"
+"""Name of the folder in an index where merged tokens are kept until a build is done."""
+
 _AT_ONCE = 16_384
 _GRID = 2.0**24
 

@@ -127,14 +127,6 @@ def test_an_index_with_a_projection_takes_vectors_of_the_encoder(tmp_path, rng):
         assert len(hits(writer.index, unit(rng, 2, 24), 100)) >= 15
 
 
-@pytest.mark.parametrize("count", [0, 1, 5])
-def test_a_collection_without_any_token_is_refused(count, tmp_path):
-    documents = {f"d{number}": np.empty((0, DIMS), np.float32) for number in range(count)}
-    with pytest.raises(DataError, match="no document has a token"):
-        build(tmp_path / "index", documents, DIMS)
-    assert not (tmp_path / "index").exists()
-
-
 def test_an_id_that_occurs_twice_is_refused(tmp_path, index, rng):
     twice = Documents.of(["a", "b", "a"], [unit(rng, 2, DIMS)] * 3, DIMS)
     with pytest.raises(DataError, match="document id 'a' occurs more than once"):
