@@ -275,10 +275,16 @@ class Runner:
         tasks: dict[str, EncodeTask] = {}
         for name in systems:
             tasks.update(self._encodings(self.settings.system[name]))
+        return self._encode_tasks(tasks)
+
+    def _encode_tasks(
+        self, tasks: Mapping[str, EncodeTask], prefix: str = ""
+    ) -> tuple[dict[str, Failure], dict[str, int]]:
+        """Return the failures of encodings, and how many documents the others encoded, by key."""
         failures: dict[str, Failure] = {}
         encoded: dict[str, int] = {}
         for number, (key, task) in enumerate(tasks.items()):
-            reply = self._encode(f"encode-{number}", task)
+            reply = self._encode(f"encode-{prefix}{number}", task)
             if isinstance(reply, Failure):
                 if reply.fatal:
                     raise StorageError(reply.message)
