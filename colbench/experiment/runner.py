@@ -104,6 +104,8 @@ class Runner:
         """Check everything that can be wrong, and load the collection."""
         check_device(self.settings.device)
         ensure_writable(self.cache)
+        if self.settings.index_dir is not None:
+            ensure_writable(self.settings.index_dir)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())
