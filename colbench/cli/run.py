@@ -18,13 +18,13 @@ Measure systems on a collection and write results.json, report.md, TREC runs and
 
 examples:
   colbench run experiment=quickstart
-  colbench run dataset=beir/scifact systems=[bm25,bi_encoder,colbert_exact]
+  colbench run dataset=beir/scifact systems=bm25,bi_encoder,colbert_exact
   colbench run dataset=irds dataset.id=cranfield
   colbench run dataset=beir_dir dataset.path=my_collection dataset.split=test k=100
   colbench run dataset=beir/fiqa dataset.sample.docs=10000 dataset.sample.queries=100
   colbench run encoder=colbertv2 system.bi_encoder.encoder=bge_small
   colbench run encoder=custom encoder.model=path/to/checkpoint output_dir=out
-  colbench run system.bm25.k1=1.2 +system@system.bm25_b=bm25 systems=[bm25,bm25_b]
+  colbench run system.bm25.k1=1.2 +system@system.bm25_b=bm25 systems=bm25,bm25_b
 {examples}
 frequent keys (all of them: colbench run --show-config):
   dataset, dataset.sample.docs, dataset.sample.queries, encoder, systems, system.<name>.<key>,

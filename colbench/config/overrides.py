@@ -204,7 +204,7 @@ def _choice(override: Override, group: str, extra: Sequence[Path]) -> list[str]:
     value = override.value()
     known = options(group, extra)
     if group == "system" and override.package is None:
-        raise ConfigError(f"choose the systems that run with systems=[{value}]")
+        raise ConfigError(f"choose the systems that run with systems={value}")
     if value is None and group in (optional := _optional()):
         return optional[group]
     if value is None or isinstance(value, list | dict):

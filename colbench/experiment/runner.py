@@ -113,6 +113,8 @@ class Runner:
         """Check everything that can be wrong, and load the collection."""
         check_device(self.settings.device)
         ensure_writable(self.cache)
+        if self.settings.index_dir is not None:
+            ensure_writable(self.settings.index_dir)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())
@@ -309,11 +311,17 @@ class Runner:
         tasks: dict[str, EncodeTask] = {}
         for name in systems:
             tasks.update(self._encodings(self.settings.system[name]))
+        return self._encode_tasks(tasks)
+
+    def _encode_tasks(
+        self, tasks: Mapping[str, EncodeTask], prefix: str = ""
+    ) -> tuple[dict[str, Failure], dict[str, int]]:
+        """Return the failures of encodings, and how many documents the others encoded, by key."""
         failures: dict[str, Failure] = {}
         encoded: dict[str, int] = {}
         for number, task in enumerate(in_both_forms(tasks.values())):
             key = task.key
-            reply = self._encode(f"encode-{number}", task)
+            reply = self._encode(f"encode-{prefix}{number}", task)
             if isinstance(reply, Failure):
                 if reply.fatal:
                     raise StorageError(reply.message)

@@ -22,6 +22,7 @@ import sysconfig
 import threading
 import traceback
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
@@ -117,6 +118,8 @@ def _log_to(file: Path) -> None:
     sys.stderr = os.fdopen(
         shown, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
     )
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     faulthandler.enable(file=2)
 
 

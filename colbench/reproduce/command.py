@@ -22,7 +22,7 @@ Measure what was published of a dataset, or compare results that were measured b
 
 A figure is reproduced (within its tolerance), differs (with the settings that differ) or is not run
 (with the reason). Figures and their sources: conf/published. The exit status is 0 when the
-comparison was made, whatever it says.
+comparison was made, whatever it says, and 1 when a system or a run failed.
 
 examples:
   colbench reproduce beir/scifact
@@ -90,7 +90,15 @@ def reproduce(options: argparse.Namespace) -> int:
     print_document(reproduction_summary(reproduction), console)
     console.print(f"results: {written}", soft_wrap=True)
     console.print(f"report:  {report}", soft_wrap=True)
-    return 0
+    failed = [entry for entry in reproduction.entries if "failed: " in (entry.reason or "")]
+    if not failed or options.measured:
+        return 0
+    print(
+        f"colbench: {len(failed)} figures were not measured, {failed[0].reason}; the same command "
+        "measures what failed again",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _reproduction(
@@ -109,7 +117,8 @@ def _reproduction(
         runs, reasons = open_results(options.measured), never_measured(entries, reference)
     else:
         plan = make_plan(entries, reference, options.overrides, large=options.large)
-        runs, reasons = run_plan(plan, folder, options.overrides, command), plan.reasons
+        runs, failed = run_plan(plan, folder, options.overrides, command)
+        reasons = {**plan.reasons, **failed}
     return make_reproduction(
         entries,
         reference,

@@ -247,7 +247,12 @@ def _judge(
 
 
 def _absent(entry: Entry, runs: Sequence[Opened]) -> str:
-    if any(opened.dataset == entry.dataset for opened in runs):
+    here = [opened for opened in runs if opened.dataset == entry.dataset]
+    name = Wanted.of(entry).name
+    for system in (system for opened in here for system in opened.results.systems):
+        if system.name == name and system.status == "failed":
+            return f"{name} {system.why_not}"
+    if here:
         return "not among the systems of these results"
     return "no results of this dataset"
 

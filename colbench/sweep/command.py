@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
 
     Raises:
         ConfigError: what a multirun does not have, or a word that cannot be read.
-        ColbenchError: a job failed.
+        ColbenchError: every job failed.
     """
     from colbench.errors import ConfigError
     from colbench.features import features
@@ -69,4 +70,14 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
         console.print(f"results: {jobs.root / 'results.json'}", soft_wrap=True)
         console.print(f"report:  {jobs.root / 'report.html'}", soft_wrap=True)
     console.print(f"jobs:    {jobs.root / JOBS}", soft_wrap=True)
-    return 0
+    systems = sum(s.status == "failed" for job in done for s in job.results.systems)
+    if not jobs.failed and not systems:
+        return 0
+    told = [f"{len(jobs.failed)} jobs failed ({', '.join(jobs.failed)})"] if jobs.failed else []
+    told += [f"{systems} systems of the others failed"] if systems else []
+    print(
+        f"colbench: {'; '.join(told)}; the same command runs them again and keeps what has "
+        "finished",
+        file=sys.stderr,
+    )
+    return 1

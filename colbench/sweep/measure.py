@@ -22,6 +22,7 @@ from colbench.experiment.measurement import (
     search_notes,
 )
 from colbench.experiment.plan import choose_measures
+from colbench.files import write_json
 from colbench.hits import Hits
 from colbench.measures.effectiveness import evaluate, mean_scores
 from colbench.measures.latency import Timings, fastest, without_collector
@@ -94,6 +95,7 @@ class _Sweep:
     def measure(self, variants: list[VariantTask]) -> Iterator[VariantTask]:
         """Build what the variants share and yield each variant when its record is written."""
         first = self.bench.systems[variants[0].name]
+        self._at_work(variants)
         system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
         before = len(self.bench.encodings)
         try:
@@ -108,12 +110,17 @@ class _Sweep:
         queries = self._encode(system, first)
         self.answers = None
         for variant in variants:
+            self._at_work([variant])
             system.use(self.bench.systems[variant.name])
             record = self._measure(system, queries, variant, built)
             write_variant(record.model_copy(update=shared), variant.record)
             yield variant
         if not self.task.keep_indexes:
             _remove_indexes(self.bench)
+
+    def _at_work(self, variants: Sequence[VariantTask]) -> None:
+        if self.task.at_work is not None:
+            write_json(self.task.at_work, [variant.name for variant in variants])
 
     def _encode(self, system: Retriever, settings: SystemSettings) -> _Queries:
         """Encode the queries, or take those of an index with the same encoder."""

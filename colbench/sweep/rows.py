@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from colbench.errors import ColbenchError
 from colbench.experiment.evaluation import mean_intervals
+from colbench.experiment.job import Failure
 from colbench.measures.latency import BUSY
 from colbench.measures.pareto import pareto_front
 from colbench.measures.significance import Test, compare_to_reference
@@ -25,41 +26,52 @@ def add_variants(
     results: Results,
     sweep: SweepSettings,
     measure: str,
-    measured: Sequence[tuple[Variant, VariantRecord]],
+    measured: Sequence[tuple[Variant, VariantRecord | Failure]],
     *,
     depth: int,
 ) -> Results:
     """Return the results with a row for each variant, tested against the reference.
 
     Args:
-        results: of the references, at least one of which ran.
+        results: of the references.
         sweep: what was varied.
         measure: of fronts, tests and advice.
-        measured: the variants and what was measured at each.
+        measured: the variants and what was measured at each, or why it was not.
         depth: documents asked for per query where a variant does not say.
 
+    A variant that failed is a row beside the others, and no part of plots and advice.
+
     Raises:
-        ColbenchError: no reference ran.
+        ColbenchError: no reference ran and none of them failed.
     """
     ran = [system for system in results.systems if system.status == "ok"]
-    if not ran:
+    failed = [system.name for system in results.systems if system.status == "failed"]
+    if not ran and not failed:
         raise ColbenchError(
             "sweep: none of the systems beside it could run, so it has no reference"
         )
-    named = results.config.get("reference") or ran[0].name
+    records = [(one, found) for one, found in measured if isinstance(found, VariantRecord)]
+    rows = [_row(variant, record, variant.k or depth) for variant, record in records]
+    broken = [_failed(one, found) for one, found in measured if isinstance(found, Failure)]
+    notes = [*results.notes, *_notes(results, [record for _, record in records])]
+    named = results.config.get("reference") or next((one.name for one in [*ran, *rows]), None)
     reference = next((system for system in ran if system.name == named), None)
-    if reference is None:
+    if reference is None and named is not None and not failed:
         raise ColbenchError(f"sweep: its reference {named} was skipped: choose another reference")
-    rows = [_row(variant, record, variant.k or depth) for variant, record in measured]
-    notes = [*results.notes, *_notes(results, [record for _, record in measured])]
-    return with_variants(
-        results.model_copy(update={"notes": notes}),
+    if reference is None and rows:
+        reference = (ran or rows)[0]
+        notes.append(f"no reference was measured: {reference.name} stands in for it")
+    results = results.model_copy(update={"notes": notes})
+    if reference is None or not rows:
+        return results.model_copy(update={"systems": [*results.systems, *rows, *broken]})
+    complete = with_variants(
+        results,
         rows,
         reference,
         SweepInfo(
             system=sweep.system,
             axes=sweep.axes,
-            variants={variant.name: dict(variant.parameters) for variant, _ in measured},
+            variants={variant.name: dict(variant.parameters) for variant, _ in records},
             references=[system.name for system in results.systems],
             measure=measure,
             front_latency=[],
@@ -68,6 +80,7 @@ def add_variants(
         ),
         tolerance=sweep.tolerance,
     )
+    return complete.model_copy(update={"systems": [*complete.systems, *broken]})
 
 
 def with_variants(
@@ -112,6 +125,15 @@ def with_variants(
             "reference": reference.name,
             "primary": info.measure,
         }
+    )
+
+
+def _failed(variant: Variant, failure: Failure) -> SystemResult:
+    return SystemResult(
+        name=variant.name,
+        status="skipped" if failure.skipped else "failed",
+        reason=failure.message,
+        config=variant.settings.model_dump(mode="json"),
     )
 
 

@@ -24,7 +24,8 @@ class SweepTask(Message):
     """Measure the variants of a sweep and leave a `VariantRecord` of each.
 
     With a `reference_run`, also compare each with that run of the system `reference`. `fresh` as in
-    a `SystemTask`.
+    a `SystemTask`. The names of the variants at work stand in the file `at_work`, a JSON list: what
+    the process ends of is their failure and not that of the others.
     """
 
     variants: list[VariantTask]
@@ -37,6 +38,7 @@ class SweepTask(Message):
     keep_indexes: bool
     git_commit: str | None
     fresh: bool = False
+    at_work: Path | None = None
 
 
 class VariantRecord(Message):

@@ -137,7 +137,7 @@ def test_each_system_is_checked_once_and_stays_as_it_is(monkeypatch):
         (["system.bi_encoder.encoder=custom"], "does not set model"),
         (["encoder=custom"], "'encoder.model' is required"),
         (["encoder.presicion=bf16"], "did you mean 'encoder.precision'"),
-        (["system=bm25"], "systems=[bm25]"),
+        (["system=bm25"], "systems=bm25"),
         (["system.bm25=null"], "is a group of keys"),
         (["system.bm52.k1=1"], "unknown system 'bm52': did you mean 'bm25'"),
         (["system.bi_encoder_hnsw.ef_serch=3"], "did you mean 'system.bi_encoder_hnsw.ef_search'"),
