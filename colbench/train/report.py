@@ -253,8 +253,8 @@ def train_document(results: Train, picture: str | None = None) -> Document:
 
 def train_summary(results: Train) -> Document:
     """Return what was trained, the result and the table of sources."""
-    lead = [Paragraph(_trained(results)), result(results), change_table(results)]
-    return Document("", [*lead, sources_table(results)])
+    told = [Paragraph(_trained(results)), result(results)]
+    return Document("", [*told, change_table(results), sources_table(results)])
 
 
 def stopped(results: Train) -> list[Block]:

@@ -59,13 +59,13 @@ def test_a_training_that_brought_nothing_says_so():
 def test_the_result_is_told_against_the_checkpoint_and_not_the_student_with_a_new_projection():
     record = train_record(base_value=0.9146, start_value=0.8683, best_value=0.8955)
     report = render_train(record, None)
-    told = "0.9146 untrained, **0.8955** at step 200: −1.91 points. Without training the checkpoint"
+    told = "0.9146 untrained, **0.8955** at step 200: -1.91 points. Without training the checkpoint"
     assert told in report
     for markdown in (report, render_train_summary(record)):
         assert rows(markdown, "model") == [
             ["minilm without training", "", "**0.9146**", ""],
-            ["student before training, with its new projection", "0", "0.8683", "−4.63"],
-            ["trained", "200", "0.8955", "−1.91"],
+            ["student before training, with its new projection", "0", "0.8683", "-4.63"],
+            ["trained", "200", "0.8955", "-1.91"],
         ]
     svg = str(specification(learning_curve(record)))
     assert "untrained: 0.9146" in svg and "best: 0.8955" in svg

@@ -65,7 +65,8 @@ class Extent(Settings):
 OUTGROWN = 10.0
 """How many times the tokens that its centroids were learnt from an index may hold.
 
-Overlap with the ten best of exact MaxSim, MEASURED
+Of 400 abstracts of SciFact at 4 bits, an index built of 40 and grown to ten times the tokens finds
+.970 of the ten best of exact MaxSim, one built of all .972; built of 20 it finds .932, of 5 .888.
 """
 
 

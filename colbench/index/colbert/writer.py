@@ -118,8 +118,10 @@ class IndexWriter:
         Args:
             relearn: also learn centroids and buckets anew, from all live documents. Vectors are
                 those that the index keeps, and so are quantised a second time: what the first time
-                lost is not regained, and the second loses a little more. With `nbits=16` nothing
-                is lost. A projection stays the one it was, and merged tokens stay merged.
+                lost is not regained, and the second loses a little more (overlap with exact MaxSim
+                falls by about .01 at 4 bits). It serves documents still to come, and search, by the
+                number of centroids. With `nbits=16` nothing is lost. A projection stays the one it
+                was, and merged tokens stay merged.
             originals: vectors of live documents as the encoder made them, to relearn from and to
                 keep instead of those in the index. Where they are given for all live documents
                 nothing is lost, a projection is learnt anew as well, and the new segment is that of
@@ -286,7 +288,7 @@ class IndexWriter:
                 f"the index in {self.index.folder} holds {growth.holds.tokens:,} tokens, "
                 f"{growth.holds.tokens / growth.learnt.tokens:,.0f} times the "
                 f"{growth.learnt.tokens:,} that its centroids were learnt from: "
-                "compact(relearn=True) learns them anew"
+                "compact(relearn=True) learns them anew, best with originals"
             )
         self._said = growth.outgrown
         return growth
