@@ -88,7 +88,8 @@ class AnalyserSettings(Settings):
         if named and self.stemmer and named != language_of(self.stemmer):
             right = named if named in Stemmer.algorithms() else "null"
             raise ValueError(
-                f"the language is {named} and the stemmer {self.stemmer}: set stemmer={right}"
+                f"the language is {named} and the stemmer {self.stemmer}: "
+                f"set analyser.stemmer={right}"
             )
         return self
 
