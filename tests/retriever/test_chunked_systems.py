@@ -52,6 +52,8 @@ class WordEncoder:
     def count_tokens(self, texts):
         return np.array([len(text.split()) for text in texts], dtype=np.int64)
 
+    count_query_tokens = count_tokens
+
     def forward_flops(self, lengths):
         return lengths.astype(float)
 
