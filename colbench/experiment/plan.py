@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from colbench.encoder.loading.weights import EMBEDDED, resolve_weights
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.errors import ConfigError, WeightsUnavailable
 from colbench.measures.catalogue import cutoff
 from colbench.retriever.base import SystemSettings
@@ -33,6 +34,17 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
             except WeightsUnavailable as error:
                 if strict:
                     raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
+
+
+def check_folders(models: Iterable[EncoderSettings | CrossEncoderSettings], cache: Path) -> None:
+    """Fail where a folder that is named as a model holds none.
+
+    Raises:
+        ConfigError: naming the folder and what it lacks.
+    """
+    for model in models:
+        if _in_a_folder(model.model):
+            resolve_weights(model.model, model.revision, cache)
 
 
 def _in_a_folder(model: str) -> bool:
