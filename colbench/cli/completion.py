@@ -14,9 +14,12 @@ import contextlib
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from colbench.cli.parser import Parser
 
 _ABOUT = """\
 Print the completion script of a shell.
@@ -88,8 +91,13 @@ _LISTS = {"systems": "system", "measures": None}
 """Keys with a list of names → their group; None for what `list` knows in another way."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add the subcommand."""
+def add_parser(commands: Any, whole: Parser) -> None:
+    """Add the subcommand.
+
+    Args:
+        commands: of the whole command line.
+        whole: its parser.
+    """
     parser = commands.add_parser(
         "completion",
         help="print the completion script of bash, zsh or fish",
@@ -98,33 +106,32 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("shell", choices=[*_SCRIPTS, "words"], metavar="bash|zsh|fish")
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    parser.set_defaults(action=complete)
+    parser.set_defaults(action=partial(complete, whole))
 
 
-def complete(options: argparse.Namespace) -> int:
+def complete(whole: Parser, options: argparse.Namespace) -> int:
     """Print a script, or the words for what was typed so far."""
     if options.shell != "words":
         print(_SCRIPTS[options.shell], end="")
         return 0
     with contextlib.redirect_stderr(io.StringIO()):  # nothing may come between the words
-        found = completions(options.words)
+        found = completions(whole, options.words)
     sys.stdout.writelines(f"{word}\n" for word in found)
     return 0
 
 
-def completions(words: Sequence[str]) -> list[str]:
+def completions(whole: Parser, words: Sequence[str]) -> list[str]:
     """Return what the last word can become.
 
     Args:
+        whole: the parser of the command line.
         words: after `colbench`, the last of them being typed, perhaps empty.
 
     Returns:
         Whole words, sorted; nothing where the shell had better offer files.
     """
-    from colbench.cli.main import build_parser
-
     *before, typed = words or [""]
-    parser = list(build_parser().chosen(before))[-1]
+    parser = list(whole.chosen(before))[-1]
     known = parser.subcommands()
     if typed.startswith("-"):
         found: Iterable[str] = parser.options()
@@ -158,9 +165,10 @@ def _overrides(parser: Any, before: Sequence[str], typed: str) -> Iterator[str]:
     key = name.lstrip("+")
     if not equals:
         yield from (f"{key}=" for key in _keys(groups()))
-        yield from (f"system.{name}." for name in options("system", extra))
         if (parts := key.split("."))[0] == "system" and len(parts) > 2:
             yield from _system_keys(parts[1], extra)
+        else:
+            yield from (f"system.{name}." for name in options("system", extra))
         return
     if key in _LISTS:
         done, comma, _ = value.rpartition(",")

@@ -15,6 +15,7 @@ from colbench.cli.parser import Parser
 from colbench.console import take_any_text
 from colbench.errors import ColbenchError
 from colbench.features import entry_point, features
+from colbench.files import check_target
 from colbench.progress import quieted
 
 _ABOUT = """\
@@ -44,7 +45,7 @@ def build_parser(program: str = "colbench") -> Parser:
         for command in feature.commands:
             entry_point(command)(commands)
     cache.add_parser(commands)
-    completion.add_parser(commands)
+    completion.add_parser(commands, parser)
     return parser
 
 
@@ -62,13 +63,16 @@ def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> i
     """
     take_any_text()
     parser = build_parser(program)
-    options = _parse(parser, arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parse(parser, words)
     if options.command is None:
         parser.print_help()
         return 0
     action: Callable[[argparse.Namespace], int] = options.action
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        for file in parser.files(options, words):
+            check_target(file)
         with quieted(getattr(options, "quiet", False)):
             return action(options)
     except ColbenchError as error:
@@ -85,9 +89,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> i
         return 3
 
 
-def _parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     """Parse; overrides of a configuration may stand before and after options such as -m."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
     options, rest = parser.parse_known_args(words)
     if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
         parser.refuse(words, rest)

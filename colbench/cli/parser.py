@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from colbench.errors import did_you_mean
@@ -45,6 +46,12 @@ class Parser(argparse.ArgumentParser):
         """Return the options in their long form, and those that have no other."""
         known = [action.option_strings for action in self._actions if action.option_strings]
         return [next((o for o in options if o.startswith("--")), options[0]) for options in known]
+
+    def files(self, options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
+        """Return the files that the command was told to write."""
+        actions = [action for parser in self.chosen(words) for action in parser._actions]
+        named = [getattr(options, one.dest, None) for one in actions if one.metavar == "FILE"]
+        return [file for file in named if isinstance(file, Path)]
 
     def refuse(self, words: Sequence[str], unknown: Sequence[str]) -> NoReturn:
         """Exit for words that no parser took, with what may have been meant by the first."""

@@ -30,6 +30,9 @@ frequent keys (all of them: colbench run --show-config):
   dataset, dataset.sample.docs, dataset.sample.queries, encoder, systems, system.<name>.<key>,
   reference, measures, k, seed, threads, device, memory_gb, latency.queries, strict, output_dir,
   cache_dir
+
+exit status: 0 success; 1 a system failed, or a gate; 2 a mistake, or what a gate cannot judge; 3 a
+defect of colbench; 130 interrupted. The same command resumes.
 """
 
 
@@ -43,9 +46,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "run",
         help="measure systems on a collection",
-        description=_ABOUT.format(examples="".join(f"  {line}\n" for line in examples)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    about = _ABOUT.format(examples="".join(f"  {line}\n" for line in examples))
+    parser.description = about.replace("colbench run", parser.prog)
     add_overrides(parser)
     for feature in features():
         if feature.run_options is not None:

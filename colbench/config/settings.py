@@ -109,7 +109,7 @@ class RunSettings(Settings):
     memory_gb: float = Field(
         4.0, gt=0, description="bound on the document vectors a system holds in memory, GB"
     )
-    strict: bool = Field(False, description="fail when a system has to be skipped")
+    strict: bool = Field(False, description="end at once when a system is skipped or fails")
     keep_indexes: bool = Field(False, description="leave the built indexes in the output folder")
     index_dir: Path | None = Field(
         None,

@@ -7,12 +7,13 @@ into brackets; everything else is left to Hydra.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from colbench.config.annotations import annotations_of, typed, verbatim_path
-from colbench.config.folder import options
+from colbench.config.folder import options, quoted
 from colbench.config.models import MODEL_GROUPS
 from colbench.config.settings import RunSettings
 from colbench.features import entry_point, features
@@ -40,6 +41,8 @@ def hydra_override(text: str, extra: Sequence[Path] = (), *, sweep: bool = False
         if value in options(key, extra):
             return text
         return f"{name}={verbatim_path(value, sweep=sweep)}"
+    if not value.isascii() and re.fullmatch(r"[^\s,$=(){}\[\]'\"]+", value):
+        return f"{name}={quoted(value)}"  # Hydra's words are ASCII
     annotations = annotations_of(_roots(), key.split("."))
     return f"{name}={typed(value, annotations, sweep=sweep)}"
 

@@ -24,6 +24,7 @@ import colbench
 from colbench.digests import json_digest, sha256_file
 from colbench.encoder.loading.weights import EMBEDDED
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
+from colbench.errors import StorageError
 from colbench.experiment.bench import SystemReply
 from colbench.experiment.output import stage_path
 from colbench.experiment.store import keep, recall
@@ -77,8 +78,14 @@ def write_finished(
         StorageError: the folder cannot be written.
     """
     files = _files(folder, reply, run_file, stages_folder)
-    for kept, staged in files.items():
-        _copy(staged, kept)
+    try:
+        for kept, staged in files.items():
+            _copy(staged, kept)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {folder}: {error.strerror or error}; free some space or choose another "
+            "output_dir"
+        ) from error
     digests = {str(kept.relative_to(folder)): sha256_file(kept) for kept in files}
     keep(folder / _REPLY, folder.name, FinishedSystem(sha256=digests, reply=reply, **about))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from colbench.encoder.loading.positions import check_lengths
 from colbench.encoder.loading.weights import EMBEDDED, resolve_weights
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.errors import ConfigError, PackagesUnavailable, WeightsUnavailable
 from colbench.experiment.bench import EncodeTask
 from colbench.measures.catalogue import cutoff
@@ -71,6 +72,17 @@ def in_both_forms(tasks: Iterable[EncodeTask]) -> list[EncodeTask]:
 
 def _read_alike(task: EncodeTask) -> str:
     return task.encoder.model_dump_json(exclude={"pooling", "normalize", "trained_on"})
+
+
+def check_folders(models: Iterable[EncoderSettings | CrossEncoderSettings], cache: Path) -> None:
+    """Fail where a folder that is named as a model holds none.
+
+    Raises:
+        ConfigError: naming the folder and what it lacks.
+    """
+    for model in models:
+        if _in_a_folder(model.model):
+            resolve_weights(model.model, model.revision, cache)
 
 
 def _in_a_folder(model: str) -> bool:

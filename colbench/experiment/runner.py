@@ -397,8 +397,11 @@ class Runner:
         log = self.output.log_file(name)
         if self.settings.strict:
             log = self.output.unfinished / log.name
-        log.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(failure.log, log)
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(failure.log, log)
+        except OSError:  # the reason is told without it
+            return None
         return log
 
     def _results(self, outcomes: list[Outcome]) -> Results:

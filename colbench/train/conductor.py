@@ -25,11 +25,12 @@ from colbench.config.settings import RunSettings
 from colbench.digests import json_digest
 from colbench.encoder.backends.precision import has_bf16
 from colbench.encoder.backends.runtime import pick_device
-from colbench.encoder.cache.store import EmbeddingCache, collections
+from colbench.encoder.cache.store import EmbeddingCache, collections, default_root
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ConfigError
 from colbench.experiment.environment import describe_environment, usable_cores
+from colbench.experiment.plan import check_folders
 from colbench.locks import only_run
 from colbench.measures.catalogue import check_measures
 from colbench.progress import note
@@ -43,7 +44,7 @@ from colbench.train.record import FILE_NAME, Parameters, Train
 from colbench.train.record import Development as DevelopmentRecord
 from colbench.train.report import write_train_report
 from colbench.train.saving import check_place, save_model
-from colbench.train.settings import TrainSettings
+from colbench.train.settings import FileSource, TrainSettings
 
 
 def training_device(setting: str) -> str:
@@ -140,6 +141,7 @@ class Trainer:
 
         work = self.root / _WORK
         check_place(self.root)
+        self._check_paths()
         with only_run(self.root, work):
             torch.set_num_threads(self.threads)
             if self.fresh:
@@ -159,6 +161,16 @@ class Trainer:
             write_train_report(results, self.root)
         shutil.rmtree(work, ignore_errors=True)
         return results, self.root
+
+    def _check_paths(self) -> None:
+        """Fail before any work for a file of examples, or a model's folder, that is not there."""
+        for name, source in self.recipe.sources.items():
+            if isinstance(source, FileSource) and not source.path.is_file():
+                raise ConfigError(
+                    f"train.sources.{name}.path: there is no file {source.path}; name a file of "
+                    "examples"
+                )
+        check_folders([self.base], self.settings.cache_dir or default_root())
 
     def _protected(self) -> Collection:
         """Return the run's collection, whose judged part is protected.

@@ -264,9 +264,15 @@ def test_a_multirun_makes_one_table_and_resumes(colbench, folder, cache, tmp_pat
 
 def test_a_multirun_whose_job_fails_says_so(colbench, folder, cache, tmp_path):
     done = colbench(folder, tmp_path, cache, "-m", "systems=[bm25]", "k=10,100000")
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "larger than the collection" in done.stderr and "k=100000" in done.stderr
     assert "Traceback" not in done.stderr
+    results = read_results(tmp_path)
+    assert [row.name for row in results.systems] == ["bm25, k=10"]
+    assert any("k-100000" in note for note in results.notes)
+    none = colbench(folder, tmp_path / "none", cache, "-m", "systems=[bm25]", "k=90000,100000")
+    assert none.returncode == 2 and "every job failed" in none.stderr
+    assert not (tmp_path / "none" / "results.json").exists()
 
 
 @pytest.mark.parametrize(
