@@ -5,7 +5,8 @@
 The beginnings of documents that a report shows are two thirds of a `results.json`. They measure
 nothing, belong to the collection and come back with it, by their ids, when the command is repeated.
 They stay for the queries on which systems differ most, so that a page still shows what it can show;
-of a sweep, whose page shows none, for no query.
+of a sweep, whose page shows none, for no query. Of a sweep's hundred variants the times of single
+queries go too, once their quantiles are there, and values of single queries have eight decimals.
 
 A reference result can be measured again: it comes from a commit without changes, on a machine that
 it had to itself. Others are refused before anything is written.
@@ -21,15 +22,17 @@ from typing import Any
 
 from colbench.errors import ColbenchError, DataError, StorageError
 from colbench.files import atomic_write
+from colbench.measures.latency import Distribution
 from colbench.results.checksummed import KEY, layout, read_object, verified, write_checksummed
 from colbench.results.store import FILE_NAME
 
-SHOWN = 10
+SHOWN = 3
 """Queries whose documents keep their texts."""
 NOTE = (
     f"Texts of documents are held for the {SHOWN} queries on which systems differ most; those of "
     "the others are in the collection."
 )
+_DECIMALS = 8
 BUSY = 0.05
 """Share of the cores that other processes may use while a reference result is timed."""
 
@@ -53,7 +56,7 @@ def commit_ready(folder: Path) -> None:
         check_reference(content, file)
     for file, content, is_signed in contents:
         if is_signed:
-            write_checksummed(file, with_few_texts(content) if file.name == FILE_NAME else content)
+            write_checksummed(file, shortened(content) if file.name == FILE_NAME else content)
         else:
             with atomic_write(file) as stream:
                 stream.write(layout(content) + "\n")
@@ -104,6 +107,30 @@ def _shares(content: Any, name: str = "it") -> Iterator[tuple[float, str]]:
     elif isinstance(content, list):
         for value in content:
             yield from _shares(value, name)
+
+
+def shortened(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of `results.json` with few texts, and few lists where it is a sweep's."""
+    short = with_few_texts(results)
+    if not short.get("sweep"):
+        return short
+    return {**short, "systems": [_in_short(system) for system in short["systems"]]}
+
+
+def _in_short(variant: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(variant)
+    times = changed.get("latency_ms") or {}
+    encode, search = times.get("encode_ms"), times.get("search_ms")
+    if encode and search:
+        sums = [round(1e6 * (a + b)) for a, b in zip(encode, search, strict=True)]
+        total = times.get("total") or Distribution.of(sums).model_dump()
+        changed["latency_ms"] = {**times, "total": total, "encode_ms": None, "search_ms": None}
+    if values := changed.get("per_query"):
+        changed["per_query"] = {
+            measure: [value if value is None else round(value, _DECIMALS) for value in one]
+            for measure, one in values.items()
+        }
+    return changed
 
 
 def with_few_texts(results: dict[str, Any]) -> dict[str, Any]:

@@ -137,3 +137,16 @@ def test_other_loads_are_found_wherever_they_stand(tmp_path, capsys):
     (tmp_path / "speed.json").write_text(json.dumps(content), encoding="utf-8")
     assert main([str(tmp_path)]) == 2
     assert "other processes used 20.0% of the cores while it was timed" in capsys.readouterr().err
+
+
+def test_a_sweep_keeps_quantiles_for_the_times_of_its_queries(results):
+    content = results.model_dump(mode="json")
+    timed = content["systems"][0]
+    timed["latency_ms"] |= {"encode_ms": [1.0, 2.0], "search_ms": [3.0, 6.0], "total": None}
+    timed["per_query"]["ndcg@10"] = [0.123456789123, 1.0, 0.0]
+    assert committed.shortened(content)["systems"][0] == timed
+
+    short = committed.shortened(content | {"sweep": {"variants": {}}})["systems"][0]
+    assert short["latency_ms"]["total"]["mean"] == 6.0
+    assert short["latency_ms"]["encode_ms"] is None and short["latency_ms"]["search_ms"] is None
+    assert short["per_query"]["ndcg@10"] == [0.12345679, 1.0, 0.0]
