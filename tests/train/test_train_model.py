@@ -138,7 +138,9 @@ def test_what_training_began_with_is_measured_as_it_is_used_and_every_evaluation
     assert len(bars) == len(values) == 1 + len(results.curve)
     parts = results.development
     assert all(bar.n == bar.total == parts.queries + parts.documents for bar in bars)
-    own, _ = train("train=colbert", "train.max_steps=1", out="own")  # without a projection
+    own, _ = train(
+        "train=colbert", "train.student.dims=null", "train.max_steps=1", out="own"
+    )  # without a projection
     assert own.base_value == own.start_value
     new, _ = train("train=cross_encoder", "train.max_steps=1", out="new")
     assert new.base_value is None  # a classifier was put behind a backbone
