@@ -9,7 +9,7 @@ from colbench.experiment.worker import perform
 from colbench.report.csv import csv_text
 from colbench.report.html.page import render_html
 from colbench.report.latex import render_latex
-from colbench.report.systems import tidy
+from colbench.report.tidy import tidy
 from colbench.results.store import read_results
 
 MODULE = """

@@ -7,8 +7,8 @@ import pytest
 from colbench.config.compose import compose_run
 from colbench.digests import sha256_file
 from colbench.errors import ConfigError
+from colbench.retriever.lexical import LexicalSettings
 from colbench.retriever.registry import module_metadata, system_class
-from colbench.retriever.systems.bm25 import BM25Settings
 
 MODULE = """
 from colbench.retriever.systems.bm25 import SYSTEM as BM25
@@ -40,7 +40,7 @@ def test_a_file_beside_the_user_is_a_system(place, kind):
     write(place / "mine.py", kind)
     kind = kind.format(place=place)
     settings = compose_run([f"system.x.kind={kind}", "systems=bm25,x", "system.x.k1=2"])
-    assert isinstance(settings.system["x"], BM25Settings) and settings.system["x"].k1 == 2
+    assert isinstance(settings.system["x"], LexicalSettings) and settings.system["x"].k1 == 2
     assert system_class(kind).__name__ == "Mine"
     digest = sha256_file(place / "mine.py")
     assert module_metadata(kind) == {"module_sha256": {"mine.py": digest}}
