@@ -1,6 +1,5 @@
 """What the README and the pages of `docs/` say is so: commands, code, keys, tables, links."""
 
-import importlib
 import inspect
 import json
 import re
@@ -301,14 +300,11 @@ def test_the_citation_and_the_changelog_know_the_version():
 def test_the_example_of_a_system_ranks(tmp_path, monkeypatch):
     (code,) = blocks("python", "docs/systems.md")
     (text,) = blocks("yaml", "docs/systems.md")
-    package = tmp_path / "mypackage"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "shortest.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "shortest.py").write_text(code, encoding="utf-8")
     (tmp_path / "system").mkdir()
     (tmp_path / "system" / "shortest.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    importlib.invalidate_caches()
     settings = compose_run(["systems=[bm25,shortest]"], [tmp_path])
     documents = [Document("long", "", "a long document"), Document("short", "", "short")]
     bench = Workbench(
@@ -322,8 +318,6 @@ def test_the_example_of_a_system_ranks(tmp_path, monkeypatch):
     system.build()
     (hits,) = system.search(system.encode(["a"]), 2)
     assert hits.docs.tolist() == [1, 0]
-    for name in ("mypackage.shortest", "mypackage"):
-        sys.modules.pop(name, None)
 
 
 def test_the_example_of_an_index_runs(tmp_path, monkeypatch):

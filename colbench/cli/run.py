@@ -31,8 +31,8 @@ frequent keys (all of them: colbench run --show-config):
   reference, measures, k, seed, threads, device, memory_gb, latency.queries, strict, output_dir,
   cache_dir
 
-exit status: 0 success; 1 a system failed, or a gate; 2 a mistake, or what a gate cannot judge; 3 a
-defect of colbench; 130 interrupted. The same command resumes.
+exit status: 0 success; 1 a system failed, the others were measured; 2 a mistake; 3 a defect of
+colbench; 130 interrupted. After 1 and 130 the same command resumes.
 """
 
 

@@ -105,7 +105,8 @@ def pair_systems(
         chosen = [(systems_a[first], systems_b[second]) for first, second in names]
         for side, system in ((s, p[n]) for p in chosen for n, s in enumerate("AB")):
             if system.status != "ok":
-                raise ConfigError(f"'{system.name}' was not measured in {side}, {system.why_not}")
+                what = "was skipped" if system.status == "skipped" else "failed"
+                raise ConfigError(f"'{system.name}' {what} in {side}: {system.reason}")
         return chosen, []
     pairs, unpaired = [], []
     for name in dict.fromkeys([*systems_a, *systems_b]):

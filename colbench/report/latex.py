@@ -127,9 +127,12 @@ def _caption(results: Results) -> str:
     parts.append(f"The best effectiveness is bold; {told}")
     if results.reference is not None:
         parts.append(f"† differs from {results.reference}: {test_told(results)}.")
-    missing = [f"{name} ({why})" for name, why in not_measured(results)]
+    missing = [
+        f"{name} ({why})" if why.startswith("failed") else name
+        for name, why in not_measured(results)
+    ]
     if missing:
-        parts.append(f"Not measured: {'; '.join(missing)}.")
+        parts.append(f"Not measured: {', '.join(missing)}.")
     return " ".join(parts)
 
 

@@ -207,7 +207,7 @@ def test_a_failed_system_fails_the_gate_and_is_named_in_a_comparison(
     assert compared.returncode == 0, compared.stderr
     assert "failed in B: ValueError: the weather" in " ".join(compared.stdout.split())
     chosen = fork_server.run("compare", "base", "out", "--systems", "raises", cwd=place)
-    assert chosen.returncode == 2 and "failed: ValueError" in chosen.stderr
+    assert chosen.returncode == 2 and "'raises' failed in B: ValueError" in chosen.stderr
 
 
 def test_a_variant_that_fails_is_a_row_and_the_others_are_measured(colbench, place):
