@@ -78,7 +78,9 @@ def test_whatever_is_given_for_ids_is_taken_as_it_is_or_refused(ids):
     assert taken == ids and all(type(doc) is str for doc in taken)
 
 
-@pytest.mark.parametrize("many", [list, tuple, set, iter, np.array, dict.fromkeys], ids=str)
+@pytest.mark.parametrize(
+    "many", [list, tuple, set, iter, np.array, dict.fromkeys], ids=lambda many: many.__name__
+)
 def test_any_collection_of_strings_names_documents(many, folder):
     with IndexWriter.open(folder) as writer:
         writer.delete(many(["a", "b"]))
