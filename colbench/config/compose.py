@@ -34,6 +34,7 @@ from colbench.config.systems import Systems
 from colbench.errors import ConfigError, did_you_mean
 from colbench.features import entry_point, features
 from colbench.measures.catalogue import check_measures
+from colbench.paths import check_name
 from colbench.settings import Settings, explain
 
 ROOT = "colbench_root"
@@ -71,6 +72,8 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
     if "reference" not in parsed.keys and settings.reference not in settings.systems:
         # An experiment's choice does not outlive a change of its systems.
         settings = settings.model_copy(update={"reference": None})
+    if settings.name is not None:
+        check_name(settings.name, "the experiment")
     _check_task(settings)
     check_measures(settings.measures)
     _check_systems(settings, changed=[path[0] for path, _ in parsed.system])

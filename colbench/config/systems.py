@@ -9,6 +9,7 @@ from typing import Any
 
 from colbench.config.models import NAMED_GROUPS, named_settings
 from colbench.errors import ConfigError, did_you_mean
+from colbench.paths import check_name
 from colbench.retriever.base import SystemSettings
 from colbench.retriever.registry import system_class, system_settings
 
@@ -51,6 +52,8 @@ class Systems(Mapping[str, SystemSettings]):
                     f"system.{name} is a group of keys: set one, as in system.{name}.KEY=…"
                 )
             self._set(self._known(name), keys, value)
+        for name in self._values:
+            check_name(name, "a system")
 
     def __getitem__(self, name: str) -> SystemSettings:
         """Return the settings of a system.

@@ -9,7 +9,6 @@ measurement.
 from __future__ import annotations
 
 import datetime
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,11 +29,13 @@ from colbench.experiment.spawn import run_job
 from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
 from colbench.measures.latency import BUSY
+from colbench.paths import remove_made
 from colbench.progress import note
 from colbench.report.write import write_report
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
 from colbench.results.store import write_results
 from colbench.retriever.base import SystemSettings
+from colbench.retriever.registry import system_folder
 from colbench.timing import now
 
 ENCODE = "colbench.experiment.measurement:encode_documents"
@@ -222,7 +223,8 @@ class Runner:
         job = self._job(f"system-{number}", MEASURE, task, about=name, systems=systems)
         outcome = run_job(job, SystemReply)
         if not self.settings.keep_indexes:
-            shutil.rmtree(self.output.indexes / name, ignore_errors=True)
+            indexes = self.output.indexes
+            remove_made(system_folder(indexes, name), inside=indexes)
         return outcome
 
     def _note(self, text: str) -> None:

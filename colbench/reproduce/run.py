@@ -7,6 +7,7 @@ from pathlib import Path
 
 from colbench import __version__
 from colbench.config.compose import compose_run
+from colbench.config.folder import quoted
 from colbench.experiment.output import file_stem
 from colbench.experiment.runner import Runner
 from colbench.progress import note
@@ -36,7 +37,7 @@ def run_plan(
     for planned in plan.runs:
         place = folder / run_name(planned)
         note(f"{planned.dataset}, {planned.encoder or 'no encoder'}: {', '.join(planned.wanted)}")
-        settings = compose_run(planned.overrides(overrides, [f"output_dir='{place}'"]))
+        settings = compose_run(planned.overrides(overrides, [f"output_dir={quoted(str(place))}"]))
         results, root = Runner(settings, command).run()
         opened.append(Opened(root, results))
     return opened
@@ -44,8 +45,7 @@ def run_plan(
 
 def run_name(planned: PlannedRun) -> str:
     """Return the folder name of a run: its dataset and encoder."""
-    encoder = planned.encoder.rpartition("/")[2] if planned.encoder else "no-encoder"
-    return file_stem(f"{planned.dataset}-{encoder}")
+    return file_stem(f"{planned.dataset}-{planned.encoder or 'no-encoder'}")
 
 
 def open_results(paths: Sequence[Path]) -> list[Opened]:

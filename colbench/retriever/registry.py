@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from colbench.errors import ConfigError, did_you_mean
+from colbench.paths import plain_name
 from colbench.retriever import systems
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
 from colbench.settings import explain
@@ -76,4 +77,15 @@ def make_system(name: str, bench: Workbench, inside: Path | None = None) -> Retr
     if name not in bench.systems:
         raise ConfigError(f"unknown system '{name}': {did_you_mean(name, bench.systems)}")
     settings = bench.systems[name]
-    return system_class(settings.kind)(name, settings, bench, (inside or bench.folder) / name)
+    folder = system_folder(inside or bench.folder, name)
+    return system_class(settings.kind)(name, settings, bench, folder)
+
+
+_TAKEN = ("shared", "sweep", "exact", "token_vectors")
+"""Folders that lie beside those of systems: of indexes that several share, of a sweep's variants,
+and of a system that has others as its parts."""
+
+
+def system_folder(indexes: Path, name: str) -> Path:
+    """Return the folder of a system among indexes; distinct systems have distinct folders."""
+    return indexes / plain_name(name, _TAKEN)

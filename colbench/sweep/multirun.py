@@ -9,7 +9,7 @@ and equal indexes are built once.
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -31,6 +31,7 @@ from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.store import is_repeat
 from colbench.files import write_json
+from colbench.paths import clear_made, own_folder, refuse_foreign
 from colbench.report.write import write_report
 from colbench.results.axes import short_names, shown
 from colbench.results.schema import Results, SweepInfo, SystemResult
@@ -133,6 +134,11 @@ JOBS = "jobs"
 
 _NOTES = ".jobs"
 _INDEXES = ".indexes"
+_MADE = {
+    _NOTES: re.compile(r"\d+|multirun\.yaml"),
+    _INDEXES: re.compile(r"(?:colbert|pooled|exact)-[0-9a-f]{16}(?:\.(?:json|lock|hits|part))?"),
+}
+"""Folder that is removed at the end → names of what lies in it."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +192,9 @@ class Multirun:
             ColbenchError: a job failed; the others are finished and will not run again.
         """
         output = OutputFolder(self.root)
+        for folder, made in _MADE.items():
+            refuse_foreign(self.root / folder, made)
+        own_folder(self.root / JOBS)
         with output.claimed():
             done = self._run()
             output.staging.mkdir(parents=True)
@@ -198,7 +207,7 @@ class Multirun:
         return done, results
 
     def _run(self) -> list[Done]:
-        shutil.rmtree(self.root / _NOTES, ignore_errors=True)
+        clear_made(self.root / _NOTES, _MADE[_NOTES])
         store_root(self.extra)
         before = sys.argv
         sys.argv = [
@@ -236,8 +245,8 @@ class Multirun:
                     "the jobs that have finished"
                 )
             done.append(Done(job["varied"], read_results(self.root / JOBS / job["name"])))
-        for folder in (_NOTES, _INDEXES):
-            shutil.rmtree(self.root / folder, ignore_errors=True)
+        for folder, made in _MADE.items():
+            clear_made(self.root / folder, made)
         return done
 
 
@@ -268,6 +277,7 @@ class _Job:
         write_json(Path(config.runtime.output_dir) / "job.json", note)
 
     def _start(self, name: str, overrides: Sequence[str]) -> int:
+        own_folder(self.root / JOBS / name)
         command = [sys.executable, "-P", "-m", "colbench.cli.main", "run", *overrides]
         command.append(f"output_dir={quoted(str(self.root / JOBS / name))}")
         if self.indexes is not None:
@@ -283,6 +293,7 @@ def _parsed(override: str) -> Any:
 
 
 def _folder_name(varied: dict[str, Any]) -> str:
-    """Return a readable name, and a digest for values that look alike as file names."""
+    """Return a readable name, and a digest: distinct values have distinct folders."""
     text = "-".join(f"{key}={value}" for key, value in varied.items())
-    return f"{file_stem(text)[:100]}-{text_digest(text)[:6]}"
+    stem = re.sub(r"[^a-z0-9_.]+", "-", text.lower()).strip("-.")[:60]
+    return f"{stem}-{text_digest(repr(list(varied.items())))[:16]}"

@@ -11,7 +11,6 @@ manifest.json   sha256 of both
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from colbench.digests import sha256_file
 from colbench.files import write_json
 from colbench.index.colbert.arrays import ArrayWriter, read_array, write_array
 from colbench.index.colbert.documents import Block, Documents, cuts
+from colbench.paths import remove_made
 from colbench.progress import bar
 
 _AT_ONCE = 16_384
@@ -136,7 +136,7 @@ def pool_documents(documents: Documents, factor: int, folder: Path) -> Documents
     """
     if not folder.is_dir():
         part = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
+        remove_made(part, inside=folder.parent)
         part.mkdir(parents=True)
         _write(documents, factor, part)
         part.rename(folder)

@@ -8,7 +8,6 @@ stay those of the build: a collection that has grown to many times its size dese
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from colbench.index.colbert.manifest import (
     write_manifest,
 )
 from colbench.index.colbert.segment import Coded, Segment, write_segment
+from colbench.paths import remove_made
 
 _ROWS = 65_536
 
@@ -182,10 +182,7 @@ class IndexWriter:
             for path in self.index.folder.glob(pattern):
                 if path.name in named:
                     continue
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+                remove_made(path, inside=self.index.folder)
 
 
 def _hint(doc: str, known: dict[str, int]) -> str:
