@@ -7,8 +7,9 @@ elsewhere (`mypackage.my_system`) that defines `SYSTEM` the same way.
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from colbench.errors import ConfigError, did_you_mean
 from colbench.paths import plain_name
+from colbench.progress import note
 from colbench.retriever import systems
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
 from colbench.settings import explain
@@ -45,6 +47,20 @@ def system_class(kind: str) -> type[Retriever]:
     if retriever is None:
         raise ConfigError(f"module {name} defines no SYSTEM: set it to the Retriever subclass")
     return retriever
+
+
+_SAID: set[str] = set()
+
+
+def say_imported(used: Iterable[str]) -> None:
+    """Tell, once, whose code runs where a kind of system is not colbench's own.
+
+    Args:
+        used: kinds of the systems that run.
+    """
+    for kind in sorted(set(used) - set(kinds()) - _SAID):
+        _SAID.add(kind)
+        note(f"system kind '{kind}': the code of {inspect.getfile(system_class(kind))} runs")
 
 
 def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:

@@ -23,8 +23,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from colbench.config.compose import ROOT, check_folders, compose_run, store_root
+from colbench.config.compose import check_folders, compose_run, store_root
 from colbench.config.folder import conf_folder, further_folders, quoted, reason, search_path
+from colbench.config.foreign import ROOT, check_hydra
 from colbench.config.overrides import multirun_overrides
 from colbench.digests import text_digest
 from colbench.errors import ColbenchError, ConfigError
@@ -209,6 +210,10 @@ class Multirun:
     def _run(self) -> list[Done]:
         clear_made(self.root / _NOTES, _MADE[_NOTES])
         store_root(self.extra)
+        further = further_folders(self.extra)
+        if self.extra:
+            own = [text for text in self.overrides if text.lstrip("+~").startswith("hydra")]
+            check_hydra(ROOT, self.overrides, own, further)
         before = sys.argv
         sys.argv = [
             "colbench",
@@ -220,7 +225,7 @@ class Multirun:
             "hydra.output_subdir=null",
             "hydra/job_logging=none",
             "hydra/hydra_logging=none",
-            *search_path(further_folders(self.extra)),
+            *search_path(further),
         ]
         indexes = self.root.resolve() / _INDEXES if self.own_indexes else None
         job = _Job(self.root.resolve(), indexes, self.varied, self.extra)
