@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colbench.files import atomic_write
+from colbench.printing import printable, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +61,12 @@ def open_console(width: int | None = None) -> Console:
     """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else width or WIDTH)
+    return Console(width=None if sys.stdout.isatty() else width or WIDTH, markup=False, emoji=False)
+
+
+def tell(console: Console, what: str, where: object) -> None:
+    """Print where something was written, on one line: the path may hold what moves a cursor."""
+    console.print(printable(f"{what + ':':<8} {where}"), soft_wrap=True, markup=False, emoji=False)
 
 
 def put(text: str, output: Path | None) -> None:
@@ -70,11 +76,11 @@ def put(text: str, output: Path | None) -> None:
         StorageError: the file cannot be written.
     """
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(printable_lines(text) if sys.stdout.isatty() else text)
         return
     with atomic_write(output) as stream:
         stream.write(text)
-    print(f"written: {output}", file=sys.stderr)
+    print(printable(f"written: {output}"), file=sys.stderr)
 
 
 def draw(drawing: Callable[[Console], None], output: Path | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from colbench.features import features
+from colbench.printing import printable
 
 _Row = tuple[str, str]
 
@@ -33,7 +34,7 @@ def show(options: argparse.Namespace) -> int:
 
     table = Table.grid(padding=(0, 2))
     for name, about in _lists()[options.what](options.config_dir):
-        table.add_row(name, about)
+        table.add_row(printable(name), printable(about))
     Console(width=None if sys.stdout.isatty() else 160, markup=False).print(table)
     return 0
 

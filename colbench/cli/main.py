@@ -13,6 +13,7 @@ import colbench
 from colbench.cli import cache, listing, report, run
 from colbench.errors import ColbenchError
 from colbench.features import entry_point, features
+from colbench.printing import printable
 from colbench.progress import quieted
 
 _ABOUT = """\
@@ -85,7 +86,7 @@ def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> 
     """Parse; overrides of a configuration may stand before and after options such as -m."""
     options, rest = parser.parse_known_args(arguments)
     if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        parser.error(printable(f"unrecognized arguments: {' '.join(rest)}"))
     if rest:
         options.overrides = [*options.overrides, *rest]
     return options

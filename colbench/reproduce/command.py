@@ -72,6 +72,7 @@ def reproduce(options: argparse.Namespace) -> int:
     """Plan, run, judge, print and write."""
     from rich.console import Console
 
+    from colbench.console import tell
     from colbench.experiment.output import file_stem
     from colbench.report.terminal import print_document
     from colbench.reproduce.published import load_reference
@@ -89,8 +90,8 @@ def reproduce(options: argparse.Namespace) -> int:
     written = write_reproduction(reproduction, folder)
     report = write_reproduction_report(reproduction, folder)
     print_document(reproduction_summary(reproduction), console)
-    console.print(f"results: {written}", soft_wrap=True)
-    console.print(f"report:  {report}", soft_wrap=True)
+    tell(console, "results", written)
+    tell(console, "report", report)
     return 0
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from colbench.console import open_console
+from colbench.console import open_console, tell
 
 if TYPE_CHECKING:
     from colbench.experiment.task import Finished, Invocation
@@ -66,7 +66,7 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
     for one in [results] if results else [job.results for job in done]:
         print_document(run_document(one), console, wide=options.wide, brief=True)
     if results:
-        console.print(f"results: {jobs.root / 'results.json'}", soft_wrap=True)
-        console.print(f"report:  {jobs.root / 'report.html'}", soft_wrap=True)
-    console.print(f"jobs:    {jobs.root / JOBS}", soft_wrap=True)
+        tell(console, "results", jobs.root / "results.json")
+        tell(console, "report", jobs.root / "report.html")
+    tell(console, "jobs", jobs.root / JOBS)
     return 0
