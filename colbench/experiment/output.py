@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colbench.errors import StorageError
-from colbench.experiment.ownership import refuse_others
+from colbench.experiment.ownership import FOLDERS, refuse_others
 from colbench.files import ensure_writable
 from colbench.locks import another_run, locked
 from colbench.paths import clear_made, own_folder, plain_name, remove_made
@@ -231,7 +231,8 @@ def check_output(root: Path) -> None:
             having made them, or a link where a folder of colbench's own is to be.
     """
     ensure_writable(root)
-    for own in (_SCRATCH, f"{_SCRATCH}/{_REPLACING}", f"{_SCRATCH}/{_PLACING}"):
+    scratch = (_SCRATCH, f"{_SCRATCH}/{_REPLACING}", f"{_SCRATCH}/{_PLACING}")
+    for own in (*scratch, *FOLDERS):
         own_folder(root / own)
     taken = [name for name in _PUBLISHED if os.path.lexists(root / name)]
     if not taken or half_published(root):

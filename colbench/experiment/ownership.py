@@ -23,6 +23,10 @@ _STAGES = ("stages", "steps")
 """Published folders that hold one for each system, with files like those of `runs`."""
 
 _INDEXES = "indexes"
+
+FOLDERS = (*_FILES, *_STAGES, _INDEXES)
+"""Folders of an output folder that a run replaces as a whole."""
+
 _SHARED = re.compile(r"(?:colbert|pooled|exact)-[0-9a-f]{16}(?:\.(?:json|lock|hits|part))?")
 _SOME_NAME = re.compile(r"[A-Za-z0-9_][\w.-]*")
 
