@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colbench.files import atomic_write
+from colbench.printing import printable, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,13 +73,18 @@ def open_console(width: int | None = None, *, markup: bool = True) -> Console:
     from rich.console import Console
 
     told = columns() or (None if sys.stdout.isatty() else width or WIDTH)
-    return Console(width=told, markup=markup)
+    return Console(width=told, markup=markup, emoji=False)
 
 
 def columns() -> int | None:
     """Return what the environment variable COLUMNS says; None where that is no width."""
     told = os.environ.get("COLUMNS", "").strip()
     return int(told) or None if told.isascii() and told.isdigit() else None
+
+
+def tell(console: Console, what: str, where: object) -> None:
+    """Print where something was written, on one line: the path may hold what moves a cursor."""
+    console.print(printable(f"{what + ':':<8} {where}"), soft_wrap=True, markup=False, emoji=False)
 
 
 def put(text: str, output: Path | None) -> None:
@@ -88,11 +94,11 @@ def put(text: str, output: Path | None) -> None:
         StorageError: the file cannot be written.
     """
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(printable_lines(text) if sys.stdout.isatty() else text)
         return
     with atomic_write(output) as stream:
         stream.write(text)
-    print(f"written: {output}", file=sys.stderr)
+    print(printable(f"written: {output}"), file=sys.stderr)
 
 
 def draw(drawing: Callable[[Console], None], output: Path | None) -> None:

@@ -43,3 +43,8 @@ def sha256_file(path: Path) -> str:
     """Return the hexadecimal sha256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def bytes_digest(content: bytes) -> str:
+    """Return the hexadecimal sha256 of bytes."""
+    return hashlib.sha256(content).hexdigest()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from colbench.printing import printable
+
 _LONGEST, _HEAD, _TAIL = 4000, 3000, 800
 
 
@@ -58,6 +60,7 @@ class PackagesUnavailable(WeightsUnavailable):
 def _printable(message: str) -> str:
     if len(message) > _LONGEST:
         message = f"{message[:_HEAD]} … {message[-_TAIL:]}"
+    message = printable(message)
     if message.isprintable():
         return message
     return "".join(

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +72,12 @@ def _remove_abandoned(path: Path) -> None:
     with contextlib.suppress(OSError):  # it may be forbidden to list the folder
         for file in path.parent.iterdir():
             if file.name.startswith(f".{path.name}.") and file.suffix == ".tmp":
-                with contextlib.suppress(OSError), file.open("rb") as stream:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    file.unlink()
+                with contextlib.suppress(OSError):
+                    # Opening a pipe would wait for ever, and a link is no file of ours.
+                    if stat.S_ISREG(file.lstat().st_mode):
+                        with file.open("rb") as stream:
+                            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                            file.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from colbench.printing import printable
+
 QUIET_VARIABLE = "COLBENCH_QUIET"
 """Set to "1" by `--quiet`; an environment variable so that worker processes see it too."""
 
@@ -49,7 +51,7 @@ def bar(
     return tqdm(
         iterable,
         total=total,
-        desc=description,
+        desc=printable(description),
         unit=unit,
         file=sys.stderr,
         disable=is_quiet(),
@@ -62,4 +64,4 @@ def bar(
 def note(message: str) -> None:
     """Print one line about what is going on to standard error, unless quiet."""
     if not is_quiet():
-        tqdm.write(message, file=sys.stderr)
+        tqdm.write(printable(message), file=sys.stderr)

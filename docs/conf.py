@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAVIGATION = {
     "Use it": ["start", "collections", "systems", "encoding", "numbers"],
     "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training"],
-    "Know it": ["colbert-index", "internals", "glossary"],
+    "Know it": ["colbert-index", "internals", "security", "glossary"],
 }
 
 project = "colbench"

@@ -9,6 +9,7 @@ from typing import Any
 
 from colbench.console import open_console
 from colbench.features import features
+from colbench.printing import printable
 
 _Row = tuple[str, str]
 
@@ -32,7 +33,7 @@ def show(options: argparse.Namespace) -> int:
 
     table = Table.grid(padding=(0, 2))
     for name, about in _lists()[options.what](options.config_dir):
-        table.add_row(name, about)
+        table.add_row(printable(name), printable(about))
     open_console(160, markup=False).print(table)
     return 0
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.console import add_wide, draw, put
+from colbench.console import add_wide, draw, put, tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +81,7 @@ def _print_and_write(runs: _Runs, wide: bool, console: Console) -> None:
     for path, results in runs:
         folder = path if path.is_dir() else path.parent
         _print([(path, results)], wide, console)
-        console.print(f"report: {write_report(results, folder)}", soft_wrap=True)
+        tell(console, "report", write_report(results, folder))
 
 
 def _markdown(runs: _Runs) -> str:

@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from colbench.console import add_folders, add_overrides, add_wide, open_console
+from colbench.console import add_folders, add_overrides, add_wide, open_console, tell
 from colbench.features import entry_point, features
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     console = open_console()
     print_document(finished.document, console, wide=options.wide, brief=finished.brief)
     for name, where in finished.files.items():
-        console.print(f"{name + ':':<8} {where}", soft_wrap=True)
+        tell(console, name, where)
     verdicts = [after(finished, wide=options.wide) for after in watched if after is not None]
     return max([_tell_failed(finished), *map(int, verdicts)])
 

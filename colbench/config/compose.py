@@ -21,12 +21,11 @@ from colbench.config.folder import (
     COMPOSITION_ERRORS,
     conf_folder,
     further_folders,
-    groups,
     options,
-    read_yaml,
     reason,
     search_path,
 )
+from colbench.config.foreign import ROOT, check_foreign_folder
 from colbench.config.models import NAMED_GROUPS
 from colbench.config.overrides import read_overrides
 from colbench.config.settings import RunSettings
@@ -34,11 +33,10 @@ from colbench.config.systems import Systems
 from colbench.errors import ConfigError, did_you_mean
 from colbench.features import entry_point, features
 from colbench.measures.catalogue import check_measures
+from colbench.paths import check_name
+from colbench.retriever.registry import say_imported
 from colbench.retriever.user_modules import search_modules_in
 from colbench.settings import Settings, explain
-
-ROOT = "colbench_root"
-"""Name under which `store_root` puts `config.yaml` where Hydra finds it."""
 
 SYSTEMS = "systems"
 """The task that is no feature's: measure the systems that are chosen."""
@@ -73,6 +71,8 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
     if "reference" not in parsed.keys and settings.reference not in settings.systems:
         # An experiment's choice does not outlive a change of its systems.
         settings = settings.model_copy(update={"reference": None})
+    if settings.name is not None:
+        check_name(settings.name, "the experiment")
     _check_task(settings)
     check_measures(settings.measures)
     _check_systems(settings, changed=[path[0] for path, _ in parsed.system])
@@ -94,10 +94,8 @@ def check_folders(extra: Sequence[Path]) -> None:
             raise ConfigError(f"configuration folder {folder}: {error.strerror}") from error
         except UnicodeEncodeError as error:
             raise ConfigError(f"configuration folder {folder}: rename it, in UTF-8") from error
-    for group in groups():
-        for path in options(group, extra).values():
-            if not path.is_relative_to(conf_folder()):
-                read_yaml(path)
+    for folder in extra:
+        check_foreign_folder(folder)
 
 
 def _checked(kind: type[_Settings], values: Any, where: str = "") -> _Settings:
@@ -178,7 +176,8 @@ def _check_systems(settings: RunSettings, changed: Sequence[str]) -> None:
     repeated = {name for name in settings.systems if settings.systems.count(name) > 1}
     if repeated:
         raise ConfigError(f"systems names {', '.join(sorted(repeated))} more than once")
-    settings.system.with_parts(settings.systems)
+    running = settings.system.with_parts(settings.systems)
+    say_imported(system.kind for system in running.values())
     settings.system.check(changed)
     if settings.reference is not None and settings.reference not in settings.systems:
         hint = _near(settings.reference, settings.systems)

@@ -10,6 +10,7 @@ from typing import Any
 from colbench.config.annotations import annotations_of
 from colbench.config.models import NAMED_GROUPS, named_settings
 from colbench.errors import ConfigError, did_you_mean
+from colbench.paths import check_name
 from colbench.retriever.base import SystemSettings
 from colbench.retriever.registry import system_class, system_settings
 
@@ -58,6 +59,8 @@ class Systems(Mapping[str, SystemSettings]):
             if callable(value):
                 value = value(self._annotations(values, keys))
             self._set(values, keys, value)
+        for name in self._values:
+            check_name(name, "a system")
 
     def __getitem__(self, name: str) -> SystemSettings:
         """Return the settings of a system.

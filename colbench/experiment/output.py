@@ -19,15 +19,16 @@ import contextlib
 import datetime
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from colbench.errors import StorageError
+from colbench.experiment.ownership import FOLDERS, refuse_others
 from colbench.files import ensure_writable
 from colbench.locks import another_run, locked
+from colbench.paths import clear_made, own_folder, plain_name, remove_made
 from colbench.results.store import FILE_NAME, read_results
 
 _PUBLISHED = (
@@ -38,9 +39,13 @@ _PUBLISHED = (
 )
 _SCRATCH = ".colbench"
 _UNFINISHED = ".unfinished"
+UNFINISHED = re.compile(r"[0-9a-f]{24}|[\w.-]+\.log")
+"""Names of what a run that did not end well leaves in the folder for that."""
 _WORK = "work-"
 _REPLACING = "replacing"
 _PLACING = "placing"
+_MADE = re.compile(rf"lock|{_WORK}\d+|{_REPLACING}|{_PLACING}")
+"""Names of what lies in the scratch folder."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,11 @@ class OutputFolder:
 
     def run_file(self, system: str) -> Path:
         """The TREC run of a system, before it is published."""
-        return self.staging / "runs" / f"{file_stem(system)}.trec"
+        return self.staging / "runs" / f"{plain_name(system)}.trec"
 
     def stages_folder(self, system: str) -> Path:
         """Where the runs of a system's stages go, before they are published."""
-        return self.staging / "stages" / file_stem(system)
+        return self.staging / "stages" / plain_name(system)
 
     def stage_file(self, system: str, stage: str) -> Path:
         """The TREC run of a system cut off after one stage, before it is published."""
@@ -128,11 +133,11 @@ class OutputFolder:
 
     def per_query_file(self, system: str) -> Path:
         """The per-query values of a system, before they are published."""
-        return self.staging / "per_query" / f"{file_stem(system)}.json"
+        return self.staging / "per_query" / f"{plain_name(system)}.json"
 
     def log_file(self, name: str) -> Path:
         """What the process of a system, or of an encoder, said before it failed."""
-        return self.staging / "logs" / f"{file_stem(name)}.log"
+        return self.staging / "logs" / f"{plain_name(name)}.log"
 
     def relative(self, path: Path) -> str:
         """Path of a staged file as `results.json` names it."""
@@ -148,7 +153,7 @@ class OutputFolder:
             self.indexes.rename(self.staging / "indexes")
         self.staging.rename(self.root / _SCRATCH / _REPLACING)
         self._place()
-        if self.latest is not None and (self.latest.is_symlink() or not self.latest.exists()):
+        if self.latest is not None and _is_replaceable(self.latest):
             with contextlib.suppress(OSError):  # a file system without links does without it
                 self.latest.unlink(missing_ok=True)
                 self.latest.symlink_to(self.root.name)
@@ -165,7 +170,7 @@ class OutputFolder:
                     if (self.root / name).exists() and not stays:
                         (self.root / name).rename(away / name)
                 replacing.rename(placing)
-                shutil.rmtree(away, ignore_errors=True)
+                remove_made(away, inside=self.work)
             if placing.is_dir():
                 for entry in sorted(placing.iterdir(), key=lambda path: path.name == FILE_NAME):
                     entry.replace(self.root / entry.name)
@@ -187,22 +192,30 @@ def _locked(scratch: Path) -> AbstractContextManager[bool]:
     )
 
 
+def _is_replaceable(latest: Path) -> bool:
+    """Return whether nothing stands there, or a link to a folder beside it, as runs make it."""
+    if not latest.is_symlink():
+        return not latest.exists()
+    return len(latest.readlink().parts) == 1
+
+
 def _remove_work(scratch: Path) -> None:
     for folder in scratch.glob(f"{_WORK}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if _MADE.fullmatch(folder.name) and not folder.is_symlink():
+            remove_made(folder, inside=scratch)
 
 
 def _remove_scratch(scratch: Path) -> None:
     """Remove the scratch folder, but not files that are being published. Only under the lock."""
     _remove_work(scratch)
     if not half_published(scratch.parent):
-        shutil.rmtree(scratch, ignore_errors=True)
+        clear_made(scratch, _MADE)
 
 
 def _clear_killed_runs(root: Path) -> None:
     """Remove what killed runs left in the folders of other times, which no run goes back to."""
     for scratch in root.parent.glob(f"*/{_SCRATCH}"):
-        if scratch.parent == root or scratch.parent.is_symlink():
+        if scratch.parent == root or scratch.parent.is_symlink() or scratch.is_symlink():
             continue
         with contextlib.suppress(OSError, StorageError), _locked(scratch) as held:
             if held:
@@ -217,7 +230,7 @@ def half_published(root: Path) -> bool:
 
 def stage_path(folder: Path, stage: str) -> Path:
     """Return the TREC run of one stage among those of its system."""
-    return folder / f"{file_stem(stage)}.trec"
+    return folder / f"{plain_name(stage)}.trec"
 
 
 def _taken(root: Path, scratch: Path) -> str:
@@ -230,25 +243,30 @@ def check_output(root: Path) -> None:
 
     Raises:
         StorageError: it cannot be written, or holds files that colbench would replace without
-            having made them.
+            having made them, or a link where a folder of colbench's own is to be.
     """
     ensure_writable(root)
-    taken = [name for name in _PUBLISHED if (root / name).exists()]
+    scratch = (_SCRATCH, f"{_SCRATCH}/{_REPLACING}", f"{_SCRATCH}/{_PLACING}", _UNFINISHED)
+    for own in (*scratch, *FOLDERS):
+        own_folder(root / own)
+    taken = [name for name in _PUBLISHED if os.path.lexists(root / name)]
     if not taken or half_published(root):
+        refuse_others(root, None)
         return
     try:
-        read_results(root)
+        results = read_results(root)
     except StorageError as error:
         raise StorageError(
             f"{root} holds {', '.join(taken)} but no results of this colbench ({error}): "
             "choose another output_dir"
         ) from None
+    refuse_others(root, results)
 
 
 def file_stem(name: str) -> str:
-    """Make a name safe as a file name.
+    """Return the name of a folder that people look for: `plain_name` with `-` for `/`.
 
-    >>> file_stem("beir/scifact/test[docs=10]")
-    'beir-scifact-test-docs-10'
+    >>> file_stem("beir/scifact/test"), file_stem("..")
+    ('beir-scifact-test', 'name-5ec1f7e700f37c3d0b2981d04855fc34')
     """
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "run"
+    return plain_name(name.replace("/", "-"))

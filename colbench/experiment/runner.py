@@ -32,7 +32,7 @@ from colbench.experiment.finished import (
     write_finished,
 )
 from colbench.experiment.job import Failure, Job, Message
-from colbench.experiment.output import OutputFolder, check_output
+from colbench.experiment.output import UNFINISHED, OutputFolder, check_output
 from colbench.experiment.plan import (
     choose_depth,
     choose_measures,
@@ -45,13 +45,14 @@ from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
 from colbench.measures.catalogue import ignores_order, level_note
 from colbench.measures.latency import BUSY
+from colbench.paths import clear_made, remove_made
 from colbench.progress import note
 from colbench.report.write import write_report
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
 from colbench.results.store import write_results
 from colbench.results.verdicts import too_few_queries
 from colbench.retriever.base import SystemSettings
-from colbench.retriever.registry import own_module
+from colbench.retriever.registry import own_module, system_folder
 from colbench.retriever.user_modules import module_folders
 from colbench.timing import now
 
@@ -288,10 +289,11 @@ class Runner:
     def _forget(self) -> None:
         """Remove what a run that did not end well has left: this one did."""
         folder = self.output.unfinished
-        for name in self.settings.systems:
-            shutil.rmtree(self._finished(name), ignore_errors=True)
         if self.output.latest is None:  # nobody else's: this run holds the folder
-            shutil.rmtree(folder, ignore_errors=True)
+            clear_made(folder, UNFINISHED)
+            return
+        for name in self.settings.systems:
+            remove_made(self._finished(name), inside=folder)
         with contextlib.suppress(OSError):
             folder.rmdir()
 
@@ -356,7 +358,8 @@ class Runner:
         job = self._job(f"system-{number}", MEASURE, task, about=name, systems=systems)
         outcome = run_job(job, SystemReply)
         if not self.settings.keep_indexes:
-            shutil.rmtree(self.output.indexes / name, ignore_errors=True)
+            indexes = self.output.indexes
+            remove_made(system_folder(indexes, name), inside=indexes)
         return outcome
 
     def _note(self, text: str) -> None:

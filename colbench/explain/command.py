@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from colbench.console import add_folders, open_console
+from colbench.console import add_folders, open_console, tell
 from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.explain.wording import summary
 
@@ -148,8 +148,8 @@ def explain(options: argparse.Namespace) -> int:
         from colbench.explain.picture import write_picture
 
         write_picture(explanation, picture, everything=options.all)
-        console.print(f"picture: {picture}", soft_wrap=True, markup=False)
+        tell(console, "picture", picture)
     if options.json is not None:
         write_json(options.json, as_json(explanation))
-        console.print(f"json:    {options.json}", soft_wrap=True, markup=False)
+        tell(console, "json", options.json)
     return 0

@@ -12,6 +12,7 @@ from colbench.explain.heat_map import heat_map
 from colbench.explain.labels import context, labels, printable
 from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.explain.wording import summary, two_decimals
+from colbench.printing import printable as on_terminal
 from colbench.report.formats import counted, fraction
 from colbench.report.table import Column, Prose, Strong, Table, numbers, texts
 from colbench.report.terminal import print_block
@@ -104,7 +105,7 @@ def print_explanation(
         everything: show every document token, in as many lines as it takes, and the heat maps of
             two documents too.
     """
-    console.print(Text(_query_line(explanation), style="bold"), soft_wrap=True)
+    console.print(Text(on_terminal(_query_line(explanation)), style="bold"), soft_wrap=True)
     compared = len(explanation.documents) > 1
     for letter, document in zip(explanation.letters, explanation.documents, strict=True):
         console.print(document_line(letter, document), soft_wrap=True)
@@ -117,7 +118,7 @@ def print_explanation(
         return
     print_block(difference_table(explanation, console.width), console)
     console.print(Text(outcome(explanation), style="bold"), soft_wrap=True)
-    console.print(Text(summary(explanation)), soft_wrap=True)
+    console.print(Text(on_terminal(summary(explanation))), soft_wrap=True)
 
 
 def _print_heat_map(
@@ -141,8 +142,8 @@ def document_line(letter: str, document: ExplainedDocument) -> Text:
     title = f" {printable(document.title)}" if document.title else ""
     return Text.assemble(
         (f"{letter}: " if letter else "", "bold"),
-        (document.name, "bold"),
-        title,
+        (on_terminal(document.name), "bold"),
+        on_terminal(title),
         f" ({', '.join(part for part in parts if part)})",
     )
 

@@ -44,6 +44,7 @@ def accept(options: argparse.Namespace) -> int:
     from colbench.errors import ConfigError
     from colbench.gate.baseline import accept as accepted
     from colbench.gate.baseline import is_baseline, write_baseline
+    from colbench.printing import printable
     from colbench.report.formats import size
     from colbench.results.store import read_results
 
@@ -55,8 +56,8 @@ def accept(options: argparse.Namespace) -> int:
     baseline = accepted(results, options.systems, options.reason)
     write_baseline(baseline, output)
     names = ", ".join(system.name for system in baseline.results.systems)
-    print(f"{results.collection.name}, {len(results.queries)} queries: {names}")
+    print(printable(f"{results.collection.name}, {len(results.queries)} queries: {names}"))
     for name, reason in baseline.skipped.items():
-        print(f"not in it, not measured: {name} ({reason})")
-    print(f"written: {output} ({size(output.stat().st_size)})")
+        print(printable(f"not in it, not measured: {name} ({reason})"))
+    print(printable(f"written: {output} ({size(output.stat().st_size)})"))
     return 0

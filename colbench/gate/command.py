@@ -79,10 +79,13 @@ def add_parser(commands: Any) -> None:
 
 def gate(options: argparse.Namespace) -> int:
     """Judge, show, write; return the exit status."""
+    from colbench.errors import ConfigError
     from colbench.gate.judge import judge
     from colbench.gate.rules import load_rules
     from colbench.gate.sides import GatedSide
 
+    if [] in (options.rules, options.baseline):  # what argparse makes of --rules=--
+        raise ConfigError("'--' is the name of no file: name the baseline and the rules")
     rules = load_rules(options.rules)
     candidate = GatedSide.open_candidate(options.candidate)
     report = judge(candidate, GatedSide.open(options.baseline), rules)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from colbench.report.table import Table, plain
 def csv_text(table: Table) -> str:
     """Return a table as CSV (RFC 4180, but lines end in LF), columns headed by their sources.
 
-    Truth values are `true` and `false`; lists and mappings are JSON. An empty cell is null.
+    Truth values are `true` and `false`; lists and mappings are JSON. An empty cell is null. A text
+    that a spreadsheet would take for a formula has an apostrophe before it.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([column.source or column.title for column in table.columns])
+    writer.writerow([_cell(column.source or column.title) for column in table.columns])
     writer.writerows([_cell(value) for value in record.values()] for record in table.records())
     return stream.getvalue()
 
@@ -37,4 +39,26 @@ def write_csv(table: Table, path: Path) -> None:
 def _cell(value: Any) -> Any:
     if isinstance(value, bool | list | dict):
         return json.dumps(value, ensure_ascii=False)
-    return plain(value) if isinstance(value, tuple) else value
+    value = plain(value) if isinstance(value, tuple) else value
+    return _neutral(value) if isinstance(value, str) else value
+
+
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+"""Beginnings that spreadsheets take for a formula (OWASP, "CSV Injection"), full-width ones too."""
+
+
+def _neutral(text: str) -> str:
+    """Return text as a spreadsheet shows it; what is a number stays one.
+
+    >>> _neutral("=1+1"), _neutral("-0.5"), _neutral("bm25")
+    ("'=1+1", '-0.5', 'bm25')
+    """
+    # A carriage return by itself is not put into quotes, and begins a row for some readers.
+    line = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not _FORMULA.match(line):
+        return line
+    try:
+        float(line)
+    except ValueError:
+        return f"'{line}"
+    return line

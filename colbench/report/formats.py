@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+from colbench.printing import visible
 
 
 def clean(value: str) -> str:
-    r"""Return `value` as one line without control characters, which ids and texts may hold.
+    r"""Return `value` as one line whose control characters, which ids and texts may hold, show.
 
-    >>> clean("two\nlines, \x1b[31mred")
-    'two lines, �[31mred'
+    >>> print(clean("two\nlines, \x1b[31mred"))
+    two lines, \x1b[31mred
     """
-    return _UNSEEN.sub("\ufffd", " ".join(value.split()))
+    return visible(" ".join(value.split()))
 
 
 def shortened(text: str, longest: int = 90) -> str:

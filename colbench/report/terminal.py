@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from colbench.printing import printable, printable_lines
 from colbench.report.formats import clean
 from colbench.report.table import (
     Block,
@@ -81,9 +82,11 @@ def print_block(block: Block, console: Console, *, wide: bool = False, level: in
                 console.print(Text.assemble("- ", _text(item)), soft_wrap=True)
         case Facts():
             for term, told in block.items:
-                console.print(Text.assemble(f"{clean(term)}: ", _text(told)), soft_wrap=True)
+                console.print(
+                    Text.assemble(f"{printable(clean(term))}: ", _text(told)), soft_wrap=True
+                )
         case Listing():
-            console.print(Text(block.text), soft_wrap=True)
+            console.print(Text(printable_lines(block.text)), soft_wrap=True)
 
 
 def _print_section(section: Section, console: Console, wide: bool, level: int) -> None:
@@ -97,7 +100,7 @@ def _print_section(section: Section, console: Console, wide: bool, level: int) -
 def _print_table(table: Table, console: Console, wide: bool) -> None:
     if table.titled:
         console.print()
-        console.print(Text(clean(table.title), style="bold"), soft_wrap=True)
+        console.print(Text(printable(clean(table.title)), style="bold"), soft_wrap=True)
     if table.rows:
         for grid in _grids(table, console, wide):
             console.print()
@@ -221,7 +224,7 @@ def _grid(
         column = table.columns[place]
         is_number = column.kind == "number"
         grid.add_column(
-            Text(clean(column.title)),
+            Text(printable(clean(column.title))),
             justify="right" if is_number else "left",
             overflow="fold",
             no_wrap=is_number,
@@ -244,7 +247,7 @@ def _cell(cell: Cell, tags: bool) -> Text:
     text = _text(cell.shown, "bold" if cell.best else "")
     text.append(cell.mark)
     if words := cell.words if tags else cell.caveat:
-        text.append(f" ({clean(words)})")
+        text.append(f" ({printable(clean(words))})")
     return text
 
 
@@ -260,7 +263,7 @@ def _text(prose: Prose, style: str = "") -> Text:
 
 def _cleaned(part: str, *, first: bool, last: bool) -> str:
     """Return a span as part of one line, with the spaces that part it from its neighbours."""
-    written = clean(part)
+    written = printable(clean(part))
     before = " " if part[:1].isspace() and not first else ""
     after = " " if part[-1:].isspace() and not last and written else ""
     return f"{before}{written}{after}"

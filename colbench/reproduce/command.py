@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colbench.console import open_console
+from colbench.printing import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,6 +73,7 @@ def add_parser(commands: Any) -> None:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Plan, run, judge, print and write."""
+    from colbench.console import tell
     from colbench.experiment.output import file_stem
     from colbench.report.terminal import print_document
     from colbench.reproduce.published import load_reference
@@ -89,14 +91,16 @@ def reproduce(options: argparse.Namespace) -> int:
     written = write_reproduction(reproduction, folder)
     report = write_reproduction_report(reproduction, folder)
     print_document(reproduction_summary(reproduction), console)
-    console.print(f"results: {written}", soft_wrap=True)
-    console.print(f"report:  {report}", soft_wrap=True)
+    tell(console, "results", written)
+    tell(console, "report", report)
     failed = [entry for entry in reproduction.entries if "failed: " in (entry.reason or "")]
     if not failed or options.measured:
         return 0
     print(
-        f"colbench: {len(failed)} figures were not measured, {failed[0].reason}; the same command "
-        "measures what failed again",
+        printable(
+            f"colbench: {len(failed)} figures were not measured, {failed[0].reason}; the same "
+            "command measures what failed again"
+        ),
         file=sys.stderr,
     )
     return 1

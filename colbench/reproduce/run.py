@@ -58,8 +58,7 @@ def run_plan(
 
 def run_name(planned: PlannedRun) -> str:
     """Return the folder name of a run: its dataset and encoder."""
-    encoder = planned.encoder.rpartition("/")[2] if planned.encoder else "no-encoder"
-    return file_stem(f"{planned.dataset}-{encoder}")
+    return file_stem(f"{planned.dataset}-{planned.encoder or 'no-encoder'}")
 
 
 def open_results(paths: Sequence[Path]) -> list[Opened]:

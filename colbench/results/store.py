@@ -14,6 +14,7 @@ from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from colbench.digests import sha256_file
 from colbench.errors import StorageError
+from colbench.paths import inner_path
 from colbench.results.checksummed import read_object, verified, write_checksummed
 from colbench.results.schema import SCHEMA_VERSION, Results, SystemResult
 from colbench.results.upgrade import UPGRADED, upgrade
@@ -94,7 +95,7 @@ def per_query_values(
         }
     if system.per_query_file is None:
         return None
-    file = folder / system.per_query_file
+    file = inner_path(folder, system.per_query_file, folder / FILE_NAME)
     try:
         return _FILE.validate_json(file.read_bytes())
     except FileNotFoundError:
@@ -125,7 +126,7 @@ def verified_run(results: Results, system: SystemResult, folder: Path) -> Run:
             f"{folder}: the results of '{results.experiment}' name no run file of '{system.name}'; "
             "name the folder of the run, or run it again"
         )
-    file = folder / system.run_file
+    file = inner_path(folder, system.run_file, folder / FILE_NAME)
     try:
         digest = sha256_file(file)
     except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from colbench.errors import ConfigError, did_you_mean
+from colbench.paths import plain_name
+from colbench.progress import note
 from colbench.retriever import systems
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
 from colbench.retriever.user_modules import (
@@ -73,6 +75,20 @@ def module_metadata(kind: str) -> dict[str, dict[str, str]]:
     return {"module_sha256": files} if files else {}
 
 
+_SAID: set[str] = set()
+
+
+def say_imported(used: Iterable[str]) -> None:
+    """Tell, once, whose code runs where a kind of system is not colbench's own.
+
+    Args:
+        used: kinds of the systems that run.
+    """
+    for kind in sorted(set(used) - set(kinds()) - _SAID):
+        _SAID.add(kind)
+        note(f"system kind '{kind}': the code of {_module(kind).__file__} runs")
+
+
 def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:
     """Validate the settings of one system.
 
@@ -103,4 +119,15 @@ def make_system(name: str, bench: Workbench, inside: Path | None = None) -> Retr
     if name not in bench.systems:
         raise ConfigError(f"unknown system '{name}': {did_you_mean(name, bench.systems)}")
     settings = bench.systems[name]
-    return system_class(settings.kind)(name, settings, bench, (inside or bench.folder) / name)
+    folder = system_folder(inside or bench.folder, name)
+    return system_class(settings.kind)(name, settings, bench, folder)
+
+
+_TAKEN = ("shared", "sweep", "exact", "token_vectors")
+"""Folders that lie beside those of systems: of indexes that several share, of a sweep's variants,
+and of a system that has others as its parts."""
+
+
+def system_folder(indexes: Path, name: str) -> Path:
+    """Return the folder of a system among indexes; distinct systems have distinct folders."""
+    return indexes / plain_name(name, _TAKEN)

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from colbench.console import open_console
+from colbench.console import open_console, tell
+from colbench.printing import printable
 
 if TYPE_CHECKING:
     from colbench.experiment.task import Finished, Invocation
@@ -67,17 +68,19 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
     for one in [results] if results else [job.results for job in done]:
         print_document(run_document(one), console, wide=options.wide, brief=True)
     if results:
-        console.print(f"results: {jobs.root / 'results.json'}", soft_wrap=True)
-        console.print(f"report:  {jobs.root / 'report.html'}", soft_wrap=True)
-    console.print(f"jobs:    {jobs.root / JOBS}", soft_wrap=True)
+        tell(console, "results", jobs.root / "results.json")
+        tell(console, "report", jobs.root / "report.html")
+    tell(console, "jobs", jobs.root / JOBS)
     systems = sum(s.status == "failed" for job in done for s in job.results.systems)
     if not jobs.failed and not systems:
         return 0
     told = [f"{len(jobs.failed)} jobs failed ({', '.join(jobs.failed)})"] if jobs.failed else []
     told += [f"{systems} systems of the others failed"] if systems else []
     print(
-        f"colbench: {'; '.join(told)}; the same command runs them again and keeps what has "
-        "finished",
+        printable(
+            f"colbench: {'; '.join(told)}; the same command runs them again and keeps what has "
+            "finished"
+        ),
         file=sys.stderr,
     )
     return 1

@@ -7,7 +7,6 @@ reported.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -27,6 +26,7 @@ from colbench.hits import Hits
 from colbench.measures.effectiveness import evaluate, mean_scores
 from colbench.measures.latency import Timings, fastest, without_collector
 from colbench.measures.overlap import mean_overlap
+from colbench.paths import remove_made
 from colbench.progress import bar
 from colbench.results.schema import Fidelity
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
@@ -236,9 +236,6 @@ def _first(ranking: Ranking, most: int) -> Ranking:
 
 def _remove_indexes(bench: Workbench) -> None:
     """Remove the index just searched; what several indexes are built from stays."""
-    shutil.rmtree(bench.folder / "sweep", ignore_errors=True)
+    remove_made(bench.folder / "sweep", inside=bench.folder)
     for entry in bench.shared.glob("colbert-*"):
-        if entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
+        remove_made(entry, inside=bench.shared)

@@ -9,7 +9,7 @@ and equal indexes are built once.
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,14 +23,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from colbench.config.compose import ROOT, check_folders, compose_run, store_root
+from colbench.config.compose import check_folders, compose_run, store_root
 from colbench.config.folder import conf_folder, further_folders, quoted, reason, search_path
+from colbench.config.foreign import ROOT, check_hydra
 from colbench.config.overrides import multirun_overrides
 from colbench.digests import text_digest
 from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.repeat import is_repeat
 from colbench.files import write_json
+from colbench.paths import clear_made, own_folder, refuse_foreign
 from colbench.report.write import write_report
 from colbench.results.axes import short_names, shown
 from colbench.results.schema import Results, SweepInfo, SystemResult
@@ -133,6 +135,11 @@ JOBS = "jobs"
 
 _NOTES = ".jobs"
 _INDEXES = ".indexes"
+_MADE = {
+    _NOTES: re.compile(r"\d+|multirun\.yaml"),
+    _INDEXES: re.compile(r"(?:colbert|pooled|exact)-[0-9a-f]{16}(?:\.(?:json|lock|hits|part))?"),
+}
+"""Folder that is removed at the end → names of what lies in it."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,9 @@ class Multirun:
             ColbenchError: every job failed.
         """
         output = OutputFolder(self.root)
+        for folder, made in _MADE.items():
+            refuse_foreign(self.root / folder, made)
+        own_folder(self.root / JOBS)
         with output.claimed():
             done = self._run()
             output.staging.mkdir(parents=True)
@@ -207,8 +217,12 @@ class Multirun:
         return done, results
 
     def _run(self) -> list[Done]:
-        shutil.rmtree(self.root / _NOTES, ignore_errors=True)
+        clear_made(self.root / _NOTES, _MADE[_NOTES])
         store_root(self.extra)
+        further = further_folders(self.extra)
+        if self.extra:
+            own = [text for text in self.overrides if text.lstrip("+~").startswith("hydra")]
+            check_hydra(ROOT, self.overrides, own, further)
         before = sys.argv
         sys.argv = [
             "colbench",
@@ -220,7 +234,7 @@ class Multirun:
             "hydra.output_subdir=null",
             "hydra/job_logging=none",
             "hydra/hydra_logging=none",
-            *search_path(further_folders(self.extra)),
+            *search_path(further),
         ]
         indexes = self.root.resolve() / _INDEXES if self.own_indexes else None
         job = _Job(self.root.resolve(), indexes, self.varied, self.extra)
@@ -245,8 +259,8 @@ class Multirun:
             done.append(Done(job["varied"], read_results(self.root / JOBS / job["name"])))
         if not done:
             raise ColbenchError(f"every job failed, see above: {', '.join(self.failed)}")
-        for folder in (_NOTES, _INDEXES):
-            shutil.rmtree(self.root / folder, ignore_errors=True)
+        for folder, made in _MADE.items():
+            clear_made(self.root / folder, made)
         return done
 
 
@@ -278,6 +292,7 @@ class _Job:
         write_json(Path(config.runtime.output_dir) / "job.json", note)
 
     def _start(self, name: str, overrides: Sequence[str]) -> int:
+        own_folder(self.root / JOBS / name)
         command = [sys.executable, "-P", "-m", "colbench.cli.main", "run", *overrides]
         command.append(f"output_dir={quoted(str(self.root / JOBS / name))}")
         if self.indexes is not None:
@@ -293,6 +308,7 @@ def _parsed(override: str) -> Any:
 
 
 def _folder_name(varied: dict[str, Any]) -> str:
-    """Return a readable name, and a digest for values that look alike as file names."""
+    """Return a readable name, and a digest: distinct values have distinct folders."""
     text = "-".join(f"{key}={value}" for key, value in varied.items())
-    return f"{file_stem(text)[:100]}-{text_digest(text)[:6]}"
+    stem = re.sub(r"[^a-z0-9_.]+", "-", text.lower()).strip("-.")[:60]
+    return f"{stem}-{text_digest(repr(list(varied.items())))[:16]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from colbench.experiment.plan import choose_depth, choose_measures
 from colbench.experiment.runner import Runner
 from colbench.experiment.spawn import run_job
 from colbench.experiment.store import machine, work_key
+from colbench.paths import own_folder, remove_made
 from colbench.progress import note
 from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
@@ -57,6 +57,8 @@ class SweepRunner(Runner):
         root = self.settings.output_dir or self._default_folder()
         self.output = OutputFolder(root)
         self.kept = root / VARIANTS
+        for own in (self.kept, self.kept / "indexes"):
+            own_folder(own)
         with self.output.claimed():
             write_snapshot(self.collection, self.output.work / "collection")
             outcomes, variants = self._measure(), self._measured_variants()
@@ -160,7 +162,7 @@ class SweepRunner(Runner):
                 failures[name] = outcome
                 self._accept(name, outcome)
         if not self.settings.keep_indexes:
-            shutil.rmtree(self.kept / "indexes", ignore_errors=True)
+            remove_made(self.kept / "indexes", inside=self.kept)
         return failures
 
     def _measure_together(

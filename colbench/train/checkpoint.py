@@ -11,7 +11,6 @@ Nothing here is a pickle: transformers' own checkpoints are.
 from __future__ import annotations
 
 import random
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import torch
 
 from colbench.digests import sha256_file
 from colbench.errors import StorageError
+from colbench.paths import remove_made
 from colbench.progress import note
 from colbench.results.checksummed import read_checksummed, write_checksummed
 from colbench.train.student import set_trained_state, trained_state
@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, trainer: Any, best: State, key: str, extra: An
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         for left in folder.parent.glob(f".{folder.name}.*"):
-            shutil.rmtree(left, ignore_errors=True)
+            remove_made(left, inside=folder.parent)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         weights = trained_state(trainer.model) | {_BEST + n: value for n, value in best.items()}
         (temporary / _FILES[0]).write_bytes(save(weights))
@@ -77,7 +77,7 @@ def save_checkpoint(folder: Path, trainer: Any, best: State, key: str, extra: An
         ) from error
     finally:
         if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove_made(temporary, inside=folder.parent)
 
 
 def read_checkpoint(folder: Path, key: str) -> dict[str, Any] | None:
@@ -179,8 +179,8 @@ def _replace(temporary: Path, folder: Path) -> None:
     """Let a finished folder take the place of another; a kill in between leaves one of them."""
     temporary.chmod(0o755)
     old = _old(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    remove_made(old, inside=folder.parent)
     if folder.exists():
         folder.rename(old)
     temporary.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    remove_made(old, inside=folder.parent)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colbench.console import add_folders, add_overrides, open_console
+from colbench.console import add_folders, add_overrides, open_console, tell
 from colbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def train(options: argparse.Namespace) -> int:
     results, folder = trainer.run()
     console = open_console()
     print_document(train_summary(results), console)
-    console.print(f"model:   {folder / 'model'}", soft_wrap=True)
-    console.print(f"results: {folder / 'train.json'}", soft_wrap=True)
-    console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+    tell(console, "model", folder / "model")
+    tell(console, "results", folder / "train.json")
+    tell(console, "report", folder / "report.md")
     if results.stopped is not None:
         print(f"colbench: training stopped early: {results.stopped}", file=sys.stderr)
         return 2

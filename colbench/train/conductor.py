@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -30,9 +30,11 @@ from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ConfigError
 from colbench.experiment.environment import describe_environment, usable_cores
+from colbench.experiment.output import file_stem
 from colbench.experiment.plan import check_folders
 from colbench.locks import only_run
 from colbench.measures.catalogue import check_measures
+from colbench.paths import clear_made, refuse_foreign, remove_made
 from colbench.progress import note
 from colbench.results.checksummed import write_checksummed
 from colbench.results.origin import CollectionInfo, Environment
@@ -83,6 +85,7 @@ def training_precision(setting: str, device: str) -> str:
 
 
 _WORK = ".work"
+_WORK_FILES = re.compile(r"lock|prepare\..+|\.?checkpoint(?:\..+)?")
 _CONFIG = ("dataset", "encoder", "cross_encoder", "train", "threads", "seed")
 
 UPDATE = "update.safetensors"
@@ -126,8 +129,7 @@ class Trainer:
         self.settings, self.recipe = settings, recipe
         self.command, self.extra, self.fresh = " ".join(command), list(extra), fresh
         named = settings.name or f"{recipe.kind}-{recipe.student.update}-{recipe.loss}"
-        stem = named.replace("/", "-")
-        self.root = settings.output_dir or Path("results/runs/train") / stem
+        self.root = settings.output_dir or Path("results/runs/train") / file_stem(named)
         self.threads = settings.threads or usable_cores()
         self.base = settings.cross_encoder if recipe.kind == "cross_encoder" else settings.encoder
 
@@ -142,10 +144,11 @@ class Trainer:
         work = self.root / _WORK
         check_place(self.root)
         self._check_paths()
+        refuse_foreign(work, _WORK_FILES)
         with only_run(self.root, work):
             torch.set_num_threads(self.threads)
             if self.fresh:
-                shutil.rmtree(work / "checkpoint", ignore_errors=True)
+                remove_made(work / "checkpoint", inside=work)
             collection = self._protected()
             cache = EmbeddingCache(self.settings.cache_dir)
             scratch = Path(tempfile.mkdtemp(prefix="prepare.", dir=work))
@@ -156,10 +159,10 @@ class Trainer:
                 candidates = preparation.candidates(prepared.development) if reranked else None
                 results = self._train(prepared, CollectionInfo.of(collection), candidates, work)
             finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+                remove_made(scratch, inside=work)
             write_checksummed(self.root / FILE_NAME, results.model_dump(mode="json"))
             write_train_report(results, self.root)
-        shutil.rmtree(work, ignore_errors=True)
+        clear_made(work, _WORK_FILES)
         return results, self.root
 
     def _check_paths(self) -> None:

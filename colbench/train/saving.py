@@ -5,13 +5,16 @@ An update has the format of those that come with colbench (`colbench.encoder.loa
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from colbench.digests import sha256_file
 from colbench.errors import StorageError
+from colbench.experiment.ownership import refuse_foreign_files
 from colbench.files import atomic_write
+from colbench.paths import own_folder, remove_made
+from colbench.results.checksummed import read_checksummed
+from colbench.train.card import FILE_NAME as CARD
 from colbench.train.card import write_card
 from colbench.train.record import FILE_NAME, Train
 from colbench.train.settings import TrainSettings
@@ -56,7 +59,10 @@ def _name(parameter: str) -> str:
     return f"head.{rest if place.isdecimal() else inside}"
 
 
+_RENEW = "choose another output_dir"
+
 MODEL = "model"
+_ASIDE = (f".{MODEL}.new", f".{MODEL}.old")
 
 
 def check_place(root: Path) -> None:
@@ -65,10 +71,17 @@ def check_place(root: Path) -> None:
     Raises:
         StorageError: it would be replaced.
     """
-    if (root / MODEL).exists() and not (root / FILE_NAME).exists():
+    for own in (MODEL, *_ASIDE):
+        own_folder(root / own)
+    if not (root / MODEL).exists():
+        return
+    if not (root / FILE_NAME).exists():
         raise StorageError(
             f"{root / MODEL} is there and is not of a training: choose another output_dir"
         )
+    record = read_checksummed(root / FILE_NAME, what="the record of a training", renew=_RENEW)
+    made = record.get("model_sha256")
+    refuse_foreign_files(root / MODEL, [*(made if isinstance(made, dict) else ()), CARD])
 
 
 def save_model(model: Any, results: Train, root: Path) -> Train:
@@ -83,10 +96,10 @@ def save_model(model: Any, results: Train, root: Path) -> Train:
     from safetensors import SafetensorError
 
     final = root / MODEL
-    temporary, old = root / f".{MODEL}.new", root / f".{MODEL}.old"
+    temporary, old = (root / name for name in _ASIDE)
     try:
         for left in (temporary, old):
-            shutil.rmtree(left, ignore_errors=True)
+            remove_made(left, inside=root)
         model.save_pretrained(str(temporary), create_model_card=False)
         digests = {
             path.relative_to(temporary).as_posix(): sha256_file(path)
@@ -98,12 +111,12 @@ def save_model(model: Any, results: Train, root: Path) -> Train:
         if final.exists():
             final.rename(old)
         temporary.rename(final)
-        shutil.rmtree(old, ignore_errors=True)
+        remove_made(old, inside=root)
     except (OSError, SafetensorError) as error:
         raise StorageError(
             f"cannot write {final}: {getattr(error, 'strerror', None) or error}; free some space, "
             "then run the same command again"
         ) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_made(temporary, inside=root)
     return results

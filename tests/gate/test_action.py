@@ -195,8 +195,45 @@ def test_text_of_queries_is_no_workflow_command(workspace, example_results):
     begin, token = re.search(r"^(::stop-commands::(\w+))$", ran.told, re.MULTILINE).groups()
     before, _, rest = ran.told.partition(begin)
     shown, _, after = rest.partition(f"::{token}::")
-    assert re.search(r"^ *::error::q", shown, re.MULTILINE)
-    assert not re.search(r"^ *::error::", before + after, re.MULTILINE)
+    assert r"\x3a:error::q" in shown
+    assert not re.search(r"^ *::error::", before + shown + after, re.MULTILINE)
+
+
+def nightly(*case):
+    return pytest.param(*case, marks=pytest.mark.nightly)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        *(("candidate", "--help"), ("candidate", "--"), ("baseline", "--help"), ("rules", "--")),
+        *(nightly("candidate", option) for option in ("-h", "--he", "--version", "--format=json")),
+        *(nightly("baseline", option) for option in ("-h", "--", "-", "--rules=default")),
+        *(nightly("rules", option) for option in ("--help", "-h", "-", "--output=x")),
+    ],
+)
+def test_an_input_that_looks_like_an_option_does_not_pass(workspace, name, option):
+    given = {"candidate": "same", "baseline": "baseline.json", name: option}
+    ran = run_step("Gate", workspace, **given)
+    assert ran.status == 2 and ran.outputs["status"] == "unjudged", ran.told
+    assert "usage:" not in ran.told
+
+
+def test_reports_may_be_called_like_an_option(workspace):
+    ran = run_step("Gate", workspace, candidate="same", baseline="baseline.json", reports="--help")
+    assert ran.status == 0 and (workspace / "--help" / "gate.json").is_file(), ran.told
+
+
+def test_a_gate_that_judges_nothing_does_not_pass(workspace):
+    on_path(workspace.parent / "bin", colbench="exit 0")
+    ran = run_step("Gate", workspace, candidate="same", baseline="baseline.json")
+    assert ran.status == 2 and ran.outputs["status"] == "unjudged"
+
+
+@pytest.mark.parametrize("words", ["--help", nightly("experiment=quickstart --show-config")])
+def test_what_was_there_is_not_judged_in_place_of_a_run(workspace, words):
+    ran = run_step("Run the candidate", workspace, candidate="same", run=words)
+    assert ran.status == 2 and "left no results" in ran.told
 
 
 PIP = 'printf "%s\\n" "$@" > "$GITHUB_OUTPUT.pip"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -14,9 +15,19 @@ from colbench.encoder.cache.shards import Damaged, read_manifest
 from colbench.encoder.cache.space import DESCRIPTION, LAST_USED, WRITABLE, Space, remove
 from colbench.errors import ConfigError, StorageError, did_you_mean
 from colbench.locks import locked
+from colbench.paths import foreign_entries, own_folder
 from colbench.progress import note
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_IN_SPACE = re.compile(rf"[0-9a-f]{{32}}|\..+\.tmp|{re.escape(DESCRIPTION)}|{re.escape(LAST_USED)}")
+
+KEPT = {
+    "models": r"(?:[\w.-]+-[0-9a-f]{16}|[0-9a-f]{64})",
+    "collections": r"pydocs-(?:small|full)-[0-9a-f]{16}",
+}
+"""Folder of the cache → names of what is kept in it."""
+
+_MANIFESTS = ("manifest.json", "sha256.json")
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,8 @@ def list_entries(root: Path) -> list[CacheEntry]:
         return []
     try:
         folders = [path for path in root.iterdir() if _FINGERPRINT.fullmatch(path.name)]
-        entries = [_entry(folder) for folder in folders if folder.is_dir()]
+        own = [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
+        entries = [_entry(folder) for folder in own]
     except OSError as error:
         raise StorageError(
             f"cannot read the embedding cache {root}: {error.strerror or error}; "
@@ -90,20 +102,69 @@ def prune_entries(
     freed = 0
     for entry in chosen:
         with locked(lock_file(entry.fingerprint), wait=False, remedy=WRITABLE) as held:
-            if held:
+            if not held:
+                note(f"embedding cache: {entry.folder} is in use; left alone")
+            elif foreign := foreign_entries(entry.folder, _IN_SPACE):
+                _left_alone(entry.folder / foreign[0])
+            elif not (entry.folder / DESCRIPTION).is_file():
+                _left_alone(entry.folder)
+            else:
                 remove(entry.folder)
                 freed += entry.bytes
-            else:
-                note(f"embedding cache: {entry.folder} is in use; left alone")
     return freed
 
 
-def remove_folder(folder: Path) -> int:
-    """Delete what is made again when needed, such as converted models; return the bytes freed."""
-    freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if folder.exists():
-        remove(folder)
+def check_kept(root: Path) -> None:
+    """Refuse a cache in which a folder of what is made again when needed is a link.
+
+    Raises:
+        StorageError: naming it.
+    """
+    for name in KEPT:
+        own_folder(root / name, remedy="prune by --fingerprint or --older-than")
+
+
+def remove_kept(root: Path) -> int:
+    """Delete converted models and collections made on the spot; return the bytes freed.
+
+    They are made again when needed. What bears another name, or lacks their manifest, stays.
+
+    Raises:
+        StorageError: a folder of them is a link.
+    """
+    check_kept(root)
+    freed = 0
+    for name, made in KEPT.items():
+        folder = root / name
+        for entry in sorted(folder.glob("*")) if folder.is_dir() else []:
+            if not _is_kept(entry, made):
+                _left_alone(entry)
+                continue
+            freed += _size(entry)
+            remove(entry)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
     return freed
+
+
+def _is_kept(entry: Path, made: str) -> bool:
+    if entry.is_symlink():
+        return False
+    if not entry.is_dir():
+        return re.fullmatch(rf"{made}\.lock", entry.name) is not None
+    if re.fullmatch(rf"\.{made}\.\w+(\.tmp)?", entry.name):  # half made, by a killed process
+        return True
+    marked = any((entry / manifest).is_file() for manifest in _MANIFESTS)
+    return marked and re.fullmatch(made, entry.name) is not None
+
+
+def _left_alone(path: Path) -> None:
+    note(f"embedding cache: {path} was not made by colbench; left alone")
+
+
+def _size(path: Path) -> int:
+    files = [path, *path.rglob("*")] if not path.is_symlink() else []
+    return sum(file.lstat().st_size for file in files if file.is_file())
 
 
 def _entry(folder: Path) -> CacheEntry:

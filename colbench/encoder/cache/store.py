@@ -23,7 +23,13 @@ from numpy.typing import NDArray
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.embeddings import Embeddings, EncodeStats
 from colbench.encoder.cache.filling import encode_missing, storage_dtype
-from colbench.encoder.cache.inventory import CacheEntry, list_entries, prune_entries, remove_folder
+from colbench.encoder.cache.inventory import (
+    CacheEntry,
+    check_kept,
+    list_entries,
+    prune_entries,
+    remove_kept,
+)
 from colbench.encoder.cache.shards import Shard
 from colbench.encoder.cache.space import WRITABLE, Space
 from colbench.locks import locked
@@ -74,11 +80,15 @@ class EmbeddingCache:
         Args:
             older_than_days: not used for this long.
             fingerprint: beginning of a fingerprint.
-            everything: delete all entries, converted models, and collections made on the spot.
+            everything: delete all entries, converted models, and collections made on the spot; what
+                colbench has not made stays.
 
         Raises:
             ConfigError: no condition is given, or no entry has the fingerprint.
+            StorageError: everything is to go, and a folder of it is a link.
         """
+        if everything:
+            check_kept(self.root)
         freed = prune_entries(
             self.entries(),
             self.lock_file,
@@ -87,7 +97,7 @@ class EmbeddingCache:
             everything=everything,
         )
         if everything:
-            freed += remove_folder(self.root / MODELS) + remove_folder(collections(self.root))
+            freed += remove_kept(self.root)
         return freed
 
 

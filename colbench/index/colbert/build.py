@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,6 +23,7 @@ from colbench.index.colbert.segment import write_segment
 from colbench.index.colbert.settings import IndexSettings
 from colbench.index.colbert.training import CODEC_FILES, Trained, train
 from colbench.index.device import memory_of
+from colbench.paths import remove_made
 from colbench.progress import bar
 
 FIRST_SEGMENT = "segment-000001"
@@ -104,7 +104,7 @@ def build_index(
             segments=[segment],
             growth=Growth.between(trained.learnt, holds) if given else None,
         )
-        shutil.rmtree(folder / POOLED, ignore_errors=True)
+        remove_made(folder / POOLED, inside=folder)
         write_manifest(folder, manifest)
 
 
@@ -158,7 +158,5 @@ def _refuse_foreign(folder: Path) -> None:
 def _clear(folder: Path) -> None:
     """Remove what an unfinished build left."""
     for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()
+        if path.name != LOCK:
+            remove_made(path, inside=folder)

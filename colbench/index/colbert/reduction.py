@@ -11,7 +11,6 @@ manifest.json   sha256 of both
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from colbench.files import write_json
 from colbench.index.colbert.arrays import ArrayWriter, read_array, write_array
 from colbench.index.colbert.documents import Block, Documents, cuts
 from colbench.index.threads import each_on_one_thread
+from colbench.paths import remove_made
 from colbench.progress import bar
 
 POOLED = "pooled"
@@ -146,7 +146,7 @@ def pool_documents(documents: Documents, factor: int, folder: Path) -> Documents
     """
     if not folder.is_dir():
         part = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
+        remove_made(part, inside=folder.parent)
         part.mkdir(parents=True)
         _write(documents, factor, part)
         part.rename(folder)

@@ -8,7 +8,6 @@ stay those of the build until `compact(relearn=True)`; the manifest tells what t
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +36,7 @@ from colbench.index.colbert.segment import Coded, write_segment
 from colbench.index.colbert.settings import IndexSettings
 from colbench.index.colbert.stored import live_parts, stored_documents, together
 from colbench.index.colbert.training import CODEC_FILES, Trained, extent_of, train
+from colbench.paths import remove_made
 from colbench.progress import note
 
 
@@ -318,10 +318,7 @@ class IndexWriter:
             for path in self.index.folder.glob(pattern):
                 if path.name in named:
                     continue
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+                remove_made(path, inside=self.index.folder)
 
 
 def _learnt(documents: Documents, settings: IndexSettings) -> Trained:

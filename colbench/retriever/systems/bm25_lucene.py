@@ -13,7 +13,6 @@ Document Ranking", 2019.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_me
 from colbench.files import atomic_write
 from colbench.hits import Hits, top_k
 from colbench.index.size import IndexSize
+from colbench.paths import remove_made
 from colbench.retriever.anserini import languages, look_for_anserini, silence, start_java, version
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
 
@@ -97,13 +97,13 @@ class BM25Lucene(Retriever):
         if self._java is None:
             self.prepare()
         corpus, index = self.folder / "corpus", self.folder / "index"
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_made(self.folder, inside=self.folder.parent)
         with atomic_write(corpus / "documents.jsonl") as stream:
             stream.writelines(self._lines())
         with self._answering("indexing"):
             self._index(corpus, index)
             self._open(index)
-        shutil.rmtree(corpus)
+        remove_made(corpus, inside=self.folder)
 
     def _lines(self) -> Iterator[str]:
         """Yield the documents, in the order of their ids, one JSON object a line."""

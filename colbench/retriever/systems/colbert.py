@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -28,6 +27,7 @@ from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
 from colbench.locks import locked
+from colbench.paths import remove_made
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
@@ -83,7 +83,7 @@ class Colbert(Retriever):
             self._shared = index is not None
             if took is None or index is None:
                 record.unlink(missing_ok=True)
-                shutil.rmtree(folder, ignore_errors=True)  # damaged, or its build did not finish
+                remove_made(folder, inside=self.bench.shared)  # damaged, or not finished
                 took = self._build(folder)
                 _write_seconds(record, took)
                 index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
@@ -161,7 +161,7 @@ class Colbert(Retriever):
             if before is not None and pooled_before(folder):
                 return pool_documents(documents, settings.pooling, folder), before
             record.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_made(folder, inside=self.bench.shared)
             watch = Stopwatch()
             documents = pool_documents(documents, settings.pooling, folder)
             _write_seconds(record, watch.seconds)
@@ -222,7 +222,7 @@ class Colbert(Retriever):
         index = build_token_index(self._embeddings, folder)
         scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
         hits = search_all(scanner, queries, k, self.bench.ranks, self._chunks.owners)
-        shutil.rmtree(folder)
+        remove_made(folder, inside=self.folder)
         return hits
 
 

@@ -1,0 +1,271 @@
+"""What a configuration folder of others may not say: Hydra's own settings, code, the environment.
+
+A folder of `--config-dir` describes systems, models, collections and experiments. Hydra would take
+more from it: callbacks, launchers and loggers, each of which names a function to call, resolvers,
+which read the environment or run what was registered, and files outside the folder. All of that is
+refused in the files themselves, which can be named; `check_hydra` holds what Hydra has composed
+against what it composes without the folder, in case anything gets around that.
+
+Overrides on the command line are the user's own, and may say all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from colbench.config.folder import (
+    COMPOSITION_ERRORS,
+    conf_folder,
+    groups,
+    read_yaml,
+    search_path,
+)
+from colbench.errors import ConfigError
+
+_PACKAGE = re.compile(r"^\s*#\s*@\s*package\b[ \t]*(.*)$", re.MULTILINE)
+_CALLED = ("_target_", "()")
+"""Keys that name what is to be called, of Hydra and of Python's logging."""
+
+ROOT = "colbench_root"
+"""Name under which Hydra finds `config.yaml`; see `compose.store_root`."""
+
+_NO_HYDRA = "a configuration folder cannot configure Hydra; do so on the command line"
+
+
+def check_foreign_folder(folder: Path) -> None:
+    """Refuse a configuration folder that says more than what colbench is to measure.
+
+    Read is whatever Hydra could compose: the files of the groups, hidden ones too. A list of
+    defaults cannot lead anywhere else.
+
+    Raises:
+        ConfigError: naming the file and the key.
+    """
+    for name in ("hydra", "hydra.yaml", f"{ROOT}.yaml"):
+        if (folder / name).exists():
+            raise ConfigError(f"{folder / name}: {_NO_HYDRA}")
+    for group in groups():
+        root = folder / group
+        for path in _files(root):
+            check_foreign_file(path, group, root)
+
+
+def check_rules_file(file: Path) -> None:
+    """Refuse a file of rules, or one beside it that its defaults name, as those of a folder.
+
+    Raises:
+        ConfigError: naming the file and the key.
+    """
+    waiting, checked = [file], set()
+    while waiting:
+        path = waiting.pop()
+        if path in checked or not path.is_file():
+            continue
+        checked.add(path)
+        check_foreign_file(path, "gate", path.parent)
+        for group, option in _entries(read_yaml(path).get("defaults"), path):
+            if group is not None or not re.fullmatch(r"[\w-][\w.-]*(@_here_)?", str(option)):
+                raise ConfigError(
+                    f"{path}: 'defaults' has '{group or ''}{option}': name an option of gate, or a "
+                    "file beside this one"
+                )
+            name = str(option).partition("@")[0].removesuffix(".yaml")
+            waiting.append(path.with_name(f"{name}.yaml"))
+
+
+def _files(root: Path) -> list[Path]:
+    """Return every file that Hydra could read below a folder, behind links too, by name."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(place, name) for name in names if name.endswith(".yaml")]
+    return sorted(found)
+
+
+def check_foreign_file(path: Path, group: str, root: Path) -> None:
+    """Refuse a file that configures Hydra, calls something, or reads the environment.
+
+    Args:
+        path: a YAML file.
+        group: of options that it is in.
+        root: folder of the group.
+
+    Raises:
+        ConfigError: naming the file and the key; or it cannot be read.
+    """
+    content = read_yaml(path)
+    for package in _packages(path):
+        _check_package(package, f"{path}: '@package {package}'")
+    parent = path.parent.relative_to(root).as_posix()
+    if "hydra" in Path(path.relative_to(root)).with_suffix("").parts:
+        raise ConfigError(f"{path}: rename it: 'hydra' is the name of Hydra's own settings")
+    for entry in _entries(content.pop("defaults", None), path):
+        _check_default(entry, f"{group}/{parent}", path)
+    for key, value in _leaves(content):
+        where = ".".join(map(str, key))
+        for part in key:
+            _check_text(str(part), where, path)
+        if "hydra" in re.split(r"[./@]", str(key[0])):
+            raise ConfigError(f"{path}: '{where}': {_NO_HYDRA}")
+        if any(str(part) in _CALLED for part in key):
+            raise ConfigError(
+                f"{path}: '{where}' names something to call, and colbench calls nothing for a "
+                "configuration folder: leave it out"
+            )
+        _check_text(value, where, path)
+
+
+def has_resolver(text: str) -> bool:
+    r"""Return whether a value may call a resolver, whatever is quoted or built up in it.
+
+    >>> has_resolver("${oc.env:HOME}"), has_resolver("a ${${x}:b}"), has_resolver(r"\${a:HOME}")
+    (True, True, True)
+    >>> has_resolver("${encoder.name}: ${seed}")
+    False
+    """
+    depth, place = 0, 0
+    plain = text.replace("\\", "")
+    while place < len(plain):
+        if plain.startswith("${", place):
+            depth, place = depth + 1, place + 1
+        elif depth and plain[place] == "}":
+            depth -= 1
+        elif depth and plain[place] == ":":
+            return True
+        place += 1
+    return False
+
+
+def check_hydra(name: str, overrides: Sequence[str], hydra: Sequence[str], extra: Any) -> None:
+    """Refuse to start Hydra where folders of others have changed its settings.
+
+    Args:
+        name: of the root configuration.
+        overrides: all that Hydra is given.
+        hydra: those among them that are about Hydra itself, which the user has typed.
+        extra: configuration folders besides `conf/`, of others among them.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    outside = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
+            whole = _hydra(name, [*_single(overrides), *search_path(extra)])
+            typed = _hydra(None, hydra)
+    except COMPOSITION_ERRORS:
+        return  # it does not get as far as starting anything, and says itself why
+    finally:
+        GlobalHydra.instance().hydra = outside
+    for key in sorted(whole.keys() | typed.keys()):
+        if whole.get(key) != typed.get(key):
+            raise ConfigError(
+                f"'hydra.{key}' is set in a configuration folder, which cannot configure Hydra; do "
+                "so on the command line"
+            )
+
+
+_OF_THE_JOB = ("overrides", "runtime", "searchpath", "mode")
+_NAMES_OF_THE_JOB = ("name", "override_dirname", "config_name", "id", "num")
+
+
+def _hydra(name: str | None, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return Hydra's own settings, unresolved, without what they say of this very job."""
+    composed = compose(name, overrides=list(overrides), return_hydra_config=True)
+    own: Any = OmegaConf.to_container(composed.hydra, resolve=False)
+    assert isinstance(own, dict) and isinstance(composed, DictConfig)
+    own["job"] = {k: v for k, v in own.get("job", {}).items() if k not in _NAMES_OF_THE_JOB}
+    return {str(key): value for key, value in own.items() if key not in _OF_THE_JOB}
+
+
+def _single(overrides: Iterable[str]) -> list[str]:
+    """Return the overrides, of those with several values the first: any stands for them all."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
+    chosen = []
+    for text in overrides:
+        override = parser.parse_override(text)
+        if override.is_sweep_override():
+            first = next(iter(override.sweep_string_iterator()))
+            text = f"{text.partition('=')[0]}={first}"
+        chosen.append(text)
+    return chosen
+
+
+def _packages(path: Path) -> list[str]:
+    return [found.strip() for found in _PACKAGE.findall(path.read_text(encoding="utf-8"))]
+
+
+def _check_package(package: str, where: str) -> None:
+    if "hydra" in re.split(r"[.\s]+", package) or "$" in package:
+        raise ConfigError(f"{where}: {_NO_HYDRA}")
+
+
+def _entries(defaults: Any, path: Path) -> Iterator[tuple[str | None, Any]]:
+    """Return the (group, option) pairs of a list of defaults; the group is None for a bare name."""
+    if defaults is None:
+        return
+    if not isinstance(defaults, list):
+        raise ConfigError(f"{path}: 'defaults' is no list: write one '- group: option' a line")
+    for entry in defaults:
+        if isinstance(entry, Mapping):
+            yield from ((str(group), option) for group, option in entry.items())
+        else:
+            yield None, entry
+
+
+def _check_default(entry: tuple[str | None, Any], here: str, path: Path) -> None:
+    """Refuse an entry of the defaults that leads out of the groups, or to a place of Hydra's."""
+    group, option = entry
+    options = option if isinstance(option, list) else [option]
+    told = f"{group}: {option}" if group is not None else str(option)
+    names = [str(one) for one in options if one is not None]
+    if group is not None:
+        names.append(re.sub(r"^(?:(?:override|optional)\s+)+", "", group))
+    places = [name.partition("@")[0] for name in names]
+    packages = [name.partition("@")[2] for name in names]
+    absolute = [place for place in places if place.startswith("/")]
+    outside = [p for p in absolute if p.strip("/").split("/")[0] not in groups()]
+    # What is not absolute lies below the group, from which two dots alone lead out.
+    if any(".." in place.split("/") or "$" in place for place in names) or outside:
+        raise ConfigError(
+            f"{path}: 'defaults' has '{told}': name an option of {', '.join(groups())}"
+        )
+    if "hydra" in [part for place in places for part in place.split("/")]:
+        raise ConfigError(f"{path}: 'defaults' has '{told}': {_NO_HYDRA}")
+    for package in packages:
+        _check_package(package, f"{path}: 'defaults' has '{told}'")
+
+
+def _leaves(value: Any, key: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Return every value that is not a group of others, as text, with the keys that lead there."""
+    if isinstance(value, Mapping) and value:
+        for name, item in value.items():
+            yield from _leaves(item, (*key, name))
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from _leaves(item, (*key, number))
+    elif key:
+        yield key, value if isinstance(value, str) else ""
+
+
+def _check_text(text: str, where: str, path: Path) -> None:
+    if has_resolver(text):
+        raise ConfigError(
+            f"{path}: '{where}' is {text!r}: a configuration folder cannot read the environment or "
+            "call resolvers; write the value, or set it on the command line"
+        )
