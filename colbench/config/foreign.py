@@ -19,6 +19,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from colbench.config.folder import (
@@ -26,6 +27,7 @@ from colbench.config.folder import (
     conf_folder,
     groups,
     read_yaml,
+    reason,
     search_path,
 )
 from colbench.errors import ConfigError
@@ -158,16 +160,16 @@ def check_hydra(name: str, overrides: Sequence[str], hydra: Sequence[str], extra
         extra: configuration folders besides `conf/`, of others among them.
 
     Raises:
-        ConfigError: naming the key.
+        ConfigError: naming the key; or it cannot be composed.
     """
     outside = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
-            whole = _hydra(name, [*_single(overrides), *search_path(extra)])
+            whole = _hydra(name, [*_without_sweeps(overrides), *search_path(extra)])
             typed = _hydra(None, hydra)
-    except COMPOSITION_ERRORS:
-        return  # it does not get as far as starting anything, and says itself why
+    except COMPOSITION_ERRORS as error:
+        raise ConfigError(f"the configuration cannot be composed: {reason(error)}") from None
     finally:
         GlobalHydra.instance().hydra = outside
     for key in sorted(whole.keys() | typed.keys()):
@@ -191,19 +193,10 @@ def _hydra(name: str | None, overrides: Sequence[str]) -> dict[str, Any]:
     return {str(key): value for key, value in own.items() if key not in _OF_THE_JOB}
 
 
-def _single(overrides: Iterable[str]) -> list[str]:
-    """Return the overrides, of those with several values the first: any stands for them all."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
+def _without_sweeps(overrides: Iterable[str]) -> list[str]:
+    """Return the overrides with one value, as Hydra composes what it starts."""
     parser = OverridesParser.create()
-    chosen = []
-    for text in overrides:
-        override = parser.parse_override(text)
-        if override.is_sweep_override():
-            first = next(iter(override.sweep_string_iterator()))
-            text = f"{text.partition('=')[0]}={first}"
-        chosen.append(text)
-    return chosen
+    return [text for text in overrides if not parser.parse_override(text).is_sweep_override()]
 
 
 def _packages(path: Path) -> list[str]:

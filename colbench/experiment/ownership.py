@@ -14,7 +14,7 @@ from colbench.retriever.registry import system_folder
 _FILES = {
     "runs": re.compile(r"[\w.-]+\.trec"),
     "per_query": re.compile(r"[\w.-]+\.json"),
-    "pictures": re.compile(r"[\w-]+\.(svg|png)"),
+    "pictures": re.compile(r"[\w-]+\.(?:svg|png)"),
     "logs": re.compile(r"[\w.-]+\.log"),
 }
 """Published folder of files → their names."""
@@ -72,6 +72,10 @@ def refuse_foreign_files(folder: Path, files: Iterable[str]) -> None:
 
 def _of(results: Results | None, made: re.Pattern[str], folder: str) -> re.Pattern[str]:
     """Return the names of files that a run has made: those of its systems, where it says so."""
+    if folder == "pictures":
+        from colbench.report.charts.catalogue import CHARTS  # a worker does without
+
+        return _any_of(f"{chart.name}.{end}" for chart in CHARTS for end in ("svg", "png"))
     if results is None or folder not in ("runs", "per_query"):
         return made
     named = [path for s in results.systems for path in (s.run_file, s.per_query_file) if path]

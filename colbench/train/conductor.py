@@ -45,7 +45,7 @@ from colbench.train.prepare import Preparation, Prepared
 from colbench.train.record import FILE_NAME, Parameters, Train
 from colbench.train.record import Development as DevelopmentRecord
 from colbench.train.report import write_train_report
-from colbench.train.saving import check_place, save_model
+from colbench.train.saving import UPDATE, WORK, check_place, save_model
 from colbench.train.settings import FileSource, TrainSettings
 
 
@@ -84,12 +84,8 @@ def training_precision(setting: str, device: str) -> str:
     return "bf16" if device == "cpu" and has_bf16() else "fp32"
 
 
-_WORK = ".work"
 _WORK_FILES = re.compile(r"lock|prepare\..+|\.?checkpoint(?:\..+)?")
 _CONFIG = ("dataset", "encoder", "cross_encoder", "train", "threads", "seed")
-
-UPDATE = "update.safetensors"
-"""File of what was trained, where that is a head or low-rank updates."""
 
 _INSTALL = "pip install 'colbench[train]'"
 _TRAINERS = ("accelerate", "datasets", "peft")
@@ -141,7 +137,7 @@ class Trainer:
         """
         import torch
 
-        work = self.root / _WORK
+        work = self.root / WORK
         check_place(self.root)
         self._check_paths()
         refuse_foreign(work, _WORK_FILES)

@@ -62,6 +62,11 @@ def _name(parameter: str) -> str:
 _RENEW = "choose another output_dir"
 
 MODEL = "model"
+WORK = ".work"
+
+UPDATE = "update.safetensors"
+"""File of what was trained, where that is a head or low-rank updates."""
+
 _ASIDE = (f".{MODEL}.new", f".{MODEL}.old")
 
 
@@ -73,14 +78,19 @@ def check_place(root: Path) -> None:
     """
     for own in (MODEL, *_ASIDE):
         own_folder(root / own)
+    record = root / FILE_NAME
+    if (root / UPDATE).exists() and not record.exists() and not (root / WORK).exists():
+        raise StorageError(
+            f"{root / UPDATE} is there and is not of a training: choose another output_dir"
+        )
     if not (root / MODEL).exists():
         return
-    if not (root / FILE_NAME).exists():
+    if not record.exists():
         raise StorageError(
             f"{root / MODEL} is there and is not of a training: choose another output_dir"
         )
-    record = read_checksummed(root / FILE_NAME, what="the record of a training", renew=_RENEW)
-    made = record.get("model_sha256")
+    held = read_checksummed(record, what="the record of a training", renew=_RENEW)
+    made = held.get("model_sha256")
     refuse_foreign_files(root / MODEL, [*(made if isinstance(made, dict) else ()), CARD])
 
 

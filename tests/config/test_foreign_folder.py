@@ -146,6 +146,7 @@ def test_the_command_line_is_the_users_own(tmp_path, monkeypatch):
     jobs = Multirun(["experiment=mine", "k=10,20", "hydra/launcher=joblib"], [tmp_path])
     assert "hydra/launcher=joblib" in jobs.overrides
     check_hydra(ROOT, jobs.overrides, ["hydra/launcher=joblib"], further_folders([tmp_path]))
+    check_hydra(ROOT, ["dataset=glob(*)", "k=range(1,9)", "++encoder.model=a/b,c/d"], [], [])
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,13 @@ def test_each_system_has_files_of_its_own_and_a_run_replaces_them(results, tmp_p
 
 
 PLACES = [
-    *("pictures/holiday.jpg", "pictures/album/one.svg", "runs/notes.txt", "runs/mine.trec"),
+    *(
+        "pictures/holiday.jpg",
+        "pictures/me.png",
+        "pictures/album/one.svg",
+        "runs/notes.txt",
+        "runs/mine.trec",
+    ),
     *("per_query/mine.json", "stages/mine/exact.trec", "stages/bm25/notes.md", "indexes/mine/x"),
     *("indexes/notes.txt", "indexes/shared/notes.txt", "steps/mine/a.trec", "stages/a.trec"),
 ]

@@ -1,4 +1,4 @@
-"""A multirun, a sweep and a training leave alone what they have not made."""
+"""A multirun and a sweep leave alone what they have not made."""
 
 import pytest
 
@@ -6,7 +6,6 @@ from colbench.config.compose import compose_run
 from colbench.errors import StorageError
 from colbench.sweep.multirun import Multirun, _folder_name
 from colbench.sweep.runner import SweepRunner
-from colbench.train.saving import check_place
 
 JOBS = ["systems=[bm25]", "k=10,20"]
 
@@ -60,11 +59,3 @@ def test_a_sweep_refuses_a_link(tmp_path, theirs, name):
     with pytest.raises(StorageError, match=f"{name} is a link"):
         runner.run()
     assert (theirs / "0" / "kept").exists()
-
-
-@pytest.mark.parametrize("name", ["model", ".model.new", ".model.old"])
-def test_a_training_refuses_a_link(tmp_path, theirs, name):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / name).symlink_to(theirs)
-    with pytest.raises(StorageError, match=f"{name} is a link"):
-        check_place(tmp_path / "out")
