@@ -5,49 +5,132 @@
 The beginnings of documents that a report shows are two thirds of a `results.json`. They measure
 nothing, belong to the collection and come back with it, by their ids, when the command is repeated.
 They stay for the queries on which systems differ most, so that a page still shows what it can show;
-of a sweep, whose page shows none, for no query.
+of a sweep, whose page shows none, for no query. Of a sweep's hundred variants the times of single
+queries go too, once their quantiles are there, and values of single queries have eight decimals.
+
+A reference result can be measured again: it comes from a commit without changes, on a machine that
+it had to itself. Others are refused before anything is written.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from colbench.errors import ColbenchError, StorageError
+from colbench.errors import ColbenchError, DataError, StorageError
 from colbench.files import atomic_write
+from colbench.measures.latency import Distribution
 from colbench.results.checksummed import KEY, layout, read_object, verified, write_checksummed
 from colbench.results.store import FILE_NAME
 
-SHOWN = 10
+SHOWN = 3
 """Queries whose documents keep their texts."""
 NOTE = (
     f"Texts of documents are held for the {SHOWN} queries on which systems differ most; those of "
     "the others are in the collection."
 )
+_DECIMALS = 8
+BUSY = 0.05
+"""Share of the cores that other processes may use while a reference result is timed."""
+
 _TABLE = "sweep.json"  # not tracked: made of results.json
 _RENEW = "run the experiment again"
+_REFUSED = "is no reference result"
 
 
 def commit_ready(folder: Path) -> None:
     """Write every JSON file below `folder` again: `results.json` with fewer texts, all compactly.
 
     Raises:
+        DataError: they are no reference results.
         StorageError: there is none, or one of them is damaged or cannot be written.
     """
     files = [file for file in sorted(folder.rglob("*.json")) if file.name != _TABLE]
     if not files:
         raise StorageError(f"{folder} holds no JSON: give the folder of a measurement")
-    for file in files:
-        content = read_object(file, what="results of colbench", renew=_RENEW)
-        if KEY in content:
-            content = verified(content, file, renew=_RENEW)
-            write_checksummed(file, with_few_texts(content) if file.name == FILE_NAME else content)
+    contents = [(file, *_read(file)) for file in files]
+    for file, content, _ in contents:
+        check_reference(content, file)
+    for file, content, is_signed in contents:
+        if is_signed:
+            write_checksummed(file, shortened(content) if file.name == FILE_NAME else content)
         else:
             with atomic_write(file) as stream:
                 stream.write(layout(content) + "\n")
+
+
+def _read(file: Path) -> tuple[dict[str, Any], bool]:
+    """Return the content of a JSON file, without its checksum, and whether it had one."""
+    content = read_object(file, what="results of colbench", renew=_RENEW)
+    is_signed = KEY in content
+    return verified(content, file, renew=_RENEW) if is_signed else content, is_signed
+
+
+def check_reference(content: dict[str, Any], file: Path) -> None:
+    """Refuse what was measured from changed sources, or beside a busy process.
+
+    Args:
+        content: of a JSON file; one without an environment or timings is not refused.
+        file: where it is, for the message.
+
+    Raises:
+        DataError: it is no reference result; the message says why, and what to do.
+    """
+    environment = content.get("environment")
+    if isinstance(environment, dict):
+        if environment.get("git_commit") is None:
+            raise DataError(f"{file} {_REFUSED}: its commit is not known; measure it in a checkout")
+        if environment.get("git_dirty"):
+            raise DataError(
+                f"{file} {_REFUSED}: it ran with uncommitted changes; commit them and measure again"
+            )
+    share, name = max(_shares(content), default=(0.0, ""))
+    if share > BUSY:
+        raise DataError(
+            f"{file} {_REFUSED}: other processes used {share:.1%} of the cores while {name} was "
+            f"timed, more than {BUSY:.0%}; measure again with the machine to itself"
+        )
+
+
+def _shares(content: Any, name: str = "it") -> Iterator[tuple[float, str]]:
+    """Yield what other processes used of the cores, wherever it stands, and what was timed."""
+    if isinstance(content, dict):
+        name = content["name"] if isinstance(content.get("name"), str) else name
+        share = content.get("other_cpu_share")
+        if isinstance(share, int | float):
+            yield float(share), name
+        for value in content.values():
+            yield from _shares(value, name)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _shares(value, name)
+
+
+def shortened(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of `results.json` with few texts, and few lists where it is a sweep's."""
+    short = with_few_texts(results)
+    if not short.get("sweep"):
+        return short
+    return {**short, "systems": [_in_short(system) for system in short["systems"]]}
+
+
+def _in_short(variant: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(variant)
+    times = changed.get("latency_ms") or {}
+    encode, search = times.get("encode_ms"), times.get("search_ms")
+    if encode and search:
+        sums = [round(1e6 * (a + b)) for a, b in zip(encode, search, strict=True)]
+        total = times.get("total") or Distribution.of(sums).model_dump()
+        changed["latency_ms"] = {**times, "total": total, "encode_ms": None, "search_ms": None}
+    if values := changed.get("per_query"):
+        changed["per_query"] = {
+            measure: [value if value is None else round(value, _DECIMALS) for value in one]
+            for measure, one in values.items()
+        }
+    return changed
 
 
 def with_few_texts(results: dict[str, Any]) -> dict[str, Any]:

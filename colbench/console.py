@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH = 200
-"""Columns of what no terminal shows."""
+"""Columns of what no terminal shows, unless the environment variable COLUMNS says how many."""
+
+
+def take_any_text() -> None:
+    """Let standard output replace characters that its encoding lacks, such as those of a table.
+
+    Standard error writes them as escapes, as Python has it.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def add_overrides(parser: ArgumentParser) -> None:
@@ -53,15 +63,23 @@ def add_wide(parser: ArgumentParser) -> None:
     )
 
 
-def open_console(width: int | None = None) -> Console:
+def open_console(width: int | None = None, *, markup: bool = True) -> Console:
     """Return a console on standard output.
 
     Args:
-        width: columns where that is no terminal; default: `WIDTH`.
+        width: columns where that is no terminal and COLUMNS does not say; default: `WIDTH`.
+        markup: whether brackets in texts set a style.
     """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else width or WIDTH, markup=False, emoji=False)
+    told = columns() or (None if sys.stdout.isatty() else width or WIDTH)
+    return Console(width=told, markup=markup, emoji=False)
+
+
+def columns() -> int | None:
+    """Return what the environment variable COLUMNS says; None where that is no width."""
+    told = os.environ.get("COLUMNS", "").strip()
+    return int(told) or None if told.isascii() and told.isdigit() else None
 
 
 def tell(console: Console, what: str, where: object) -> None:

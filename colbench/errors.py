@@ -50,6 +50,13 @@ class WeightsUnavailable(ColbenchError):
     """
 
 
+class PackagesUnavailable(WeightsUnavailable):
+    """Packages of an optional system that are not installed; the message says how to get them.
+
+    Answered as missing weights are: the system is skipped.
+    """
+
+
 def _printable(message: str) -> str:
     if len(message) > _LONGEST:
         message = f"{message[:_HEAD]} … {message[-_TAIL:]}"

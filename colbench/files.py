@@ -104,6 +104,24 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
         stream.write(whole.data)
 
 
+def check_target(file: Path) -> None:
+    """Fail now, in one line, if no file can be written under this name; makes nothing.
+
+    Raises:
+        StorageError: it is a folder, or what should be its folder is none or may not be written to.
+    """
+    try:
+        if file.is_dir():
+            raise StorageError(f"cannot write {file}: it is a folder; name a file")
+        folder = next(parent for parent in file.absolute().parents if parent.exists())
+    except OSError as error:  # a name that no file can have
+        raise StorageError(f"cannot write {file}: {error.strerror or error}") from None
+    if not folder.is_dir():
+        raise StorageError(f"cannot write {file}: {folder} is no folder; choose another place")
+    if not os.access(folder, os.W_OK):
+        raise StorageError(f"cannot write {file}: {folder} is not writable; choose another place")
+
+
 def ensure_writable(folder: Path) -> None:
     """Fail now, in one line, if `folder` cannot be made or written to.
 

@@ -42,8 +42,9 @@ def bar(
     total: int | None = None,
     description: str = "",
     unit: str = "it",
+    leave: bool = True,
 ) -> tqdm[Any]:
-    """Return a tqdm bar on standard error.
+    """Return a tqdm bar on standard error, which stays there at its end unless `leave` is False.
 
     Where standard error is not a terminal (a CI log) the bar refreshes every 20 seconds only.
     """
@@ -56,7 +57,7 @@ def bar(
         disable=is_quiet(),
         mininterval=0.2 if sys.stderr.isatty() else 20.0,
         dynamic_ncols=True,
-        leave=True,
+        leave=leave,
     )
 
 

@@ -16,6 +16,8 @@ RETIRED = {
         "write dataset.ignore_identical_ids=true for drop_identical_ids, =false for keep"
     ),
     "system.*.measure_gemm": "retired; leave it out",
+    "system.*.engine": "leave it out: bm25 is bm25s' everywhere, bm25_okapi is rank-bm25's",
+    "system.*.rank_bm25_limit": "leave it out: rank-bm25's scores are the system bm25_okapi",
     "train.sources.*.words": "renamed to 'overrides'",
     "gate_power.*.words": "renamed to 'overrides'",
     "index_speed.peers": "renamed to 'engines'",

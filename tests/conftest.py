@@ -51,6 +51,7 @@ def pytest_configure(config):
     # imports ir_datasets, so a test module may do so while pytest still collects.
     config.irds_home = Path(tempfile.mkdtemp(prefix="colbench-ir-datasets-"))
     os.environ["IR_DATASETS_HOME"] = str(config.irds_home)
+    os.environ.pop("COLUMNS", None)  # of the terminal that tests are started in
 
 
 @pytest.hookimpl(tryfirst=True)

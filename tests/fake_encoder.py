@@ -18,9 +18,17 @@ class FakeEncoder:
     cosine = None
     batch_tokens = 1
     document_limit = 1 << 30
+    query_limit = 1 << 30
+    untrained = False
 
     def count_tokens(self, texts):
         return np.array([len(text.split()) for text in texts], dtype=np.int64)
+
+    def count_query_tokens(self, texts):
+        return np.array([len(text.split()) for text in texts], dtype=np.int64)
+
+    def shares_passes(self, other):
+        return False
 
     def encode_batches(self, batches):
         for batch in batches:

@@ -98,4 +98,4 @@ def test_the_core_stands_without_the_folders_of_all_features(tmp_path):
     assert done.returncode == 0, done.stderr
     place, _, shown = done.stdout.partition("\n")
     assert place.startswith(str(tmp_path))
-    assert commands_of(shown) == {"run", "list", "report", "cache"}
+    assert commands_of(shown) == {"run", "list", "report", "cache", "completion"}

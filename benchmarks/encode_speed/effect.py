@@ -12,7 +12,7 @@ from colbench.config.folder import quoted
 from colbench.config.settings import RunSettings, SignificanceSettings
 from colbench.errors import ColbenchError
 from colbench.experiment.output import file_stem
-from colbench.experiment.store import run_once
+from colbench.experiment.repeat import run_once
 from colbench.measures.significance import compare_to_reference
 
 

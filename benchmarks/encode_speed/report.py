@@ -15,6 +15,7 @@ from benchmarks.encode_speed.record import (
 )
 from colbench.measures.latency import BUSY
 from colbench.report.charts.draw import write_chart
+from colbench.report.details import gemm_share
 from colbench.report.formats import (
     fraction,
     number,
@@ -25,7 +26,6 @@ from colbench.report.formats import (
     three_digits,
 )
 from colbench.report.markdown import write_markdown
-from colbench.report.systems import gemm_share
 from colbench.report.table import (
     Block,
     Bullets,

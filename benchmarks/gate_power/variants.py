@@ -23,7 +23,7 @@ from colbench.config.folder import quoted
 from colbench.config.settings import RunSettings
 from colbench.errors import ConfigError
 from colbench.experiment.output import file_stem
-from colbench.experiment.store import run_once
+from colbench.experiment.repeat import run_once
 from colbench.gate.guards import answered
 from colbench.measures.effectiveness import evaluate, first_relevant, ranking_digest
 from colbench.results.schema import Results

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
+
+from colbench.console import open_console
 
 _DIR = "cache folder; default: the user's cache"
 
@@ -36,8 +37,6 @@ def _open(options: argparse.Namespace) -> Any:
 
 def show(options: argparse.Namespace) -> int:
     """Print what is cached."""
-    from rich.console import Console
-
     from colbench.report.formats import count, size
     from colbench.report.table import Document, Table, names, numbers, texts
     from colbench.report.terminal import print_document
@@ -57,7 +56,7 @@ def show(options: argparse.Namespace) -> int:
         ]
         for entry in cache.entries()
     ]
-    console = Console(width=None if sys.stdout.isatty() else 160, markup=False)
+    console = open_console(160, markup=False)
     print_document(Document(str(cache.root), [Table("Cached vectors", columns, rows)]), console)
     return 0
 

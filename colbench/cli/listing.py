@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from colbench.console import open_console
 from colbench.features import features
 from colbench.printing import printable
 
@@ -29,13 +29,12 @@ def add_parser(commands: Any) -> None:
 
 def show(options: argparse.Namespace) -> int:
     """Print names and one line about each."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
     for name, about in _lists()[options.what](options.config_dir):
         table.add_row(printable(name), printable(about))
-    Console(width=None if sys.stdout.isatty() else 160, markup=False).print(table)
+    open_console(160, markup=False).print(table)
     return 0
 
 

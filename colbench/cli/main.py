@@ -10,28 +10,30 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import cache, listing, report, run
+from colbench.cli import cache, completion, listing, report, run
+from colbench.cli.parser import Parser
+from colbench.console import take_any_text
 from colbench.errors import ColbenchError
 from colbench.features import entry_point, features
-from colbench.printing import printable
+from colbench.files import check_target
 from colbench.progress import quieted
 
 _ABOUT = """\
 Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.
 
   colbench run experiment=quickstart              six to nine minutes on two cores, offline
-  colbench run dataset=beir/scifact systems=[bm25,colbert_exact]
+  colbench run dataset=beir/scifact systems=bm25,colbert_exact
   colbench list systems                           what can run; also datasets, encoders, measures
 """
 
 
-def build_parser(program: str = "colbench") -> argparse.ArgumentParser:
+def build_parser(program: str = "colbench") -> Parser:
     """Return the parser with every subcommand.
 
     Args:
         program: what is typed before the subcommand.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program, description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.set_defaults(program=program)
@@ -43,6 +45,7 @@ def build_parser(program: str = "colbench") -> argparse.ArgumentParser:
         for command in feature.commands:
             entry_point(command)(commands)
     cache.add_parser(commands)
+    completion.add_parser(commands, parser)
     return parser
 
 
@@ -54,18 +57,22 @@ def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> i
         program: what is typed before the subcommand.
 
     Returns:
-        0 on success, 1 when a gate finds a regression, 2 for a mistake the user can correct, a
-        training that stopped early or what a gate cannot judge, 3 for a defect, 130 when
-        interrupted.
+        0 on success, 1 when a gate finds a regression or a system failed, 2 for a mistake the user
+        can correct, a training that stopped early or what a gate cannot judge, 3 for a defect, 130
+        when interrupted.
     """
+    take_any_text()
     parser = build_parser(program)
-    options = _parse(parser, arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parse(parser, words)
     if options.command is None:
         parser.print_help()
         return 0
     action: Callable[[argparse.Namespace], int] = options.action
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        for file in parser.files(options, words):
+            check_target(file)
         with quieted(getattr(options, "quiet", False)):
             return action(options)
     except ColbenchError as error:
@@ -82,11 +89,11 @@ def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> i
         return 3
 
 
-def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     """Parse; overrides of a configuration may stand before and after options such as -m."""
-    options, rest = parser.parse_known_args(arguments)
+    options, rest = parser.parse_known_args(words)
     if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
-        parser.error(printable(f"unrecognized arguments: {' '.join(rest)}"))
+        parser.refuse(words, rest)
     if rest:
         options.overrides = [*options.overrides, *rest]
     return options

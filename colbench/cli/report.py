@@ -105,7 +105,7 @@ def _latex(runs: _Runs) -> str:
 
 def _csv(runs: _Runs) -> str:
     from colbench.report.csv import csv_text
-    from colbench.report.systems import tidy, together
+    from colbench.report.tidy import tidy, together
 
     if len(runs) == 1:
         return csv_text(tidy(runs[0][1]))

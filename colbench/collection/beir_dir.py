@@ -8,22 +8,19 @@ qrels may also be a four-column TREC file. Layout: https://github.com/beir-cella
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from colbench.collection.model import Document, Query
-from colbench.collection.raw import Judgment, RawCollection, Records, short
-from colbench.collection.text_lines import BOM, TextLines
+from colbench.collection.qrels_file import read_qrels
+from colbench.collection.raw import RawCollection, Records
+from colbench.collection.text_lines import TextLines
 from colbench.errors import DataError, StorageError, did_you_mean
 from colbench.progress import bar
 
 QRELS_ENDINGS = (".tsv", ".tsv.gz", ".txt", ".txt.gz", ".qrels", ".qrels.gz", ".trec", ".trec.gz")
 """Endings a qrels file may have; of several files for one split the first counts."""
-
-_GRADE_HEADERS = {"score", "relevance", "rel", "label", "grade"}
-_INTEGER = re.compile(r"[+-]?[0-9]{1,9}")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -57,7 +54,7 @@ def read_beir_dir(folder: Path, split: str) -> RawCollection:
     return RawCollection(
         documents=documents,
         queries=Records(_queries(queries), queries.where),
-        judgments=Records(_judgments(qrels), qrels.where),
+        judgments=read_qrels(qrels),
     )
 
 
@@ -169,33 +166,3 @@ def _string(value: Any, key: str, lines: TextLines) -> str:
         kind = "null" if value is None else type(value).__name__
         raise DataError(f"{lines.where()}: '{key}' must be a string, not {kind}")
     return value
-
-
-def _judgments(lines: TextLines) -> Iterator[Judgment]:
-    """Yield the judgments of BEIR's three columns or TREC's four, with or without a header."""
-    columns = 0
-    first = True
-    for line in lines:
-        fields = line.split()
-        if not fields:
-            continue
-        is_header = first and fields[-1].lower() in _GRADE_HEADERS
-        first = False
-        if is_header:
-            continue
-        columns = columns or len(fields)
-        if len(fields) not in (3, 4) or len(fields) != columns:
-            wanted = columns if columns in (3, 4) else "3 (BEIR) or 4 (TREC)"
-            raise DataError(
-                f"{lines.where()}: {len(fields)} columns, expected {wanted}: query id, "
-                "(iteration,) document id, grade; ids must not contain whitespace"
-            )
-        grade = fields[-1]
-        if not _INTEGER.fullmatch(grade):
-            raise DataError(f"{lines.where()}: the grade {short(grade)} is not an integer")
-        if fields[0].startswith(BOM):
-            raise DataError(
-                f"{lines.where()}: the query id {short(fields[0])} begins with a byte order mark, "
-                "as where files were put together; remove it"
-            )
-        yield Judgment(fields[0], fields[-2], int(grade))

@@ -107,10 +107,12 @@ class Records(Generic[T]):
     Attributes:
         items: the records; may be a generator over a file.
         where: names the place of the record last taken from `items`, for an error message.
+        notes: what a reader of the results must know of the source, once all were taken.
     """
 
     items: Iterable[T]
     where: Callable[[], str]
+    notes: Callable[[], list[str]] = list
 
 
 @dataclass(frozen=True)

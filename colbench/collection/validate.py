@@ -6,7 +6,8 @@ changes it (an unjudged query, a judgment of an unknown document) is counted in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from unicodedata import is_normalized, normalize
 
 from colbench.collection.model import Collection, Document, Query
 from colbench.collection.raw import Judgment, RawCollection, Records, checked, examples, short
@@ -41,7 +42,7 @@ def build_collection(
     judged = _merged(raw.judgments)
     documents = checked(raw.documents, "document")
     doc_ids = {document.id for document in documents}
-    notes: list[str] = []
+    notes = raw.judgments.notes()
     qrels = _of_known_queries(judged, queries, raw.judgments.where(), notes)
     qrels = _of_known_docs(qrels, doc_ids, max_unknown_docs, raw.judgments.where(), notes)
     judged_queries = _judged_queries(queries, qrels, raw.queries.where(), notes)
@@ -69,7 +70,8 @@ def _merged(records: Records[Judgment]) -> _Qrels:
                 f"judged {grade} here and {before} before; keep one of the two"
             )
     if not qrels:
-        raise DataError(f"{records.where()}: there are no judgments; at least one is needed")
+        told = "".join(f"; {note}" for note in records.notes())
+        raise DataError(f"{records.where()}: there are no judgments{told}; at least one is needed")
     return qrels
 
 
@@ -78,17 +80,45 @@ def _of_known_queries(
 ) -> _Qrels:
     known = {query.id for query in queries}
     unknown = [query_id for query_id in qrels if query_id not in known]
+    forms = _other_forms(unknown, known, "queries")
     if len(unknown) == len(qrels):
         raise DataError(
             f"{where}: none of the judged queries is in the collection, for example "
-            f"{examples(unknown)}; check that queries and judgments belong together"
+            f"{examples(unknown)}"
+            f"{forms or '; check that queries and judgments belong together'}"
         )
     if unknown:
         notes.append(
             f"judgments of {len(unknown)} queries the collection does not have are ignored, "
-            f"for example {examples(unknown)}"
+            f"for example {examples(unknown)}{forms}"
         )
     return {query_id: judged for query_id, judged in qrels.items() if query_id in known}
+
+
+def _other_forms(unknown: Iterable[str], known: Iterable[str], where: str) -> str:
+    """Say which ids of the judgments are known in another Unicode form; nothing where none is.
+
+    On the screen they look alike: files that passed through macOS are often decomposed.
+    """
+    composed = {normalize("NFC", value): value for value in known if not value.isascii()}
+    pairs = [
+        (value, composed[normalize("NFC", value)])
+        for value in dict.fromkeys(unknown)
+        if normalize("NFC", value) in composed
+    ]
+    if not pairs:
+        return ""
+    judged, other = pairs[0]
+    return (
+        f"; {len(pairs)} of these would be known in another Unicode form: {short(judged)} is "
+        f"{_form(judged)} in the qrels and {_form(other)} in the {where}: write both in one form"
+    )
+
+
+def _form(value: str) -> str:
+    if is_normalized("NFC", value):
+        return "composed (NFC)"
+    return "decomposed (NFD)" if is_normalized("NFD", value) else "in a mixed form"
 
 
 def _of_known_docs(
@@ -101,6 +131,7 @@ def _of_known_docs(
     problem = (
         f"{len(unknown)} of {total} judgments ({len(unknown) / total:.1%}) name documents the "
         f"collection does not have, for example {examples(unknown)}"
+        f"{_other_forms(unknown, doc_ids, 'documents')}"
     )
     if len(unknown) > largest_share * total:
         raise DataError(

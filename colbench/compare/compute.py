@@ -14,10 +14,12 @@ from colbench.compare.effectiveness import Pair, measure_changes, moved_queries
 from colbench.compare.pairing import Opened, check_comparable, pair_systems
 from colbench.compare.record import Comparison, CostChange, MeasureChange, PairComparison, Side
 from colbench.measures.bootstrap import LEVEL, RESAMPLES
+from colbench.measures.catalogue import ignores_order
 from colbench.measures.latency import BUSY
-from colbench.measures.significance import Test
+from colbench.measures.significance import Test, too_few_sentence
 from colbench.report.costs import costs
 from colbench.results.schema import Environment, Results, SystemResult
+from colbench.results.verdicts import primary_measure
 
 _MACHINE = ("cpu", "cores", "threads", "accelerator")
 """What times depend on; memory differs by a few pages between equal machines."""
@@ -91,7 +93,7 @@ def compare(
         b: the other; may be the same.
         systems: pairs `name in A=name in B`; all systems of one name where empty.
         test: paired test of the means.
-        alpha: its level, family-wise over all pairs and measures.
+        alpha: its level, of the primary measure over all pairs and of all other tests together.
         queries: drops and rises to keep of each pair.
 
     Raises:
@@ -103,7 +105,10 @@ def compare(
     matched, unpaired = pair_systems(a.results, b.results, systems)
     pairs = [Pair(first, second, a.values(first), b.values(second)) for first, second in matched]
     measures = [name for name in a.results.measures if name in b.results.measures]
-    changes = measure_changes(pairs, measures, test, alpha)
+    wanted = primary_measure(a.results)
+    primary = wanted if wanted in measures else next(iter(measures), None)
+    untested = [name for name in measures if _says_nothing(name, a.results, b.results)]
+    changes = measure_changes(pairs, measures, test, alpha, primary=primary, untested=untested)
     machines = machine_note(a.results, b.results)
     return Comparison(
         colbench_version=colbench.__version__,
@@ -111,11 +116,16 @@ def compare(
         b=_side(b),
         collection=a.results.collection,
         measures=measures,
+        primary=primary,
         test=test,
         alpha=alpha,
         level=LEVEL,
         resamples=RESAMPLES,
-        notes=[*([machines] if machines else []), *_notes(a, b, measures)],
+        notes=[
+            *([machines] if machines else []),
+            *_notes(a, b, measures),
+            *_too_few(changes, alpha),
+        ],
         config=config_changes(a.results, b.results),
         environment=environment_changes(a.results, b.results),
         pairs=[
@@ -124,6 +134,23 @@ def compare(
         ],
         unpaired=unpaired,
     )
+
+
+def _says_nothing(measure: str, a: Results, b: Results) -> bool:
+    documents = a.collection.docs
+    return all(
+        ignores_order(measure, system.depth or documents, documents)
+        for results in (a, b)
+        for system in results.systems
+        if system.status == "ok"
+    )
+
+
+def _too_few(changes: Sequence[Sequence[MeasureChange]], alpha: float) -> list[str]:
+    tested = [c for pair in changes for c in pair if c.primary and c.wins is not None]
+    queries = max(((c.wins or 0) + (c.ties or 0) + (c.losses or 0) for c in tested), default=None)
+    told = queries is not None and too_few_sentence(queries, len(tested), alpha)
+    return [told] if told else []
 
 
 def _side(opened: Opened) -> Side:

@@ -4,13 +4,15 @@ queries on which two differ most.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from colbench.compare.record import FirstDocument, MeasureChange, MovedQuery
-from colbench.measures.bootstrap import mean_difference
-from colbench.measures.significance import Significance, Test, compare_to_reference, holm
+from colbench.errors import DataError
+from colbench.measures.significance import Significance, Test, compare_values, judge
 from colbench.measures.ties import differ
 from colbench.results.schema import Results, SystemResult
 
@@ -61,58 +63,73 @@ def measure_changes(
     measures: Sequence[str],
     test: Test = "student",
     alpha: float = 0.05,
+    *,
+    primary: str | None = None,
+    untested: Collection[str] = (),
 ) -> list[list[MeasureChange]]:
     """Return for each pair its measures, tested where values of single queries are there.
 
-    Holm's correction counts every pair and measure tested.
+    The tests of the primary measure, one a pair, are corrected among themselves, and so are those
+    of all other pairs and measures.
+
+    Args:
+        pairs: systems to compare.
+        measures: of both.
+        test: paired test of the means.
+        alpha: level of each family.
+        primary: the primary measure; the first where None.
+        untested: measures that say nothing of a ranking.
 
     Raises:
         DataError: the values of a pair are not of the same queries.
     """
-    tests = {
-        _Cell(number, measure): results_of_tests
+    first = primary or next(iter(measures), "")
+    compared = {
+        _Cell(number, measure): found
         for number, pair in enumerate(pairs)
-        for measure, results_of_tests in _tests(pair, pair.tested(measures), test).items()
+        for measure, found in _tests(pair, measures, test, first, untested).items()
     }
-    p_values = {cell: t.p_value for cell, t in tests.items() if t.p_value is not None}
-    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    tests = judge(compared, alpha)
     return [
         [
-            _change(pair, measure, tests.get(cell), corrected.get(cell), alpha)
+            _change(pair, measure, tests.get(_Cell(number, measure)))
             for measure in pair.measures(measures)
-            for cell in [_Cell(number, measure)]
         ]
         for number, pair in enumerate(pairs)
     ]
 
 
-def _tests(pair: Pair, measures: Sequence[str], test: Test) -> dict[str, Significance]:
-    if not measures or pair.values_a is None or pair.values_b is None:
-        return {}
-    return compare_to_reference("A", {"A": pair.values_a, "B": pair.values_b}, measures, test)["B"]
+def _tests(
+    pair: Pair, measures: Sequence[str], test: Test, primary: str, untested: Collection[str]
+) -> dict[str, Significance]:
+    found = {}
+    for measure in pair.tested(measures):
+        assert pair.values_a is not None and pair.values_b is not None
+        if pair.values_a[measure].keys() != pair.values_b[measure].keys():
+            raise DataError(
+                f"cannot compare '{pair.b.name}' with '{pair.a.name}' on '{measure}': they have "
+                "values for different queries; evaluate both with the same judgments"
+            )
+        _, before, after = pair.aligned(measure)
+        found[measure] = compare_values(
+            np.subtract(after, before),
+            test,
+            primary=measure == primary,
+            tested=measure not in untested,
+        )
+    return found
 
 
-def _change(
-    pair: Pair, measure: str, test: Significance | None, p_holm: float | None, alpha: float
-) -> MeasureChange:
+def _change(pair: Pair, measure: str, test: Significance | None) -> MeasureChange:
     a, b = (pair.a.effectiveness or {})[measure], (pair.b.effectiveness or {})[measure]
     if test is None:
         return MeasureChange(measure=measure, a=a, b=b, difference=b - a)
-    _, values_a, values_b = pair.aligned(measure)
-    interval = mean_difference(values_b, values_a)
     return MeasureChange(
         measure=measure,
         a=a,
         b=b,
-        difference=interval.mean,
-        low=interval.low,
-        high=interval.high,
-        p_value=test.p_value,
-        p_holm=p_holm,
-        significant=None if p_holm is None else p_holm <= alpha,
-        wins=test.wins,
-        ties=test.ties,
-        losses=test.losses,
+        significant=None if test.p_holm is None else test.significant,
+        **test.model_dump(exclude={"significant"}),
     )
 
 

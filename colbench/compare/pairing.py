@@ -105,7 +105,8 @@ def pair_systems(
         chosen = [(systems_a[first], systems_b[second]) for first, second in names]
         for side, system in ((s, p[n]) for p in chosen for n, s in enumerate("AB")):
             if system.status != "ok":
-                raise ConfigError(f"'{system.name}' was skipped in {side}: {system.reason}")
+                what = "was skipped" if system.status == "skipped" else "failed"
+                raise ConfigError(f"'{system.name}' {what} in {side}: {system.reason}")
         return chosen, []
     pairs, unpaired = [], []
     for name in dict.fromkeys([*systems_a, *systems_b]):
@@ -146,7 +147,7 @@ def _why(first: SystemResult | None, second: SystemResult | None) -> str:
         if system is None:
             reasons.append(f"not in {side}")
         elif system.status != "ok":
-            reasons.append(f"skipped in {side}: {system.reason}")
-    if first and second and first.reason == second.reason:
-        return f"skipped in both: {first.reason}"
+            reasons.append(f"{system.status} in {side}: {system.reason}")
+    if first and second and (first.status, first.reason) == (second.status, second.reason):
+        return f"{first.status} in both: {first.reason}"
     return "; ".join(reasons)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from colbench.measures.significance import Verdict
 from colbench.records import Record
 from colbench.results.origin import CollectionInfo
 
@@ -46,11 +47,20 @@ class MeasureChange(Record):
     low: float | None = Field(None, description="lower limit of the bootstrap interval")
     high: float | None = Field(None, description="upper limit of the bootstrap interval")
     p_value: float | None = Field(None, description="two-sided, uncorrected")
-    p_holm: float | None = Field(None, description="Holm-corrected over all pairs and measures")
-    significant: bool | None = Field(None, description="p_holm at most alpha")
+    p_holm: float | None = Field(
+        None,
+        description="Holm-corrected over its family: the primary measure of all pairs, or all "
+        "others",
+    )
+    significant: bool | None = Field(
+        None, description="p_holm at most alpha, and enough queries differ"
+    )
     wins: int | None = Field(None, description="queries on which B is better")
     ties: int | None = None
     losses: int | None = Field(None, description="queries on which A is better")
+    primary: bool | None = Field(None, description="whether it is the primary measure")
+    verdict: Verdict | None = Field(None, description="as in results.json, of B")
+    more_queries: int | None = Field(None, description="as in results.json")
 
 
 class CostChange(Record):
@@ -124,8 +134,11 @@ class Comparison(Record):
     b: Side
     collection: CollectionInfo = Field(description="what both searched")
     measures: list[str] = Field(description="measures of both")
+    primary: str | None = Field(
+        None, description="the measure that the comparison is about; the others are secondary"
+    )
     test: str = Field(description="paired test: student or fisher (randomisation)")
-    alpha: float = Field(description="level of the tests, family-wise")
+    alpha: float = Field(description="level of each family of tests")
     level: float = Field(description="level of each interval, which is not corrected")
     resamples: int = Field(description="draws of a bootstrap")
     notes: list[str] = Field(description="what a reader must know")

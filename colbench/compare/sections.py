@@ -91,9 +91,10 @@ def _effectiveness(comparison: Comparison) -> Section:
         Column(title=f"{comparison.level:.0%} interval"),
         *numbers(p_value, "p", "p (Holm)"),
         Column(title="W / T / L"),
+        *texts("verdict", priority=3, optional=True),
     ]
     rows = [
-        [pair_name(pair), change.measure, *_measure(change)]
+        [pair_name(pair), _named(change), *_measure(change)]
         for pair in comparison.pairs
         if pair not in same
         for change in pair.effectiveness
@@ -101,10 +102,35 @@ def _effectiveness(comparison: Comparison) -> Section:
     legend = (
         f"points: B minus A, × 100. interval: bootstrap over queries (BCa, "
         f"{comparison.resamples:,} draws), not corrected. p: paired {comparison.test} test. "
-        f"† p ≤ {comparison.alpha:g}, Holm-corrected over all systems and measures compared. "
+        f"† p ≤ {comparison.alpha:g}, Holm-corrected: {_families(comparison)}. "
         "W / T / L: queries on which B is better, equal, worse."
     )
-    return section("Effectiveness", [Table("", columns, rows)], legend, notes)
+    return section("Effectiveness", [Table("", columns, rows).compact()], legend, notes)
+
+
+def _families(comparison: Comparison) -> str:
+    """Return what the corrections are over."""
+    if comparison.primary is None:
+        return "over all systems and measures compared"
+    return (
+        f"{comparison.primary}, the primary measure, over the systems; the secondary measures "
+        "together, over systems and measures"
+    )
+
+
+def _named(change: MeasureChange) -> str:
+    return f"{change.measure} (secondary)" if change.primary is False else change.measure
+
+
+def _verdict(change: MeasureChange) -> str | None:
+    match change.verdict:
+        case "open" if change.more_queries is not None:
+            return f"too few queries to tell (about {change.more_queries:,} more would)"
+        case "open":
+            return "too few queries to tell"
+        case "alike":
+            return "no difference that matters"
+    return change.verdict
 
 
 def section(
@@ -128,13 +154,14 @@ def _nothing_differs(pair: PairComparison) -> bool:
 def _measure(change: MeasureChange) -> list[Any]:
     cells = [change.a, change.b, change.difference]
     if change.wins is None:
-        return [*cells, None, None, None, None]
+        return [*cells, None, None, None, None, None]
     return [
         *cells,
         limits(change.low, change.high),
         change.p_value,
         Cell(change.p_holm, mark="†" if change.significant else ""),
         f"{change.wins} / {change.ties} / {change.losses}",
+        _verdict(change),
     ]
 
 

@@ -35,6 +35,7 @@ from colbench.features import entry_point, features
 from colbench.measures.catalogue import check_measures
 from colbench.paths import check_name
 from colbench.retriever.registry import say_imported
+from colbench.retriever.user_modules import search_modules_in
 from colbench.settings import Settings, explain
 
 SYSTEMS = "systems"
@@ -57,6 +58,7 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
         ConfigError: an unknown key, option, system or value; says which and what is near.
     """
     check_folders(extra)
+    search_modules_in(place for folder in extra for place in (folder / "system", folder))
     parsed = read_overrides(overrides, extra)
     values = _compose(parsed.hydra, extra)
     values["name"] = values["name"] or parsed.experiment

@@ -12,9 +12,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from colbench.config.annotations import typed
 from colbench.config.folder import groups, options, quoted
 from colbench.config.models import is_model_name, model_name
 from colbench.config.settings import RunSettings
+from colbench.config.verbatim import hydra_override
 from colbench.errors import ConfigError, did_you_mean
 from colbench.features import features
 from colbench.settings import retired
@@ -32,7 +34,7 @@ class Overrides:
 
     Attributes:
         hydra: what Hydra composes: choices, and values other than those of systems.
-        system: (path below `system`, value) of system values, applied once interpolations such as
+        system: (path below `system`, `SystemValue.value`), applied once interpolations such as
             `${encoder}` are resolved, so that a system can change its copy of the encoder alone.
         experiment: the chosen experiment.
         keys: every key that was set.
@@ -48,7 +50,7 @@ def read_overrides(overrides: Sequence[str], extra: Sequence[Path]) -> Overrides
     """Parse and sort overrides.
 
     Args:
-        overrides: `KEY=VALUE` in Hydra's grammar.
+        overrides: `KEY=VALUE` in Hydra's grammar; paths as they are, lists without brackets too.
         extra: further configuration folders.
 
     Raises:
@@ -56,15 +58,18 @@ def read_overrides(overrides: Sequence[str], extra: Sequence[Path]) -> Overrides
     """
     parsed = Overrides([], [], None, set())
     experiment = None
-    for override in map(_parse, overrides):
+    for text in overrides:
+        if (value := SystemValue.of(text)) is not None:
+            parsed.keys.add(value.key)
+            parsed.system.append((value.key.split(".")[1:], value.value))
+            continue
+        override = _parse(hydra_override(text, extra))
         key = override.key_or_group.lstrip("/")
         parsed.keys.add(key)
         if key in groups():
             parsed.hydra.extend(_choice(override, key, extra))
             if key == "experiment":
                 experiment = override.value()
-        elif key.startswith("system."):
-            parsed.system.append((key.split(".")[1:], override.value()))
         else:
             _check_top(key)
             # Forced, so that pydantic and not Hydra refuses an unknown key: it knows all of them.
@@ -103,7 +108,8 @@ def multirun_overrides(overrides: Sequence[str], extra: Sequence[Path]) -> Multi
     """
     multirun = MultirunOverrides([], [], set(), None, None)
     experiment, output_dir = None, None
-    for override in map(_read, overrides):
+    for text in overrides:
+        override = _read(_in_multirun(text, extra))
         key, line = override.key_or_group.lstrip("/"), str(override.input_line)
         multirun.keys.add(key)
         if key == "output_dir":
@@ -116,12 +122,57 @@ def multirun_overrides(overrides: Sequence[str], extra: Sequence[Path]) -> Multi
             multirun.hydra.append(line if key in groups() else "++" + line.lstrip("+"))
             multirun.varied.append(key)
         else:
-            parsed = read_overrides([line], extra)
+            parsed = read_overrides([text if key.startswith("system.") else line], extra)
             multirun.hydra.extend(parsed.hydra or ["++" + line.lstrip("+")])
             experiment = parsed.experiment or experiment
     if not multirun.varied:
         raise ConfigError("-m needs an override with several values, such as index.nbits=1,2,4")
     return replace(multirun, experiment=experiment, output_dir=output_dir)
+
+
+@dataclass(frozen=True)
+class SystemValue:
+    """A value of a system, as it was written: what it means says the class of the system.
+
+    Attributes:
+        text: the override.
+        key: what is set.
+    """
+
+    text: str
+    key: str
+
+    @classmethod
+    def of(cls, text: str) -> SystemValue | None:
+        """Return the value that an override gives a system; None for any other override."""
+        name, equals, _ = text.partition("=")
+        key = name.lstrip("+/")
+        return cls(text, key) if equals and key.startswith("system.") and "@" not in key else None
+
+    def value(self, annotations: Sequence[Any] = ()) -> Any:
+        """Return what is meant by it.
+
+        Args:
+            annotations: of the settings of the system's class that it is for.
+
+        Raises:
+            ConfigError: it cannot be read, or has several values.
+        """
+        name, _, value = self.text.partition("=")
+        return _parse(f"{name}={typed(value, annotations)}").value()
+
+
+def _in_multirun(text: str, extra: Sequence[Path]) -> str:
+    """Return an override for Hydra's multirun; a system's that Hydra cannot read in quotes."""
+    value = SystemValue.of(text)
+    if value is None:
+        return hydra_override(text, extra, sweep=True)
+    try:
+        _read(text)
+    except ConfigError:
+        name, _, plain = text.partition("=")
+        return f"{name}={quoted(plain)}"
+    return text
 
 
 def _read(text: str) -> Override:
@@ -153,7 +204,7 @@ def _choice(override: Override, group: str, extra: Sequence[Path]) -> list[str]:
     value = override.value()
     known = options(group, extra)
     if group == "system" and override.package is None:
-        raise ConfigError(f"choose the systems that run with systems=[{value}]")
+        raise ConfigError(f"choose the systems that run with systems={value}")
     if value is None and group in (optional := _optional()):
         return optional[group]
     if value is None or isinstance(value, list | dict):

@@ -40,7 +40,20 @@ class SignificanceSettings(Settings):
     test: Literal["student", "fisher"] = Field(
         "student", description="paired t test (ranx), or Fisher's randomisation (scipy)"
     )
-    alpha: float = Field(0.05, gt=0, lt=1, description="family-wise level after Holm's correction")
+    alpha: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="level after Holm's correction: of the primary measure's tests, and of all "
+        "others together",
+    )
+    margin: float = Field(
+        0.005,
+        gt=0,
+        lt=1,
+        description="smallest difference that matters: one that the interval keeps below it is "
+        "none, one that it leaves open is told as such",
+    )
 
 
 class ExampleSettings(Settings):
@@ -96,7 +109,7 @@ class RunSettings(Settings):
     memory_gb: float = Field(
         4.0, gt=0, description="bound on the document vectors a system holds in memory, GB"
     )
-    strict: bool = Field(False, description="fail when a system has to be skipped")
+    strict: bool = Field(False, description="end at once when a system is skipped or fails")
     keep_indexes: bool = Field(False, description="leave the built indexes in the output folder")
     index_dir: Path | None = Field(
         None,

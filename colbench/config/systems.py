@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from colbench.config.annotations import annotations_of
 from colbench.config.models import NAMED_GROUPS, named_settings
 from colbench.errors import ConfigError, did_you_mean
 from colbench.paths import check_name
@@ -23,7 +24,8 @@ class Systems(Mapping[str, SystemSettings]):
     Args:
         values: name → plain values, interpolations resolved. A model, an index or a search may be
             a name of `conf/`.
-        changes: (path below `system`, value) of the command line, put in one after the other.
+        changes: (path below `system`, value) of the command line, put in one after the other. A
+            value may be a function of the types that the system's class has for it.
         scope: top-level values that an option of `conf/` may refer to, such as `seed`.
         folders: further configuration folders.
 
@@ -46,12 +48,17 @@ class Systems(Mapping[str, SystemSettings]):
                 raise ConfigError(f"'system.{name}' is {system!r}: it is a group of keys")
             self._values[str(name)] = system
         for (name, *keys), value in changes:
+            if keys == ["kind"]:  # makes a system that no file describes
+                self._values.setdefault(name, {})
             if not keys:
                 self._known(name)
                 raise ConfigError(
                     f"system.{name} is a group of keys: set one, as in system.{name}.KEY=…"
                 )
-            self._set(self._known(name), keys, value)
+            values = self._known(name)
+            if callable(value):
+                value = value(self._annotations(values, keys))
+            self._set(values, keys, value)
         for name in self._values:
             check_name(name, "a system")
 
@@ -119,6 +126,12 @@ class Systems(Mapping[str, SystemSettings]):
         for path, value in changes.items():
             self._set(values, path.split("."), value, missing_groups=False)
         return self._check(name, values)
+
+    def _annotations(self, values: Mapping[str, Any], keys: Sequence[str]) -> list[Any]:
+        kind = values.get("kind")
+        if not isinstance(kind, str) or keys == ["kind"]:
+            return [Path] if keys == ["kind"] else []
+        return annotations_of([system_class(kind).Settings], keys)
 
     def _known(self, name: str, where: str = "") -> dict[str, Any]:
         if name not in self._values:

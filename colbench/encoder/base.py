@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,7 @@ class Encoder(Protocol):
     """A loaded model in one of two forms.
 
     Both forms return a list of matrices, so that one cache and one index serve both: a text of one
-        vector
-    is a matrix with one row. Implementations: `colbench.encoder.models`.
+    vector is a matrix with one row. Implementations: `colbench.encoder.models`.
     """
 
     settings: EncoderSettings
@@ -50,12 +49,20 @@ class Encoder(Protocol):
     """Tokens of one forward pass, padding among them."""
     document_limit: int
     """Tokens of a document that are read; the rest is cut off."""
+    query_limit: int
+    """The same of a query."""
+    untrained: bool
+    """Whether its token vectors were never trained for late interaction."""
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens each document has, (texts,), before anything is cut off.
 
         Markers and prompt are among them. Nothing is encoded.
         """
+        ...
+
+    def count_query_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return the same of queries; the [MASK] tokens of an expansion are not counted."""
         ...
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
@@ -103,4 +110,16 @@ class Encoder(Protocol):
 
         Markers and [MASK] expansion are among them. Only for the tokens form.
         """
+        ...
+
+    def shares_passes(self, other: Self) -> bool:
+        """Return whether `encode_both` gives the vectors of both: two forms of one model, which
+        read the same tokens in the same arithmetic, on one device."""
+        ...
+
+    def encode_both(
+        self, other: Self, batches: Iterable[Sequence[str]]
+    ) -> Iterator[tuple[list[Vectors], list[Vectors]]]:
+        """Yield what `encode_batches` of this encoder and of the other one yields, from one forward
+        pass a batch."""
         ...

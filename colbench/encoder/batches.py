@@ -11,7 +11,8 @@ batch is tokenised while the pass of the one before it runs, and holds the texts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +23,7 @@ from colbench.encoder.backends.runtime import autocast
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.settings import Form
 from colbench.encoder.tokens import prompt_of
+from colbench.errors import ColbenchError
 from colbench.vectors import Vectors
 
 
@@ -66,24 +68,93 @@ def forward(
     """Return one float32 matrix per text of a batch.
 
     Raises:
-        ColbenchError: the memory of the device is too small for the batch.
+        ColbenchError: the memory of the device is too small for the batch, or the model cannot run
+            on texts of this length.
     """
+    with _running(model, features, task, arithmetic) as moved:
+        return _matrices(model(moved, task=task), form)
+
+
+def forward_both(
+    models: Mapping[Form, Any], features: Features, task: str, arithmetic: Arithmetic
+) -> dict[Form, list[Vectors]]:
+    """Return the same in several forms, from one pass through the transformer.
+
+    Args:
+        models: form → model; the transformer of the first is run, and each has the same one.
+        features: of a batch, as the first model reads it.
+        task: document or query.
+        arithmetic: of all models.
+
+    Raises:
+        ColbenchError: as of `forward`.
+    """
+    first = next(iter(models.values()))
+    with _running(first, features, task, arithmetic) as moved:
+        hidden = _part(first, 0, moved, task)
+        found = {}
+        for form, model in models.items():
+            output = dict(hidden)
+            for number in range(1, len(model)):
+                output = _part(model, number, output, task)
+            found[form] = _matrices(output, form)
+        return found
+
+
+def _part(model: Any, number: int, features: Features, task: str) -> Features:
+    """Run one module, as `forward` of sentence-transformers does."""
+    name, module = list(model.named_children())[number]
+    wanted = {*(model.module_kwargs or {}).get(name, ()), *getattr(module, "forward_kwargs", ())}
+    output: Features = module(features, **({"task": task} if "task" in wanted else {}))
+    return output
+
+
+@contextlib.contextmanager
+def _running(
+    model: Any, features: Features, task: str, arithmetic: Arithmetic
+) -> Iterator[Features]:
+    """Yield the features on the device, within the arithmetic of a pass."""
     import torch
 
     model.eval()
-    with torch.inference_mode(), autocast(arithmetic):
-        moved = {
+    with torch.inference_mode(), autocast(arithmetic), _of_length(features, task):
+        yield {
             name: value.to(arithmetic.device, non_blocking=True)
             if isinstance(value, torch.Tensor)
             else value
             for name, value in features.items()
         }
-        output = model(moved, task=task)
+
+
+def _matrices(output: Features, form: Form) -> list[Vectors]:
     if form is Form.DENSE:
         return list(output["sentence_embedding"].float().cpu().numpy()[:, None, :])
     rows = output["token_embeddings"].float().cpu().numpy()
     masks = output["attention_mask"].bool().cpu().numpy()
     return [matrix[mask] for matrix, mask in zip(rows, masks, strict=True)]
+
+
+@contextlib.contextmanager
+def _of_length(features: Features, task: str) -> Iterator[None]:
+    """Say of what length the texts were where a model fails: code of its own may have an end that
+    nothing tells.
+
+    Raises:
+        ColbenchError: it failed.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (IndexError, RuntimeError) as error:
+        width = features["input_ids"].shape[1] if "input_ids" in features else "?"
+        reason = " ".join(str(error).split())[:160]
+        raise ColbenchError(
+            f"the model failed on texts of up to {width} tokens ({reason}); if it reads fewer, set "
+            f"encoder.{task}_length"
+        ) from error
 
 
 def preprocess_ahead(
@@ -102,9 +173,16 @@ def preprocess_ahead(
 
 
 def read_tokens(features: Features) -> NDArray[np.int64]:
-    """Return how many tokens of each text of a batch are read."""
-    counts: NDArray[np.int64] = features["attention_mask"].sum(dim=1).cpu().numpy()
+    """Return how many tokens of each text of a batch are read; [MASK] expansion is none."""
+    counts: NDArray[np.int64] = _read(features).sum(dim=1).cpu().numpy()
     return counts.astype(np.int64)
+
+
+def _read(features: Features) -> Any:
+    """Return which tokens of a batch are of its texts, bool (texts, tokens)."""
+    attended = features["attention_mask"].bool()
+    expansion = features.get("query_expansion_positions")
+    return attended if expansion is None else attended & ~expansion.bool()
 
 
 _PROBE = "a"
@@ -113,23 +191,29 @@ _WORDS = (8, 40)
 
 
 class TokenCounter:
-    """Counts tokens of documents as the model would read them if it had no limit.
+    """Counts tokens of documents or queries as the model would read them if it had no limit.
 
     Args:
         model: a SentenceTransformer or MultiVectorEncoder.
+        task: document or query.
 
     Attributes:
-        limit: tokens of a document that are read, markers and prompt among them.
+        limit: tokens of a text that are read, markers and prompt among them.
+        reads_text: whether anything of a text itself is read, beside its markers and prompt.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, task: str) -> None:
         self._tokenizer = model.tokenizer
-        self._prompt = prompt_of(model, "document") or ""
-        read = read_tokens(preprocess(model, [_PROBE], "document"))
+        self._prompt = prompt_of(model, task) or ""
+        read = read_tokens(preprocess(model, [_PROBE], task))
         # A ColBERT checkpoint puts a marker before the text that its tokenizer knows nothing of.
         self._markers = int(read[0]) - int(self._lengths([_PROBE])[0])
-        long = preprocess(model, [" ".join([_PROBE] * _LONG_PROBE)], "document")
-        self.limit = int(read_tokens(long)[0])
+        probes = preprocess(model, [" ".join([_PROBE] * _LONG_PROBE), ""], task)
+        self.limit = int(read_tokens(probes)[0])
+        long, empty = (
+            ids[read].tolist() for ids, read in zip(probes["input_ids"], _read(probes), strict=True)
+        )
+        self.reads_text = long != empty
 
     def count(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return tokens of each text, (texts,), before anything is cut off."""

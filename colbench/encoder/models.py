@@ -19,6 +19,7 @@ from colbench.encoder.batches import (
     TokenCounter,
     count_flops,
     forward,
+    forward_both,
     plan_batches,
     preprocess,
     preprocess_ahead,
@@ -26,14 +27,19 @@ from colbench.encoder.batches import (
 from colbench.encoder.cache.store import MODELS, default_root
 from colbench.encoder.chunks import split_texts
 from colbench.encoder.loading.assemble import assemble, describe_lengths
+from colbench.encoder.loading.checkpoint import Kind, detect_kind
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.encoder.tokens import document_tokens, query_tokens
+from colbench.encoder.tokens import document_tokens, prompt_of, query_tokens
+from colbench.errors import ConfigError
 from colbench.vectors import Vectors
 
 _CPU_TOKENS = 4096
 _GPU_TOKENS = 131_072
 _QUERY_BATCH = 32
+_READ = {"arithmetic", "lengths", "code"}
+"""What of `LoadedEncoder._describe` decides what comes out of the transformer, besides a prompt."""
+
 _FORM_KEYS = {Form.TOKENS: "tokens", Form.DENSE: "pooled"}
 """Form → its name in a fingerprint: the earlier one, under which caches were filled."""
 
@@ -78,6 +84,8 @@ class LoadedEncoder:
     dims: int
     batch_tokens: int
     document_limit: int
+    query_limit: int
+    untrained: bool
 
     def __init__(
         self,
@@ -94,9 +102,12 @@ class LoadedEncoder:
         self._model = model
         self.settings = settings
         self.form = form
+        self.untrained = form is Form.TOKENS and detect_kind(folder) is not Kind.LATE_INTERACTION
         self.dims = int(model.get_embedding_dimension())
-        self._counter = TokenCounter(model)
-        self.document_limit = self._counter.limit
+        self._documents, self._queries = (TokenCounter(model, t) for t in ("document", "query"))
+        self._check_room()
+        self.document_limit = self._documents.limit
+        self.query_limit = self._queries.limit
         self._flops = count_flops(model)
         self.arithmetic, self.cosine = accelerate(
             model,
@@ -113,12 +124,18 @@ class LoadedEncoder:
         exact = self.arithmetic.precision == "fp32"
         self._renormalise = unit_rows and not (exact and has_normalize)
         document, query = self._describe(folder)
+        read = {key: value for key, value in document.items() if key in _READ}
+        self._reads = (fingerprint(folder, read), prompt_of(model, "document"))
         self.document_fingerprint = fingerprint(folder, document)
         self.fingerprint = fingerprint(folder, {**document, **query})
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens each document has, (texts,), before anything is cut off."""
-        return self._counter.count(texts)
+        return self._documents.count(texts)
+
+    def count_query_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return the same of queries; the [MASK] tokens of an expansion are not counted."""
+        return self._queries.count(texts)
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the chunks of each text, each within `document_limit`."""
@@ -138,6 +155,35 @@ class LoadedEncoder:
             return
         for texts, features in preprocess_ahead(self._model, batches, "document"):
             yield self._encode(features, texts, "document")
+
+    def shares_passes(self, other: Encoder) -> bool:
+        """Return whether the other form of the same model reads the same tokens of documents."""
+        return (
+            isinstance(other, LoadedEncoder)
+            and self.form is not other.form
+            and self._reads == other._reads
+            and len(self.settings.devices or [""]) == 1
+        )
+
+    def encode_both(
+        self, other: Encoder, batches: Iterable[Sequence[str]]
+    ) -> Iterator[tuple[list[Vectors], list[Vectors]]]:
+        """Yield what `encode_batches` of this encoder and of another that shares its passes yields,
+        from one pass through the transformer a batch.
+
+        The values are the same to the last bit: what comes after the transformer is each one's own.
+        """
+        assert isinstance(other, LoadedEncoder)
+        # A pooling may leave the prompt out; what a dense model reads says where that ends.
+        dense, tokens = (self, other) if self.form is Form.DENSE else (other, self)
+        tokens._model[0] = dense._model[0]  # they are equal, and one of them is memory enough
+        models = {dense.form: dense._model, tokens.form: tokens._model}
+        for texts, features in preprocess_ahead(dense._model, batches, "document"):
+            arrays = forward_both(models, features, "document", self.arithmetic)
+            yield (
+                self._finished(arrays[self.form], texts),
+                other._finished(arrays[other.form], texts),
+            )
 
     def encode_documents(self, texts: Sequence[str]) -> list[Vectors]:
         """Return one float32 matrix per text, in order, in batches of `batch_tokens`."""
@@ -169,6 +215,16 @@ class LoadedEncoder:
     def query_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.str_]]:
         """Yield the tokens of each query, one for every row of its vectors."""
         return query_tokens(self._model, texts)
+
+    def _check_room(self) -> None:
+        """Fail where every query, or every document, would be read as the same text."""
+        for side, counter in (("query", self._queries), ("document", self._documents)):
+            if not counter.reads_text:
+                raise ConfigError(
+                    f"encoder {self.settings.name!r}: nothing of a {side} itself would be read, "
+                    f"for its prompt and markers fill all {counter.limit} tokens; set a larger "
+                    f"encoder.{side}_length or a shorter encoder.{side}_prompt"
+                )
 
     def _encode_on(
         self, devices: Sequence[str], batches: Iterable[Sequence[str]]

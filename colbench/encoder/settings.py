@@ -52,9 +52,10 @@ class EncoderSettings(Settings):
     )
     normalize: bool = Field(True, description="L2-normalise the vector of a text")
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
-        "auto",
-        description="arithmetic of the forward pass; fp32 reproduces published numbers, auto is "
-        "faster and nearly as exact: int8 or bf16 on a CPU made for it, bf16 on a GPU",
+        "fp32",
+        description="arithmetic of the forward pass; fp32 reproduces published numbers on every "
+        "machine, auto is faster and nearly as exact: int8 or bf16 on a CPU made for it, bf16 on a "
+        "GPU",
     )
     backend: Literal["auto", "torch", "openvino"] = Field(
         "auto", description="what runs the forward pass; openvino needs the extra of that name"

@@ -62,19 +62,42 @@ class Bench(Message):
 
 
 class EncodeTask(Message):
-    """Encode the collection's documents into the cache."""
+    """Encode the collection's documents into the cache.
+
+    Attributes:
+        encoder: the model.
+        form: what it returns for a text.
+        also: the other form of the same model, to come out of the same forward passes.
+    """
 
     encoder: EncoderSettings
     form: Form
+    also: EncodeTask | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from other tasks."""
+        return f"{self.encoder.model_dump_json()} {self.form}"
 
 
 class EncodeReply(Message):
-    """Outcome of an `EncodeTask`."""
+    """Outcome of an `EncodeTask`.
+
+    Attributes:
+        docs_encoded: distinct documents encoded now.
+        docs_cached: those that were in the cache.
+        docs_per_second: speed of encoding, when they were encoded.
+        cut_off: what of documents and queries is not read, in words.
+        advice: how the next encoding can be faster, in words.
+        also: outcome of the other form, where it came out of the same passes.
+    """
 
     docs_encoded: int
     docs_cached: int
     docs_per_second: float | None
-    cut_off: str | None = None
+    cut_off: list[str] = Field(default=[])
+    advice: str | None = None
+    also: EncodeReply | None = None
 
 
 class SystemTask(Message):
@@ -105,5 +128,7 @@ class SystemReply(Message):
     encode_docs_per_second: float | None
     encodings: list[EncodingInfo] = Field(default=[])
     index: IndexInfo
+    model_bytes: int | None = None
     peak_rss_bytes: int
     stages: list[str] = Field(default=[])
+    notes: list[str] = Field(default=[])

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from colbench.collection.model import Collection
 from colbench.config.settings import RunSettings
 from colbench.digests import sha256_file
 from colbench.experiment.bench import SystemReply
-from colbench.experiment.examples import Examples, choose_examples
+from colbench.experiment.examples import Examples, choose_examples, relevant_documents
 from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder
 from colbench.files import write_json
+from colbench.measures.bootstrap import mean_difference
+from colbench.measures.catalogue import ignores_order
 from colbench.measures.effectiveness import evaluate, first_relevant, mean_scores, ranking_digest
 from colbench.measures.overlap import mean_overlap
 from colbench.measures.significance import Significance, compare_to_reference
 from colbench.progress import note
 from colbench.results.schema import AttributionStage, SystemResult
 from colbench.retriever.base import SystemSettings
+from colbench.retriever.registry import module_metadata
 from colbench.run.model import Ranking, Run
 from colbench.run.trec import read_trec
 
@@ -90,12 +96,14 @@ class Outcome:
         settings: its checked settings.
         reply: what its worker measured, or why it could not.
         docs_encoded: documents encoded for it in this run.
+        log: staged file with what its process said before it failed.
     """
 
     name: str
     settings: SystemSettings
     reply: SystemReply | Failure
     docs_encoded: int
+    log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,7 @@ class _Ranks:
     """What is kept of whole rankings, in the order of the collection's queries."""
 
     first_relevant: list[int | None]
+    relevant: list[list[int]]
     digests: list[str]
 
     @classmethod
@@ -128,8 +137,18 @@ class _Ranks:
         nothing = Ranking.sort([], [])
         return cls(
             [first[query] for query in ids],
+            [
+                _ranks(relevant_documents(collection.qrels[query]), run.rankings.get(query))
+                for query in ids
+            ],
             [ranking_digest(run.rankings.get(query, nothing).doc_ids) for query in ids],
         )
+
+
+def _ranks(documents: Iterable[str], ranking: Ranking | None) -> list[int]:
+    """Return the rank of each document, 0 where it was not retrieved."""
+    found = {doc_id: rank for rank, doc_id in enumerate(ranking.doc_ids, 1)} if ranking else {}
+    return [found.get(doc_id, 0) for doc_id in documents]
 
 
 def evaluate_systems(
@@ -157,8 +176,15 @@ def evaluate_systems(
     chosen = reference or next(iter(scores), None)
     tests = {}
     if chosen in scores and len(scores) > 1:
+        documents = len(collection.documents)
         tests = compare_to_reference(
-            chosen, scores, measures, test=significance.test, alpha=significance.alpha
+            chosen,
+            scores,
+            measures,
+            test=significance.test,
+            alpha=significance.alpha,
+            untested=[name for name in measures if ignores_order(name, depth, documents)],
+            margin=significance.margin,
         )
     losses = {
         outcome.name: attribute_loss(
@@ -181,7 +207,7 @@ def evaluate_systems(
             depth,
         )
         if outcome.name in scores
-        else _skipped(outcome)
+        else _not_measured(outcome, output)
         for outcome in outcomes
     ]
     return Evaluated(rows, chosen if tests else None, examples)
@@ -217,6 +243,7 @@ def _row(
         outcome.settings.model_dump(mode="json"),
         reply,
         effectiveness=mean_scores(scores),
+        intervals=mean_intervals(scores, next(iter(scores))),
         depth=depth,
         docs_encoded=outcome.docs_encoded if encodes else None,
         attribution=attribution,
@@ -226,6 +253,7 @@ def _row(
             for measure, values in scores.items()
         },
         first_relevant=ranks.first_relevant,
+        relevant_ranks=ranks.relevant,
         rankings=ranks.digests,
         top=examples.top[outcome.name],
         run_file=output.relative(run_file),
@@ -234,11 +262,20 @@ def _row(
     )
 
 
-def _skipped(outcome: Outcome) -> SystemResult:
+def mean_intervals(scores: PerQuery, measure: str) -> dict[str, tuple[float, float]] | None:
+    """Return the limits of the mean of one measure; None with a single query."""
+    values = np.array(list(scores[measure].values()))
+    found = mean_difference(values, np.zeros_like(values))
+    return None if found.low is None or found.high is None else {measure: (found.low, found.high)}
+
+
+def _not_measured(outcome: Outcome, output: OutputFolder) -> SystemResult:
     assert isinstance(outcome.reply, Failure)
     return SystemResult(
         name=outcome.name,
-        status="skipped",
+        status="skipped" if outcome.reply.skipped else "failed",
         reason=outcome.reply.message,
+        log=output.relative(outcome.log) if outcome.log is not None else None,
         config=outcome.settings.model_dump(mode="json"),
+        metadata=module_metadata(outcome.settings.kind),
     )

@@ -14,6 +14,9 @@ from colbench.config.settings import ExampleSettings
 from colbench.results.schema import DocumentInfo, QueryInfo
 from colbench.run.model import Ranking, Run
 
+_MOST_RELEVANT = 50
+"""Relevant documents of a query whose ranks the results hold."""
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -64,10 +67,16 @@ def choose_examples(
             text=query.text,
             relevant=sum(grade > 0 for grade in collection.qrels[query.id].values()),
             judged=book.judged(collection.qrels[query.id]) if query.id in query_ids else None,
+            relevant_docs=relevant_documents(collection.qrels[query.id]),
         )
         for query in collection.queries
     ]
     return Examples(queries, book.documents, top)
+
+
+def relevant_documents(grades: Mapping[str, int]) -> dict[str, int]:
+    """Return document id → grade of a query's relevant documents, the best first, up to a limit."""
+    return {doc_id: grades[doc_id] for doc_id in _best_judged(grades)[:_MOST_RELEVANT]}
 
 
 class _Book:

@@ -36,6 +36,7 @@ class Job(Message):
         threads: of every numeric library.
         seed: of everything random.
         environment: further variables of the process.
+        modules: folders in which kinds of systems are looked for, see `retriever.user_modules`.
         default_openmp: whether OpenMP's threads wait as they do by default, see `spawn`.
     """
 
@@ -47,14 +48,29 @@ class Job(Message):
     threads: int
     seed: int = 0
     environment: dict[str, str] = {}
+    modules: list[Path] = []
     default_openmp: bool = False
+
+    @property
+    def log(self) -> Path:
+        """What the worker and the libraries in it write besides progress; tracebacks too."""
+        return self.reply.with_suffix(".log")
 
 
 class Failure(Message):
-    """A worker's error that the user can act on; `skipped` where only weights are missing."""
+    """Why a worker did not do its job.
+
+    Attributes:
+        skipped: whether only weights are missing.
+        message: the reason, in one line.
+        fatal: whether nothing else can go on either: there is no space to write to.
+        log: file with the rest of it, of an error that colbench did not expect.
+    """
 
     skipped: bool
     message: str
+    fatal: bool = False
+    log: Path | None = None
 
 
 class Reply(Message):

@@ -9,8 +9,14 @@ from contextlib import contextmanager
 import psutil
 
 from colbench.collection.model import Collection
+from colbench.encoder.backends.precision import told_of_auto
+from colbench.encoder.base import Encoder
+from colbench.encoder.cache.store import Embeddings, EncodeStats
+from colbench.encoder.cut_off import CutOff
+from colbench.encoder.loading.weights import resolve_weights, weight_bytes
+from colbench.errors import ColbenchError
 from colbench.experiment.bench import EncodeReply, EncodeTask, SystemReply, SystemTask
-from colbench.experiment.encodings import cut_off_note, encoding_infos
+from colbench.experiment.encodings import encoding_infos
 from colbench.experiment.environment import usable_cores
 from colbench.experiment.output import stage_path
 from colbench.hits import Hits
@@ -18,30 +24,74 @@ from colbench.index.size import IndexSize
 from colbench.measures.latency import Latency, measure_latency
 from colbench.measures.machine import calibrate, peak_rss_bytes
 from colbench.progress import note
+from colbench.report.formats import counted
 from colbench.results.schema import IndexInfo
 from colbench.retriever.base import Retriever, Workbench
-from colbench.retriever.registry import make_system
+from colbench.retriever.registry import make_system, module_metadata
 from colbench.run.model import Run, fetch_depth
 from colbench.run.trec import write_trec
 from colbench.timing import Stopwatch, seconds
 
 
 def encode_documents(task: EncodeTask, bench: Workbench) -> EncodeReply:
-    """Encode all documents that the cache does not hold yet."""
-    stats = bench.embed(task.encoder, task.form).stats
+    """Encode all documents that the cache does not hold yet, in the other form, too, if asked."""
+    both = _both_forms(task, bench)
+    if both is None:
+        return _reply(task, bench, bench.embed(task.encoder, task.form))
+    first, second = both
+    assert task.also is not None
+    also = _reply(task.also, bench, second)
+    return _reply(task, bench, first).model_copy(update={"also": also})
+
+
+def _both_forms(task: EncodeTask, bench: Workbench) -> tuple[Embeddings, Embeddings] | None:
+    """Return the vectors of both forms; None where each is to be encoded by itself."""
+    if task.also is None:
+        return None
+    bench.encoder(task.encoder, task.form)
+    try:  # what is wrong with the other form is told in its own turn
+        bench.chunks(task.also.encoder, task.also.form)
+    except ColbenchError:
+        return None
+    return bench.embed_in_both_forms((task.encoder, task.form), (task.also.encoder, task.also.form))
+
+
+def _reply(task: EncodeTask, bench: Workbench, embeddings: Embeddings) -> EncodeReply:
+    stats = embeddings.stats
+    encoder = bench.encoder(task.encoder, task.form)
     return EncodeReply(
         docs_encoded=stats.encoded,
         docs_cached=stats.cached,
         docs_per_second=stats.docs_per_second,
-        cut_off=cut_off_note(
-            task.encoder.name,
-            limit=bench.encoder(task.encoder, task.form).document_limit,
-            documents=stats.encoded + stats.cached,
-            truncated=stats.truncated_docs,
-            tokens=stats.tokens,
-            truncated_tokens=stats.truncated_tokens,
-        ),
+        cut_off=_cut_off(encoder, stats, bench),
+        advice=told_of_auto(encoder.settings, encoder.arithmetic) if stats.encoded else None,
     )
+
+
+def _cut_off(encoder: Encoder, stats: EncodeStats, bench: Workbench) -> list[str]:
+    """Say what of the documents and of the queries an encoder does not read."""
+    documents = CutOff(
+        texts=stats.encoded + stats.cached,
+        tokens=stats.tokens,
+        truncated=stats.truncated_docs,
+        truncated_tokens=stats.truncated_tokens,
+    )
+    queries = bench.read_of_queries(encoder)
+    told = [
+        documents.told(
+            name=encoder.settings.name,
+            limit=encoder.document_limit,
+            kind="documents",
+            remedy="encoder.long_documents=chunk keeps them",
+        ),
+        queries.told(
+            name=encoder.settings.name,
+            limit=encoder.query_limit,
+            kind="queries",
+            remedy="a larger encoder.query_length keeps them",
+        ),
+    ]
+    return [text for text in told if text]
 
 
 def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
@@ -59,16 +109,17 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
     with other_processes() as others:
         build_seconds = seconds(system.build)
         texts = [query.text for query in collection.queries]
-        note(f"{task.name}: searching {len(texts)} queries")
+        note(f"{task.name}: searching {counted(len(texts), 'query', 'queries')}")
         hits, times = _batches(task, system, texts, depth)
-        write_trec(Run.from_hits(task.name, collection, hits, task.depth), task.run_file)
+        run = Run.from_hits(task.name, collection, hits, task.depth)
+        write_trec(run, task.run_file)
         note(f"{task.name}: timing single queries")
         latency = _single_queries(task, system, texts, depth)
         peak = peak_rss_bytes()
         calibration = calibrate()
         encodings = encoding_infos(bench.encodings, fresh=task.fresh)
     reply = SystemReply(
-        metadata=system.metadata(),
+        metadata={**system.metadata(), **module_metadata(system.settings.kind)},
         build_seconds=build_seconds
         if system.counted_build_seconds is None
         else system.counted_build_seconds,
@@ -80,9 +131,24 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
         encode_docs_per_second=_encoding_speed(bench),
         encodings=encodings,
         index=index_info(system.size(), collection),
+        model_bytes=model_bytes(task.name, bench),
         peak_rss_bytes=peak,
+        notes=search_notes(system, texts, run),
     )
     return reply.model_copy(update={"stages": _search_stages(task, system, texts, depth)})
+
+
+def search_notes(system: Retriever, texts: Sequence[str], run: Run) -> list[str]:
+    """Return what a reader must know of a search: queries that found nothing, and why.
+
+    Args:
+        system: that searched.
+        texts: of the queries.
+        run: what it found.
+    """
+    nothing = sum(not len(ranking) for ranking in run.rankings.values())
+    found = [f"{run.name}: {nothing} of {len(texts)} queries found nothing"] if nothing else []
+    return [*found, *system.notes(texts)]
 
 
 def _batches(
@@ -133,11 +199,37 @@ def _search_stages(
 
 
 def _encoding_speed(bench: Workbench) -> float | None:
-    """Return documents per second over all encodings the system needs, one after the other."""
-    speeds = [stats.docs_per_second for stats in bench.encodings]
+    """Return documents per second over all encodings the system needs, one after the other.
+
+    Two forms that came out of the same forward passes count once.
+    """
+    together: set[str] = set()
+    speeds = []
+    for stats in bench.encodings:
+        if stats.encoder not in together:
+            speeds.append(stats.docs_per_second)
+        if stats.one_pass:
+            together.add(stats.encoder)
     if not speeds or None in speeds:
         return None
     return 1 / sum(1 / speed for speed in speeds if speed)
+
+
+def model_bytes(system: str, bench: Workbench) -> int | None:
+    """Return the size of the weights that a query of a system goes through; each model counts once.
+
+    None where a model has no folder of weights, as one that a module of a user makes.
+    """
+    waiting, folders = [system], set()
+    while waiting:
+        settings = bench.systems[waiting.pop()]
+        waiting += settings.parts()
+        for model in settings.models():
+            try:
+                folders.add(resolve_weights(model.model, model.revision, bench.cache.root))
+            except ColbenchError:
+                return None
+    return sum(map(weight_bytes, folders))
 
 
 def index_info(size: IndexSize, collection: Collection) -> IndexInfo:
@@ -149,6 +241,7 @@ def index_info(size: IndexSize, collection: Collection) -> IndexInfo:
         bytes_per_doc=size.bytes / len(collection.documents),
         bytes_per_vector=size.vector_bytes / size.vectors if size.vectors else None,
         files=size.files,
+        fixed_bytes=size.fixed_bytes,
     )
 
 

@@ -32,12 +32,15 @@ from colbench.paths import clear_made, own_folder, plain_name, remove_made
 from colbench.results.store import FILE_NAME, read_results
 
 _PUBLISHED = (
-    *("runs", "stages", "per_query", "indexes", "pictures"),
+    *("runs", "stages", "per_query", "indexes", "pictures", "logs"),
     "steps",  # as stages were called before version 2
     *("config.json", "report.md", "report.html", "sweep.csv", "sweep.json", "gate.json", "gate.md"),
     FILE_NAME,
 )
 _SCRATCH = ".colbench"
+_UNFINISHED = ".unfinished"
+UNFINISHED = re.compile(r"[0-9a-f]{24}|[\w.-]+\.log")
+"""Names of what a run that did not end well leaves in the folder for that."""
 _WORK = "work-"
 _REPLACING = "replacing"
 _PLACING = "placing"
@@ -99,6 +102,14 @@ class OutputFolder:
         return self.root / _SCRATCH / f"{_WORK}{os.getpid()}"
 
     @property
+    def unfinished(self) -> Path:
+        """What a run that did not end well leaves for the next one: its finished systems, and logs.
+
+        Where each run has a folder of its own it lies beside those folders.
+        """
+        return (self.root if self.latest is None else self.root.parent) / _UNFINISHED
+
+    @property
     def staging(self) -> Path:
         """What `publish` moves into place."""
         return self.work / "staging"
@@ -123,6 +134,10 @@ class OutputFolder:
     def per_query_file(self, system: str) -> Path:
         """The per-query values of a system, before they are published."""
         return self.staging / "per_query" / f"{plain_name(system)}.json"
+
+    def log_file(self, name: str) -> Path:
+        """What the process of a system, or of an encoder, said before it failed."""
+        return self.staging / "logs" / f"{plain_name(name)}.log"
 
     def relative(self, path: Path) -> str:
         """Path of a staged file as `results.json` names it."""
@@ -231,7 +246,7 @@ def check_output(root: Path) -> None:
             having made them, or a link where a folder of colbench's own is to be.
     """
     ensure_writable(root)
-    scratch = (_SCRATCH, f"{_SCRATCH}/{_REPLACING}", f"{_SCRATCH}/{_PLACING}")
+    scratch = (_SCRATCH, f"{_SCRATCH}/{_REPLACING}", f"{_SCRATCH}/{_PLACING}", _UNFINISHED)
     for own in (*scratch, *FOLDERS):
         own_folder(root / own)
     taken = [name for name in _PUBLISHED if os.path.lexists(root / name)]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from colbench.encoder.loading.positions import check_lengths
 from colbench.encoder.loading.weights import EMBEDDED, resolve_weights
-from colbench.errors import ConfigError, WeightsUnavailable
+from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
+from colbench.errors import ConfigError, PackagesUnavailable, WeightsUnavailable
+from colbench.experiment.bench import EncodeTask
 from colbench.measures.catalogue import cutoff
 from colbench.retriever.base import SystemSettings
 
 
 def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, strict: bool) -> None:
-    """Fail where a strict run would fail after its work, and put embedded models together.
-
-    In the process of a system that would count in its peak memory.
+    """Fail where a folder holds no model or a strict run would fail after its work, and put
+    embedded models together: in the process of a system that would count in its peak memory.
 
     Args:
         systems: name → settings.
@@ -22,18 +24,69 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
         strict: whether all weights must be there; else a system without them is skipped later.
 
     Raises:
-        ConfigError: no such model.
+        ConfigError: no such model, or a length that it has no positions for.
         WeightsUnavailable: weights are not here and cannot be had, with `strict`.
+        PackagesUnavailable: packages of a system are not installed, with `strict`.
     """
     for name, system in systems.items():
-        for model in system.models():
-            if not (strict or model.model.startswith(EMBEDDED)):
-                continue
+        if strict:
             try:
-                resolve_weights(model.model, model.revision, cache)
-            except WeightsUnavailable as error:
-                if strict:
-                    raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
+                system.look_for_packages()
+            except PackagesUnavailable as error:
+                raise PackagesUnavailable(f"{name}: {error} (strict=true)") from None
+        for model in system.models():
+            local = Path(model.model).expanduser()
+            if strict or model.model.startswith(EMBEDDED) or _in_a_folder(model.model):
+                try:
+                    local = resolve_weights(model.model, model.revision, cache)
+                except WeightsUnavailable as error:
+                    if strict:
+                        raise WeightsUnavailable(f"{name}: {error} (strict=true)") from None
+            if local.is_dir():
+                check_lengths(model, local)
+
+
+def in_both_forms(tasks: Iterable[EncodeTask]) -> list[EncodeTask]:
+    """Return the tasks, each first form of a model with the second one beside it.
+
+    Pooling and normalisation come after the transformer, and are of one form alone. All other
+    settings have to be equal.
+    """
+    later = list(tasks)
+    paired: list[EncodeTask] = []
+    taken: set[str] = set()
+    for number, task in enumerate(later):
+        others = (
+            other
+            for other in later[number + 1 :]
+            if other.form is not task.form
+            and other.key not in taken
+            and _read_alike(other) == _read_alike(task)
+        )
+        other = None if task.key in taken else next(others, None)
+        if other is not None:
+            taken |= {task.key, other.key}
+        paired.append(task.model_copy(update={"also": other}))
+    return paired
+
+
+def _read_alike(task: EncodeTask) -> str:
+    return task.encoder.model_dump_json(exclude={"pooling", "normalize", "trained_on"})
+
+
+def check_folders(models: Iterable[EncoderSettings | CrossEncoderSettings], cache: Path) -> None:
+    """Fail where a folder that is named as a model holds none.
+
+    Raises:
+        ConfigError: naming the folder and what it lacks.
+    """
+    for model in models:
+        if _in_a_folder(model.model):
+            resolve_weights(model.model, model.revision, cache)
+
+
+def _in_a_folder(model: str) -> bool:
+    return model.startswith((".", "/", "~")) or model.count("/") > 1 or Path(model).is_dir()
 
 
 DEFAULT_DEPTH = 1000

@@ -8,7 +8,9 @@ measurement.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,24 +20,40 @@ from colbench.collection.model import Collection
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import ROOT_VARIABLE, collections, default_root
-from colbench.errors import ColbenchError, WeightsUnavailable
+from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
 from colbench.experiment.bench import Bench, EncodeReply, EncodeTask, SystemReply, SystemTask
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
+from colbench.experiment.finished import (
+    FinishedSystem,
+    code_digest,
+    read_finished,
+    weights_state,
+    write_finished,
+)
 from colbench.experiment.job import Failure, Job, Message
-from colbench.experiment.output import OutputFolder, check_output
-from colbench.experiment.plan import choose_depth, choose_measures, look_for_weights
+from colbench.experiment.output import UNFINISHED, OutputFolder, check_output
+from colbench.experiment.plan import (
+    choose_depth,
+    choose_measures,
+    in_both_forms,
+    look_for_weights,
+)
 from colbench.experiment.spawn import run_job
+from colbench.experiment.store import machine, work_key
 from colbench.files import ensure_writable, write_json
 from colbench.index.device import check_device
+from colbench.measures.catalogue import ignores_order, level_note
 from colbench.measures.latency import BUSY
-from colbench.paths import remove_made
+from colbench.paths import clear_made, remove_made
 from colbench.progress import note
 from colbench.report.write import write_report
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
 from colbench.results.store import write_results
+from colbench.results.verdicts import too_few_queries
 from colbench.retriever.base import SystemSettings
-from colbench.retriever.registry import system_folder
+from colbench.retriever.registry import own_module, system_folder
+from colbench.retriever.user_modules import module_folders
 from colbench.timing import now
 
 ENCODE = "colbench.experiment.measurement:encode_documents"
@@ -64,9 +82,15 @@ class Runner:
         self.environment = describe_environment(self.threads, settings.seed)
         self.cache = settings.cache_dir or default_root()
         self.notes: list[str] = []
+        self._advised: set[str] = set()
+        self._encoded_along: dict[str, EncodeReply] = {}
+        self._cut_off: dict[str, list[str]] = {}
 
     def run(self) -> tuple[Results, Path]:
         """Do everything; return the results and the folder they were written to.
+
+        A system that fails is a row of the results; what has finished is kept until a run of equal
+        settings ends without a failure.
 
         Raises:
             ColbenchError: anything the user can act on, before results are written.
@@ -78,6 +102,8 @@ class Runner:
             write_snapshot(self.collection, self.output.work / "collection")
             results = self._results(self._measure())
             self._publish(results)
+            if all(system.status != "failed" for system in results.systems):
+                self._forget()
         return results, self.output.root
 
     def _at_work(self) -> list[str]:
@@ -88,6 +114,8 @@ class Runner:
         """Check everything that can be wrong, and load the collection."""
         check_device(self.settings.device)
         ensure_writable(self.cache)
+        if self.settings.index_dir is not None:
+            ensure_writable(self.settings.index_dir)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())
@@ -101,6 +129,14 @@ class Runner:
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
         if left_out:
             self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
+        whole = [name for name in self.measures if ignores_order(name, self.depth, docs)]
+        if whole and len(self.settings.systems) > 1:
+            self._note(
+                f"{', '.join(whole)}: of all {docs} documents at once, whatever their order, and "
+                "so reported and not tested"
+            )
+        if levels := level_note(self.measures):
+            self._note(levels)
         for system in systems.values():
             for model in system.models():
                 if model.trained_on is not None:
@@ -153,60 +189,159 @@ class Runner:
             threads=self.threads,
             seed=self.settings.seed,
             environment={ROOT_VARIABLE: str(self.cache)},
+            modules=module_folders(),
         )
 
     def _encode(self, name: str, task: EncodeTask) -> EncodeReply | Failure:
+        """Encode documents in a process of its own, or take what the other form's left."""
+        if task.key in self._encoded_along:
+            return self._encoded_along.pop(task.key)
         about = f"encoding with {task.encoder.name}"
-        return run_job(self._job(name, ENCODE, task, about=about), EncodeReply)
+        reply = run_job(self._job(name, ENCODE, task, about=about), EncodeReply)
+        if isinstance(reply, EncodeReply):
+            if task.also is not None and reply.also is not None:
+                self._encoded_along[task.also.key] = reply.also
+            if reply.advice is not None and reply.advice not in self._advised:
+                self._advised.add(reply.advice)
+                note(reply.advice)
+        return reply
 
     def _measure(self) -> list[Outcome]:
         """Return what each system's worker reported, in the order of `systems`."""
-        failures, encoded = self._encode_documents()
+        held = {name: self._recall(name) for name in self.settings.systems}
+        failures, encoded = self._encode_documents(
+            [name for name, finished in held.items() if finished is None]
+        )
         outcomes = []
-        for name in self.settings.systems:
+        for name, finished in held.items():
             needed = self._encodings(self.settings.system[name])
-            broken = [failures[key] for key in needed if key in failures]
             fresh = sum(encoded.get(key, 0) for key in needed)
-            reply = broken[0] if broken else self._measure_system(name, fresh=fresh > 0)
+            reply: SystemReply | Failure
+            log = None
+            if finished is not None:
+                reply, fresh = finished.reply, finished.docs_encoded
+                for text in finished.notes:
+                    self._note(text)
+                self._note(f"{name}: measured before, at commit {(finished.commit or '?')[:12]}")
+            elif broken := [failures[key] for key in needed if key in failures]:
+                reply = broken[0]
+            else:
+                reply = self._measure_system(name, fresh=fresh > 0)
+                if isinstance(reply, SystemReply):
+                    cut_off = [text for key in needed for text in self._cut_off.get(key, [])]
+                    self._keep(name, reply, fresh, cut_off)
             if isinstance(reply, Failure):
-                self._accept(name, reply)
-            elif reply.other_cpu_share > BUSY:
-                self._note(
-                    f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
-                    "it was timed; its times are not to be trusted"
-                )
-            outcomes.append(Outcome(name, self.settings.system[name], reply, fresh))
+                log = self._accept(name, reply)
+            else:
+                self._remark(name, reply)
+            outcomes.append(Outcome(name, self.settings.system[name], reply, fresh, log))
         return outcomes
+
+    def _remark(self, name: str, reply: SystemReply) -> None:
+        """Say what a reader of a system's numbers must know."""
+        for text in reply.notes:
+            self._note(text)
+        if reply.other_cpu_share > BUSY:
+            self._note(
+                f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
+                "it was timed; its times are not to be trusted"
+            )
+
+    def _finished(self, name: str) -> Path:
+        """Return the folder where a system is kept once it is measured, by all it depends on."""
+        systems = self.settings.system.with_parts([name])
+        key = work_key(
+            name,
+            {part: one.model_dump(mode="json") for part, one in systems.items()},
+            weights_state([model for one in systems.values() for model in one.models()]),
+            code_digest(),
+            [own_module(one.kind) for one in systems.values()],
+            self.collection.fingerprint,
+            self.depth,
+            self.settings.model_dump(
+                mode="json",
+                include={"latency", "attribution", "memory_gb", "device", "seed", "keep_indexes"},
+            ),
+            machine(self.environment),
+        )
+        return self.output.unfinished / key[:24]
+
+    def _recall(self, name: str) -> FinishedSystem | None:
+        """Return a system that an earlier run has measured, its runs put in their places."""
+        if self.settings.keep_indexes:  # its index went with that run
+            return None
+        return read_finished(
+            self._finished(name), self.output.run_file(name), self.output.stages_folder(name)
+        )
+
+    def _keep(self, name: str, reply: SystemReply, docs_encoded: int, notes: list[str]) -> None:
+        write_finished(
+            self._finished(name),
+            reply,
+            self.output.run_file(name),
+            self.output.stages_folder(name),
+            commit=self.environment.git_commit,
+            measured=now(),
+            docs_encoded=docs_encoded,
+            notes=notes,
+        )
+
+    def _forget(self) -> None:
+        """Remove what a run that did not end well has left: this one did."""
+        folder = self.output.unfinished
+        if self.output.latest is None:  # nobody else's: this run holds the folder
+            clear_made(folder, UNFINISHED)
+            return
+        for name in self.settings.systems:
+            remove_made(self._finished(name), inside=folder)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
     def _encodings(self, system: SystemSettings) -> dict[str, EncodeTask]:
         """Return the encodings a system and its parts need, by a key of their settings."""
         tasks = {}
         for encoder, form in system.encodings():
-            tasks[f"{encoder.model_dump_json()} {form}"] = EncodeTask(encoder=encoder, form=form)
+            task = EncodeTask(encoder=encoder, form=form)
+            tasks[task.key] = task
         for part in system.parts():
             tasks.update(self._encodings(self.settings.system[part]))
         return tasks
 
-    def _encode_documents(self) -> tuple[dict[str, Failure], dict[str, int]]:
+    def _encode_documents(
+        self, systems: Sequence[str]
+    ) -> tuple[dict[str, Failure], dict[str, int]]:
         tasks: dict[str, EncodeTask] = {}
-        for name in self.settings.systems:
+        for name in systems:
             tasks.update(self._encodings(self.settings.system[name]))
+        return self._encode_tasks(tasks)
+
+    def _encode_tasks(
+        self, tasks: Mapping[str, EncodeTask], prefix: str = ""
+    ) -> tuple[dict[str, Failure], dict[str, int]]:
+        """Return the failures of encodings, and how many documents the others encoded, by key."""
         failures: dict[str, Failure] = {}
         encoded: dict[str, int] = {}
-        for number, (key, task) in enumerate(tasks.items()):
-            reply = self._encode(f"encode-{number}", task)
+        for number, task in enumerate(in_both_forms(tasks.values())):
+            key = task.key
+            reply = self._encode(f"encode-{prefix}{number}", task)
             if isinstance(reply, Failure):
-                failures[key] = reply
+                if reply.fatal:
+                    raise StorageError(reply.message)
                 if not reply.skipped:
-                    raise ColbenchError(reply.message)
+                    told = f"encoding with {task.encoder.name}: {reply.message}"
+                    reply = reply.model_copy(update={"message": told})
+                    if self.settings.strict:
+                        self._accept(task.encoder.name, reply)
+                failures[key] = reply
                 continue
             encoded[key] = reply.docs_encoded
             note(
                 f"{task.encoder.name} {task.form.value}: {reply.docs_encoded} documents "
                 f"encoded, {reply.docs_cached} from the cache"
             )
-            if reply.cut_off:
-                self._note(reply.cut_off)
+            self._cut_off[key] = reply.cut_off
+            for text in reply.cut_off:
+                self._note(text)
         return failures, encoded
 
     def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:
@@ -232,13 +367,45 @@ class Runner:
             self.notes.append(text)
             note(text)
 
-    def _accept(self, name: str, failure: Failure) -> None:
-        """Go on past a system that lacks its weights; stop for any other failure."""
-        if not failure.skipped:
-            raise ColbenchError(f"{name}: {failure.message}")
+    def _accept(self, name: str, failure: Failure) -> Path | None:
+        """Go on past a system that was not measured, unless nothing may, or can, be left out.
+
+        Returns:
+            the staged log of its process, where there is one.
+
+        Raises:
+            WeightsUnavailable: in a strict run, for want of weights.
+            StorageError: there is no space left.
+            ColbenchError: in a strict run, any other failure.
+        """
+        strict = " (strict=true)" if self.settings.strict else ""
+        if failure.fatal:
+            raise StorageError(f"{name}: {failure.message}")
+        if failure.skipped:
+            if strict:
+                raise WeightsUnavailable(f"{name}: {failure.message}{strict}")
+            note(f"{name}: skipped, {failure.message}")
+            return None
+        log = self._kept_log(name, failure)
+        if strict:
+            where = f"; log: {log}" if log else ""
+            raise ColbenchError(f"{name}: {failure.message}{strict}{where}")
+        note(f"{name}: failed, {failure.message}")
+        return log
+
+    def _kept_log(self, name: str, failure: Failure) -> Path | None:
+        """Put the log of a failure where it outlives the run; None for one without."""
+        if failure.log is None or not failure.log.is_file() or not failure.log.stat().st_size:
+            return None
+        log = self.output.log_file(name)
         if self.settings.strict:
-            raise WeightsUnavailable(f"{name}: {failure.message} (strict=true)")
-        note(f"{name}: skipped, {failure.message}")
+            log = self.output.unfinished / log.name
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(failure.log, log)
+        except OSError:  # the reason is told without it
+            return None
+        return log
 
     def _results(self, outcomes: list[Outcome]) -> Results:
         evaluated = evaluate_systems(
@@ -250,9 +417,11 @@ class Runner:
             settings=self.settings,
         )
         wanted = self.settings.reference
-        if wanted is not None and evaluated.reference is None and len(evaluated.rows) > 1:
-            self._note(f"no significance tests: the reference {wanted} was skipped")
-        return Results(
+        status = {row.name: row.status for row in evaluated.rows}.get(wanted or "", "ok")
+        if evaluated.reference is None and len(evaluated.rows) > 1 and status != "ok":
+            word = "was skipped" if status == "skipped" else "failed"
+            self._note(f"no significance tests: the reference {wanted} {word}")
+        results = Results(
             schema_version=SCHEMA_VERSION,
             colbench_version=__version__,
             experiment=self.experiment,
@@ -263,6 +432,8 @@ class Runner:
             config=self.settings.model_dump(mode="json"),
             measures=self.measures,
             reference=evaluated.reference,
+            primary=self.measures[0],
+            margin=self.settings.significance.margin,
             alpha=self.settings.significance.alpha,
             test=self.settings.significance.test,
             notes=self.notes,
@@ -270,3 +441,6 @@ class Runner:
             documents=evaluated.examples.documents,
             systems=evaluated.rows,
         )
+        if few := too_few_queries(results):
+            self._note(few)
+        return results.model_copy(update={"notes": list(self.notes)})

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from colbench.errors import ColbenchError, StorageError
+from colbench.errors import StorageError
 from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.files import atomic_write
 
@@ -89,15 +91,18 @@ def run_job(job: Job, reply: type[_Value]) -> _Value | Failure:
         job: what to do.
         reply: class of what the job's function returns.
 
+    Returns:
+        What the job's function returned; a `Failure` where it raised an error, or its process died.
+
     Raises:
-        ColbenchError: the worker died without a reply (killed, out of memory).
         StorageError: the worker could not write its reply.
         KeyboardInterrupt: the user interrupted it.
     """
     job_file = job.reply.with_suffix(".job.json")
     with atomic_write(job_file) as stream:
         stream.write(job.model_dump_json())
-    job.reply.unlink(missing_ok=True)
+    for earlier in (job.reply, job.log):
+        earlier.unlink(missing_ok=True)
     # -P: a module in the user's folder must not shadow one that the worker imports.
     code = run_process(
         [sys.executable, "-P", "-m", "colbench.experiment.worker", str(job_file)],
@@ -110,18 +115,55 @@ def run_job(job: Job, reply: type[_Value]) -> _Value | Failure:
             f"{job.about}: cannot write {job.reply}; free some space or choose another output_dir"
         )
     if not job.reply.is_file():
-        raise ColbenchError(_death(job, code))
+        return Failure(skipped=False, message=_death(job, code), log=job.log)
     left = Reply.model_validate_json(job.reply.read_text(encoding="utf-8"))
     return left.failure if left.failure is not None else reply.model_validate(left.value)
 
 
 def _death(job: Job, code: int) -> str:
+    """Say in one line how a process ended that left no reply."""
     if code == -signal.SIGKILL:
         return (
-            f"{job.about}: the process was killed, most likely for want of memory; lower memory_gb "
-            "or encoder.batch_tokens and run the same command again, it resumes"
+            "the process was killed, most likely for want of memory; lower memory_gb or "
+            "encoder.batch_tokens and run the same command again, it resumes"
         )
-    return (
-        f"{job.about}: the process ended with status {code}; its traceback is above, please "
-        "report it"
+    ended = f"the process ended with status {code} and without a reply"
+    if code < 0:
+        name = signal.strsignal(-code) or f"signal {-code}"
+        ended = f"the process was ended by {signal.Signals(-code).name} ({name})"
+    told = last_words(job.log)
+    return f"{ended}: {told}" if told else ended
+
+
+_WORDS = re.compile(
+    r"[\w.]+(Error|Exception|Exit|Interrupt)\b|terminate called|what\(\):|.*\bassert", re.IGNORECASE
+)
+_FRAMES = ("Fatal Python", "File ", "Thread 0x", "Current thread", "Stack (most", "Extension mod")
+_LONGEST_LINE = 300
+_END = 1 << 16
+
+
+def last_words(log: Path) -> str:
+    """Return the line of a log that says most likely why its process ended; empty for none.
+
+    That is the last one that names an error, else the last one but for the frames of a stack.
+    """
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(log.stat().st_size - _END, 0))
+            text = stream.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    frames = (
+        "Fatal Python error",
+        "File ",
+        "Thread 0x",
+        "Current thread",
+        "Stack (most",
+        "Extension modules",
+        "<no ",
     )
+    told = [line for line in lines if not line.startswith(frames)]
+    named = [line for line in told if _WORDS.match(line)]
+    return next(reversed(named or told), "")[:_LONGEST_LINE]

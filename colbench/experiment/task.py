@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colbench.config.settings import RunSettings
-from colbench.results.schema import Results
+from colbench.results.schema import Results, SystemResult
 
 if TYPE_CHECKING:
     from colbench.report.table import Document
@@ -48,6 +48,12 @@ class Finished:
     files: dict[str, str] = field(default_factory=dict)
     results: Results | None = None
     brief: bool = False
+
+    @property
+    def failed(self) -> list[SystemResult]:
+        """The systems that ended in an error."""
+        rows = self.results.systems if self.results is not None else []
+        return [system for system in rows if system.status == "failed"]
 
 
 def measure_systems(run: Invocation) -> Finished:

@@ -3,17 +3,26 @@
 Calls the function that the job names and leaves a `Reply`. Nothing is imported before the function
 is: its memory and threads are its own.
 Lives no longer than its standard input, which the conductor holds open.
+
+Progress and notes go to standard error, as everywhere. What libraries write to the descriptor
+itself, such as the last words of a crash, goes to the log of the job, and tracebacks do.
 """
 
 from __future__ import annotations
 
+import errno
+import faulthandler
 import inspect
 import multiprocessing
 import os
 import random
 import select
 import sys
+import sysconfig
 import threading
+import traceback
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
@@ -24,18 +33,54 @@ from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.features import entry_point
 from colbench.files import atomic_write
 
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_MEMORY = "out of memory; lower memory_gb or encoder.batch_tokens"
+
 
 def perform(job: Job) -> Reply:
-    """Do the job; errors a user can act on become a `Failure`."""
+    """Do the job; whatever is raised becomes a `Failure`, its traceback goes to the log."""
     random.seed(job.seed)
     np.random.seed(job.seed)
     try:
         function = entry_point(job.entry)
         value = function(*_arguments(function, job))
+        return Reply(value=value.model_dump(mode="json"))
     except ColbenchError as error:
         skipped = isinstance(error, WeightsUnavailable)
-        return Reply(failure=Failure(skipped=skipped, message=str(error)))
-    return Reply(value=value.model_dump(mode="json"))
+        failure = Failure(skipped=skipped, message=str(error), fatal=_out_of_space(error))
+    except (Exception, SystemExit) as error:  # a user's module may raise anything, or exit
+        with suppress(OSError), job.log.open("a", encoding="utf-8", errors="replace") as stream:
+            traceback.print_exc(file=stream)
+        failure = Failure(
+            skipped=False,
+            message=_told(error),
+            fatal=_out_of_space(error),
+            log=job.log,
+        )
+    return Reply(failure=failure)
+
+
+def _out_of_space(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _told(error: BaseException) -> str:
+    """Say in one line what was raised, and where in colbench or in the user's own code."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    message = next(filter(None, lines), "")
+    told = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    if isinstance(error, MemoryError) or "not enough memory" in message:
+        told = f"{told}: {_MEMORY}"
+    frames = traceback.extract_tb(error.__traceback__)
+    libraries = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    own = [frame for frame in frames if not any(frame.filename.startswith(p) for p in libraries)]
+    if frame := next(reversed(own or frames), None):
+        told += f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return str(ColbenchError(told))  # in one printable line
 
 
 def _arguments(function: Any, job: Job) -> list[Any]:
@@ -49,7 +94,8 @@ def _arguments(function: Any, job: Job) -> list[Any]:
 
 
 def _end_with_the_conductor() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # sys.stdin has a lock that an interpreter cannot end with
+        pass
     _exit(130)
 
 
@@ -64,8 +110,26 @@ def _conductor_ended() -> bool:
     return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
+def _log_to(file: Path) -> None:
+    """Let descriptor 2 be the log; standard error stays where it was."""
+    shown = os.dup(2)
+    with file.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    sys.stderr = os.fdopen(
+        shown, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
+    )
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    faulthandler.enable(file=2)
+
+
 def _work(job_file: str) -> None:
     job = Job.model_validate_json(Path(job_file).read_text(encoding="utf-8"))
+    _log_to(job.log)
+    if job.modules:
+        from colbench.retriever.user_modules import search_modules_in
+
+        search_modules_in(job.modules)
     reply = perform(job)
     try:
         with atomic_write(job.reply) as stream:
@@ -82,7 +146,8 @@ def main(job_file: str) -> None:
     except Exception:
         if _conductor_ended():  # and took the files of this job with it
             _exit(130)
-        raise
+        traceback.print_exc(file=os.fdopen(2, "w", closefd=False))
+        _exit(1)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # an orderly exit would wait for the thread that reads standard input

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from colbench.console import add_folders, tell
+from colbench.console import add_folders, open_console, tell
 from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.explain.wording import summary
 
@@ -130,8 +129,6 @@ def add_parser(commands: Any) -> None:
 
 def explain(options: argparse.Namespace) -> int:
     """Compose the configuration, align, print and write what was asked for."""
-    from rich.console import Console
-
     from colbench.config.compose import compose_run
     from colbench.errors import ConfigError
     from colbench.explain.compute import Question
@@ -145,7 +142,7 @@ def explain(options: argparse.Namespace) -> int:
     settings = compose_run(options.overrides, options.config_dir)
     question = Question(options.query, options.query_id, tuple(options.doc), tuple(options.text))
     explanation = explained(settings, question)
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = open_console(160)
     print_explanation(explanation, console, everything=options.all)
     if picture is not None:
         from colbench.explain.picture import write_picture

@@ -203,7 +203,7 @@ def _best_two(
     if embeddings is None:
         raise ConfigError(
             "name a document with --doc ID: to choose the best two, the vectors of all documents "
-            "must be cached, as `colbench run` with systems=[colbert_exact] leaves them"
+            "must be cached, as `colbench run` with systems=colbert_exact leaves them"
         )
     scores = []
     for first, end, rows in embeddings.blocks(_BLOCK):

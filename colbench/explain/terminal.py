@@ -13,7 +13,7 @@ from colbench.explain.labels import context, labels, printable
 from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.explain.wording import summary, two_decimals
 from colbench.printing import printable as on_terminal
-from colbench.report.formats import fraction
+from colbench.report.formats import counted, fraction
 from colbench.report.table import Column, Prose, Strong, Table, numbers, texts
 from colbench.report.terminal import print_block
 
@@ -137,7 +137,7 @@ def document_line(letter: str, document: ExplainedDocument) -> Text:
         f"score {document.alignment.score:.4f}",
         document.judgment,
         document.part,
-        f"{len(document.alignment.document_tokens):,} tokens",
+        counted(len(document.alignment.document_tokens), "token"),
     ]
     title = f" {printable(document.title)}" if document.title else ""
     return Text.assemble(

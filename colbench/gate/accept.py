@@ -58,6 +58,6 @@ def accept(options: argparse.Namespace) -> int:
     names = ", ".join(system.name for system in baseline.results.systems)
     print(printable(f"{results.collection.name}, {len(results.queries)} queries: {names}"))
     for name, reason in baseline.skipped.items():
-        print(printable(f"not in it, skipped: {name} ({reason})"))
+        print(printable(f"not in it, not measured: {name} ({reason})"))
     print(printable(f"written: {output} ({size(output.stat().st_size)})"))
     return 0

@@ -69,7 +69,7 @@ def accept(
     """Make results a baseline.
 
     Args:
-        results: of a run; systems that were skipped are named, not measured.
+        results: of a run; systems that were skipped or failed are named, not measured.
         systems: those to keep; all where None.
         reason: why.
 
@@ -95,8 +95,12 @@ def accept(
         results=_reduced(results, measured),
         accepted=now(),
         reason=reason,
-        skipped={s.name: s.reason or "" for s in chosen if s.status == "skipped"},
+        skipped={s.name: _why_not(s) for s in chosen if s.status != "ok"},
     )
+
+
+def _why_not(system: SystemResult) -> str:
+    return system.reason or "" if system.status == "skipped" else system.why_not
 
 
 def _reduced(results: Results, systems: Sequence[SystemResult]) -> Results:
@@ -114,12 +118,12 @@ def _reduced(results: Results, systems: Sequence[SystemResult]) -> Results:
 
 def _reduced_system(system: SystemResult) -> SystemResult:
     latency = system.latency_ms
+    single = {"encode_ms": None, "search_ms": None, "total": latency and latency.end_to_end}
     return system.model_copy(
         update={
             "attribution": None,
             "fidelity": None,
-            "latency_ms": latency
-            and latency.model_copy(update={"encode_ms": None, "search_ms": None}),
+            "latency_ms": latency and latency.model_copy(update=single),
             "per_query_file": None,
             "run_file": None,
             "significance": None,

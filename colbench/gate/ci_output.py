@@ -106,7 +106,8 @@ def _of_measure(verdict: MeasureVerdict, report: GateReport) -> _Case:
         outcome = "failure"
     elif verdict.verdict == "inconclusive":
         outcome = "skipped"
-    summary = f"{verdict.verdict}, {measure_summary(verdict)}: {verdict.reason}"
+    summary = measure_summary(verdict, report.rules["alpha"])
+    summary = f"{verdict.verdict}, {summary}: {verdict.reason}"
     return _Case(verdict.system, verdict.measure, outcome, summary)
 
 

@@ -30,22 +30,13 @@ from colbench.gate.record import MeasureVerdict, Verdict
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedPair
 from colbench.measures.paired import PairedTest, paired_tests
-from colbench.measures.significance import holm
+from colbench.measures.significance import holm, least_queries
 from colbench.measures.ties import TIE, outcomes
 
 
 def draws(rules: GateRules, tests: int) -> int:
     """Return how many draws a gate of so many tests needs: p-values end at one over them."""
     return max(rules.resamples, math.ceil(2 * tests / rules.alpha))
-
-
-def least_queries(tests: int, alpha: float) -> int:
-    """Return how many queries it takes at least to show a drop: n random signs end at 2^-n.
-
-    >>> least_queries(1, 0.05), least_queries(8, 0.05)
-    (5, 8)
-    """
-    return math.ceil(math.log2(max(tests, 1) / alpha))
 
 
 class Corrected(NamedTuple):
@@ -139,7 +130,7 @@ def queries_needed(test: PairedTest, smallest: float, alpha: float, tests: int) 
     if distance <= TIE:
         return None
     wanted = math.ceil((NormalDist().inv_cdf(level) * test.deviation / distance) ** 2)
-    return max(wanted, least_queries(tests, alpha))
+    return max(wanted, least_queries(tests, alpha, sides=1))
 
 
 class _Cell(NamedTuple):
@@ -237,7 +228,7 @@ def _by_identity(cell: _Cell, rules: GateRules) -> MeasureVerdict:
 def _reason(
     verdict: Verdict, test: PairedTest, smallest: float, more: int | None, *, shown: bool
 ) -> str:
-    least = f"{100 * smallest:g} {'point' if smallest == 0.01 else 'points'}"
+    least = f"{round(100 * smallest, 9):.10g} {'point' if smallest == 0.01 else 'points'}"
     if verdict == "regressed":
         return f"a drop of at least {least}, and shown"
     if verdict == "improved":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from colbench.errors import ColbenchError, StorageError
 from colbench.gate.record import Guard
-from colbench.gate.rules import LostQueries, MustFind
+from colbench.gate.rules import GateRules, LostQueries, MustFind
 from colbench.gate.sides import GatedPair, GatedSide
 from colbench.results.store import verified_run
 from colbench.run.model import Run
@@ -51,6 +51,18 @@ def check_lost(pair: GatedPair, rule: LostQueries) -> Guard:
         finding=finding,
         queries=lost,
     )
+
+
+def check_runs(candidate: GatedSide, rules: GateRules) -> list[Guard]:
+    """Return a broken promise for every system that failed, whether the baseline knows it or not.
+
+    Without rules about systems all of the candidate's count.
+    """
+    return [
+        Guard(guard="runs", system=name, passed=False, finding=f"it failed: {reason}")
+        for name, reason in candidate.failed.items()
+        if rules.systems is None or name in rules.systems
+    ]
 
 
 def answered(rank: int | None) -> bool:

@@ -11,14 +11,15 @@ from colbench.compare.changes import (
     setting_changes,
 )
 from colbench.compare.effectiveness import Pair, moved_queries
-from colbench.gate.costs import cost_verdicts, missing_costs
-from colbench.gate.effectiveness import least_queries, measure_verdicts
-from colbench.gate.guards import check_lost, check_must_find
+from colbench.gate.costs import cost_verdicts, judged_by_parts, missing_costs
+from colbench.gate.effectiveness import measure_verdicts
+from colbench.gate.guards import check_lost, check_must_find, check_runs
 from colbench.gate.identity import check_identity
 from colbench.gate.pairing import other_collection, pair_systems
 from colbench.gate.record import GateReport, Guard, SystemChanges, WorstQueries
 from colbench.gate.rules import GateRules
 from colbench.gate.sides import GatedPair, GatedSide
+from colbench.measures.significance import least_queries
 
 _WORST = 5
 """Queries shown of each system that lost."""
@@ -39,6 +40,7 @@ def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateRe
         pairs, unjudged = pair_systems(candidate, baseline, rules)
     verdicts = measure_verdicts(pairs, rules)
     guards, unfound = _guards(pairs, candidate, rules)
+    guards = [*check_runs(candidate, rules), *guards]
     costs = [
         verdict
         for pair in pairs
@@ -93,10 +95,11 @@ def _beyond_reach(pairs: Sequence[GatedPair], rules: GateRules) -> list[str]:
         for cost in missing_costs(pair, rules.costs)
     ]
     tests = len(rules.measures) * sum(not pair.exact for pair in pairs)
-    if tests and len(pairs[0].queries) < least_queries(tests, rules.alpha):
+    least = least_queries(tests, rules.alpha, sides=1)
+    if tests and len(pairs[0].queries) < least:
         reasons.append(
-            f"{len(pairs[0].queries)} queries cannot show any drop: {tests} tests at level "
-            f"{rules.alpha:g} need at least {least_queries(tests, rules.alpha)}"
+            f"too few queries to tell: {len(pairs[0].queries)} cannot show any drop, {tests} tests "
+            f"at level {rules.alpha:g} need at least {least}"
         )
     return reasons
 
@@ -124,6 +127,12 @@ def _notes(
         for pair in pairs
         if pair.why_not_exact
     ]
+    apart = [pair.name for pair in pairs if judged_by_parts(pair, rules.costs)]
+    if apart:
+        notes.append(
+            f"{', '.join(apart)}: the baseline holds no latency end to end, so encoding and search "
+            "are judged apart: accept a new baseline"
+        )
     if rules.systems is None:
         new = [name for name in candidate.measured if name not in baseline.measured]
         notes += [f"{name} is new and not gated: accept a new baseline" for name in new]

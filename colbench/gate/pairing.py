@@ -72,8 +72,9 @@ def _why_not(name: str, candidate: GatedSide, baseline: GatedSide) -> str:
     for word, side in (("baseline", baseline), ("candidate", candidate)):
         if name in side.measured:
             continue
-        if name in side.skipped:
-            return f"skipped in the {word}: {side.skipped[name]}"
+        for status, reasons in (("skipped", side.skipped), ("failed", side.failed)):
+            if name in reasons:
+                return f"{status} in the {word}: {reasons[name]}"
         return f"missing in the {word}: {did_you_mean(name, side.measured)}"
     return ""
 

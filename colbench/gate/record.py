@@ -64,9 +64,9 @@ class MeasureVerdict(Record):
 
 
 class Guard(Record):
-    """A promise about single queries."""
+    """A promise about single queries, or that a system can be measured at all."""
 
-    guard: Literal["identity", "lost_queries", "must_find"]
+    guard: Literal["identity", "lost_queries", "must_find", "runs"]
     system: str
     passed: bool
     finding: str = Field(description="what was found, as a sentence")

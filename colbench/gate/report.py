@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from colbench.compare.record import Change
-from colbench.compare.sections import changes_table, limits, moved_table, section
+from colbench.compare.sections import changes_table, moved_table, section
 from colbench.errors import StorageError
 from colbench.gate.findings import (
     GUARDS,
     accept_command,
+    exact,
     failures,
     gated,
     growth,
     headline,
     improvements,
+    limit,
     origin,
     p_text,
     p_value,
+    points_beside,
     rules_line,
 )
 from colbench.gate.findings import values as cost_values
@@ -117,25 +120,34 @@ def _effectiveness(report: GateReport) -> Section:
         *numbers(p_value, "p (Holm)"),
         Column(title="worse / better"),
     ]
-    level = f"{1 - report.rules['alpha']:.0%}"
+    alpha = report.rules["alpha"]
+    level = f"{exact(100 * (1 - alpha))}%"
     legend = (
         "points: candidate minus baseline, × 100. interval: one-sided limits, each at "
         f"{level}, bootstrap over queries (BCa), not corrected. p: no drop (of an improvement: no "
         "rise), one-sided, Holm-corrected over all systems and measures tested. worse / better: "
         "queries."
     )
-    table = Table("", columns, [_measure(verdict) for verdict in report.verdicts])
+    table = Table("", columns, [_measure(verdict, alpha) for verdict in report.verdicts])
     return section("Effectiveness", [table.compact()], legend)
 
 
-def _measure(verdict: MeasureVerdict) -> list[Any]:
+def _measure(verdict: MeasureVerdict, alpha: float) -> list[Any]:
+    smallest, p = verdict.smallest_drop, p_text(verdict)
     return [
         *(verdict.system, verdict.measure, verdict.verdict, verdict.reason or None),
-        *(verdict.baseline, verdict.candidate, verdict.difference),
-        limits(verdict.low, verdict.high),
-        p_text(verdict),
+        *(verdict.baseline, verdict.candidate),
+        Cell(verdict.difference, points_beside(verdict.difference, smallest)),
+        _interval(verdict.low, verdict.high, smallest),
+        None if p is None else Cell(p, p_value(p, alpha)),
         f"{verdict.lower} / {verdict.higher}",
     ]
+
+
+def _interval(low: float | None, high: float | None, smallest: float) -> str | None:
+    if low is None or high is None:
+        return None
+    return f"{points_beside(low, smallest)} to {points_beside(high, smallest)}"
 
 
 def _guards(report: GateReport) -> Section:
@@ -157,8 +169,10 @@ def _costs(report: GateReport) -> Section:
         *numbers(growth, "growth", "at most"),
     ]
     legend = (
-        "Latency: median over single queries, over that of fixed work timed beside it (GEMM: a "
-        "matrix product; scan: a matrix times a vector)."
+        "Latency: of single queries from text to documents, median and 95th percentile, over "
+        "the baseline's mean query made of fixed work timed beside either side (a matrix "
+        "product for encoding, a scan for searching). Of encoding and search apart: medians over "
+        "that work (GEMM, scan). B/vector: without headers, offsets, lists, graphs and manifests."
     )
     table = Table("", columns, [_cost(cost) for cost in report.costs])
     return section("Costs", [table.compact()], legend)
@@ -169,7 +183,8 @@ def _cost(cost: CostVerdict) -> list[Any]:
     return [
         *(cost.system, gated(cost.cost).title, cost.verdict, cost.reason or None),
         *(Cell(cost.baseline, before), Cell(cost.candidate, after)),
-        *(cost.ratio, cost.allowed),
+        None if cost.ratio is None else Cell(cost.ratio, growth(cost.ratio, cost.allowed)),
+        Cell(cost.allowed, limit(cost.allowed)),
     ]
 
 

@@ -50,13 +50,25 @@ class CostRules(Settings):
     """
 
     index_bytes: Share | None = Field(0.0, description="bytes of the index")
-    bytes_per_vector: Share | None = Field(0.0, description="bytes over stored vectors")
+    bytes_per_vector: Share | None = Field(
+        0.0,
+        description="bytes over stored vectors, without headers, offsets, lists, graphs and "
+        "manifests",
+    )
     peak_rss_bytes: Share | None = Field(0.25, description="peak memory of the system's process")
+    latency_p50: Share | None = Field(
+        0.5,
+        description="median of a query from its text to its documents, over fixed work timed "
+        "beside it; of encoding and of search apart where the baseline does not hold the sum",
+    )
+    latency_p95: Share | None = Field(
+        1.0, description="as latency_p50, the 95th percentile; not judged where the sum is missing"
+    )
     encode_latency: Share | None = Field(
-        0.5, description="p50 of encoding a query, over the matrix product timed beside it"
+        None, description="p50 of encoding a query, over the matrix product timed beside it"
     )
     search_latency: Share | None = Field(
-        0.5, description="p50 of a search, over the scan timed beside it"
+        None, description="p50 of a search, over the scan timed beside it"
     )
     least_ms: float = Field(0.2, ge=0, description="a latency below this is not gated: it is noise")
     rounding: Share = Field(

@@ -23,12 +23,14 @@ class GatedSide(Opened):
         results: its content.
         accepted: UTC time at which it became a baseline; None for plain results.
         reason: why it did.
-        skipped: system → why it was not measured.
+        skipped: system → why it was not measured, where that is no failure.
+        failed: system → why it failed.
     """
 
     accepted: str | None = None
     reason: str | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> GatedSide:
@@ -66,7 +68,8 @@ class GatedSide(Opened):
         """Return a side that was read, or made, already."""
         _check_lengths(path, results)
         skipped = {s.name: s.reason or "" for s in results.systems if s.status == "skipped"}
-        return cls(path, results, skipped=skipped)
+        failed = {s.name: s.reason or "" for s in results.systems if s.status == "failed"}
+        return cls(path, results, skipped=skipped, failed=failed)
 
     @property
     def measured(self) -> dict[str, SystemResult]:

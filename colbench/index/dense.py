@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from colbench.errors import StorageError
 from colbench.index.size import IndexSize
+from colbench.index.threads import each_on_one_thread
 
 _FILE = "index.faiss"
 
@@ -38,6 +39,8 @@ class DenseIndex:
     ) -> DenseIndex:
         """Build from consecutive slices of the (documents, dims) matrix and write to `folder`.
 
+        Equal slices give equal bytes, with any number of threads.
+
         Raises:
             StorageError: the folder cannot be written.
         """
@@ -48,7 +51,9 @@ class DenseIndex:
             graph.hnsw.efConstruction = ef_construction
             index = graph
         for block in blocks:
-            index.add(np.ascontiguousarray(block, dtype=np.float32))
+            rows = np.ascontiguousarray(block, dtype=np.float32)
+            # What a graph becomes depends on the order in which threads would link its nodes.
+            list(each_on_one_thread(index.add, [rows]))
         temporary = folder / f"{_FILE}.tmp"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -85,4 +90,6 @@ class DenseIndex:
 
     def size(self) -> IndexSize:
         """Bytes by file."""
-        return IndexSize.of_folder(self._folder, vectors=self._index.ntotal, dims=self._index.d)
+        count, dims = self._index.ntotal, self._index.d
+        payload = count * dims * np.dtype(np.float32).itemsize
+        return IndexSize.of_folder(self._folder, vectors=count, dims=dims, payload=payload)

@@ -15,12 +15,15 @@ class IndexSize:
         dims: dimensions of each; 0 for a lexical index.
         vector_bytes: bytes of the indexes that hold the vectors.
         files: path relative to the index folder → bytes. Every file a search needs counts.
+        fixed_bytes: those of `vector_bytes` that are not the vectors' own: headers, offsets, lists,
+            graphs, manifests. None where that is not known.
     """
 
     vectors: int = 0
     dims: int = 0
     vector_bytes: int = 0
     files: dict[str, int] = field(default_factory=dict)
+    fixed_bytes: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -28,28 +31,41 @@ class IndexSize:
         return sum(self.files.values())
 
     @classmethod
-    def of_folder(cls, folder: Path, *, vectors: int = 0, dims: int = 0) -> IndexSize:
-        """Measure every file below `folder`."""
+    def of_folder(
+        cls, folder: Path, *, vectors: int = 0, dims: int = 0, payload: int | None = None
+    ) -> IndexSize:
+        """Measure every file below `folder`.
+
+        Args:
+            folder: of the index.
+            vectors: that it stores; 0 for a lexical index.
+            dims: of each.
+            payload: bytes of the vectors themselves; None where that is not known.
+        """
         files = {
             path.relative_to(folder).as_posix(): path.stat().st_size
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
         total = sum(files.values()) if vectors else 0
-        return cls(vectors=vectors, dims=dims, vector_bytes=total, files=files)
+        fixed = None if payload is None else total - payload
+        return cls(vectors, dims, total, files, fixed)
 
     @classmethod
     def together(cls, parts: dict[str, IndexSize]) -> IndexSize:
         """Join the indexes of a composed system; each file is prefixed with its part's name.
 
-        >>> parts = {"a": IndexSize(2, 4, 16, {"v": 16}), "b": IndexSize(files={"t": 5})}
+        >>> parts = {"a": IndexSize(2, 4, 16, {"v": 16}, 8), "b": IndexSize(files={"t": 5})}
         >>> IndexSize.together(parts)
-        IndexSize(vectors=2, dims=4, vector_bytes=16, files={'a/v': 16, 'b/t': 5})
+        IndexSize(vectors=2, dims=4, vector_bytes=16, files={'a/v': 16, 'b/t': 5}, fixed_bytes=8)
         """
+        fixed = [part.fixed_bytes for part in parts.values() if part.vectors]
+        known = [count for count in fixed if count is not None]
         files = {f"{name}/{file}": n for name, p in parts.items() for file, n in p.files.items()}
         return cls(
             vectors=sum(part.vectors for part in parts.values()),
             dims=max((part.dims for part in parts.values()), default=0),
             vector_bytes=sum(part.vector_bytes for part in parts.values()),
             files=files,
+            fixed_bytes=sum(known) if known and len(known) == len(fixed) else None,
         )

@@ -123,7 +123,10 @@ class TokenIndex:
 
     def size(self) -> IndexSize:
         """Bytes by file."""
-        return IndexSize.of_folder(self.folder, vectors=self.tokens, dims=self.dims)
+        payload = self.vectors.nbytes
+        return IndexSize.of_folder(
+            self.folder, vectors=self.tokens, dims=self.dims, payload=payload
+        )
 
 
 def _narrow(block: NDArray[np.floating], precision: Precision) -> NDArray[Any]:

@@ -3,6 +3,10 @@
 A name is `metric`, then `@k` for a cutoff, then `-l2` to count only grades of at least 2 as
 relevant (grade 1 and up otherwise): `ndcg@10`, `recall@100-l2`. RBP carries its persistence
 instead of a cutoff: `rbp.95`.
+
+The suffix is trec_eval's option `-l`, except for measures of gains. trec_eval's nDCG pays no heed
+to `-l` (`trec_eval -l 2 -m ndcg_cut.10` is plain `ndcg@10`), so that the suffix would say nothing:
+here, as in ranx, `ndcg@10-l2` gives grades below 2 no gain.
 """
 
 from __future__ import annotations
@@ -30,8 +34,12 @@ class Metric(NamedTuple):
 
 
 METRICS = {
-    "ndcg": Metric("k?", "normalised discounted cumulative gain, linear gains (as trec_eval)"),
-    "ndcg_burges": Metric("k?", "nDCG with exponential gains, 2^grade - 1"),
+    "ndcg": Metric(
+        "k?",
+        "normalised discounted cumulative gain, linear gains (as trec_eval); with -l2 lower grades "
+        "gain nothing, where trec_eval's nDCG ignores its -l",
+    ),
+    "ndcg_burges": Metric("k?", "nDCG with exponential gains, 2^grade - 1; -l2 as for ndcg"),
     "dcg": Metric("k?", "discounted cumulative gain, linear gains; not bounded by 1"),
     "dcg_burges": Metric("k?", "DCG with exponential gains, 2^grade - 1; not bounded by 1"),
     "mrr": Metric("k?", "reciprocal rank of the first relevant document"),
@@ -120,6 +128,46 @@ def cutoff(name: str) -> int | None:
     (100, None)
     """
     return parse(name).cutoff
+
+
+_COUNTS = frozenset({"recall", "precision", "f1", "hit_rate", "hits"})
+"""Metrics that look at which documents are among the first k, not in which order."""
+
+_GAINS = frozenset({"ndcg", "ndcg_burges", "dcg", "dcg_burges"})
+
+
+def ignores_order(name: str, depth: int, documents: int) -> bool:
+    """Return whether a measure looks at a whole collection at once, and so at no ranking.
+
+    What it says is which documents a system returns at all: recall@1000 of 300 documents is 1 for
+    every system that scores each document.
+
+    Args:
+        name: of a measure.
+        depth: documents retrieved per query.
+        documents: of the collection.
+
+    >>> ignores_order("recall@1000", 300, 300), ignores_order("map", 300, 300)
+    (True, False)
+    """
+    measure = parse(name)
+    return measure.metric in _COUNTS and min(measure.cutoff or depth, depth) >= documents
+
+
+def level_note(names: Iterable[str]) -> str | None:
+    """Say how measures of gains with a level differ from trec_eval's; None without one.
+
+    >>> level_note(["ndcg@10", "recall@100-l2"]) is None
+    True
+    """
+    levelled = [m for m in map(parse, names) if m.metric in _GAINS and m.level > 1]
+    if not levelled:
+        return None
+    first = levelled[0]
+    return (
+        f"{', '.join(m.name for m in levelled)}: grades below the level gain nothing; trec_eval's "
+        f"nDCG ignores its option -l {first.level}: that value is {first.name.rsplit('-l', 1)[0]}"
+    )
 
 
 def _hint(name: str) -> str:

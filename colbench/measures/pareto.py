@@ -1,4 +1,4 @@
-"""The Pareto front: what no other choice beats in both cost and effectiveness."""
+"""The Pareto front of cost and effectiveness: the choices that no other one beats."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from collections.abc import Mapping
 def pareto_front(values: Mapping[str, tuple[float, float]]) -> list[str]:
     """Return the names that no other one beats, cheapest first.
 
-    One beats another that costs no less and is no better. Of those that are equal in both, the
-    first given stands for all.
+    One beats another that it equals or betters in both, and betters in one. Those that are equal in
+    both do not beat each other: they are on the front together, in the order given.
 
     Args:
-        values: name → (cost, effectiveness); less cost and more effectiveness are better.
+        values: name → (cost, effectiveness); less cost and more effectiveness are better. What is
+            to count as equal has to be rounded before.
 
     >>> pareto_front({"a": (1, 0.5), "b": (2, 0.7), "c": (3, 0.6), "d": (2, 0.7)})
-    ['a', 'b']
+    ['a', 'b', 'd']
     """
     front: list[str] = []
-    best = -math.inf
+    last = (math.inf, -math.inf)
     for name in sorted(values, key=lambda name: (values[name][0], -values[name][1])):
-        if values[name][1] > best:
+        if values[name][1] > last[1] or tuple(values[name]) == last:
             front.append(name)
-            best = values[name][1]
+            last = values[name]
     return front

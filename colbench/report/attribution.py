@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from colbench.measures.overlap import PERSISTENCE
 from colbench.report.formats import fraction, points
-from colbench.report.systems import main_measure
 from colbench.report.table import Table, names, numbers
 from colbench.results.schema import AttributionStage, Results
+from colbench.results.verdicts import primary_measure
 
 HEADING = "Where quality is lost"
 
@@ -26,7 +26,7 @@ def loss_tables(results: Results) -> list[Table]:
 
     The note of a table names the largest loss; it has none where nothing was lost.
     """
-    measure = main_measure(results)
+    measure = primary_measure(results)
     if measure is None:
         return []
     return [
@@ -38,9 +38,10 @@ def loss_tables(results: Results) -> list[Table]:
 
 def explain_losses(results: Results) -> str:
     """How to read the tables, in a few sentences."""
+    measure = primary_measure(results)
     return (
         "Each row is the search cut off after that stage. points: change (× 100) of "
-        f"{main_measure(results)} against the row above. RBO (extrapolated, p = {PERSISTENCE:g}) "
+        f"{measure} against the row above. RBO (extrapolated, p = {PERSISTENCE:g}) "
         "and intersection, the share of the k best documents, are with the first row."
     )
 
@@ -48,10 +49,16 @@ def explain_losses(results: Results) -> str:
 def _table(system: str, stages: Sequence[AttributionStage], measure: str) -> Table:
     cutoffs = list(stages[0].intersection)
     columns = [
-        *names("stage"),
-        *numbers(fraction, measure, direction="higher", priority=0),
-        *numbers(points, "points", direction="higher", priority=0),
-        *numbers(fraction, "RBO", *(f"intersection@{k}" for k in cutoffs), direction="higher"),
+        *names("stage", about="the search cut off after it"),
+        *numbers(fraction, measure, direction="higher", priority=0, about="the primary measure"),
+        *numbers(points, "points", direction="higher", priority=0, about="to the row above, × 100"),
+        *numbers(
+            fraction,
+            "RBO",
+            *(f"intersection@{k}" for k in cutoffs),
+            direction="higher",
+            about="overlap with the documents of the first row",
+        ),
     ]
     rows = [
         [

@@ -29,7 +29,8 @@ class Cost(Column):
         of: reads it from a system; None where it was not measured.
         is_time: whether another machine or a busy one would change it.
         places: the tables that have it.
-        about: how to read it, where the title does not say; empty for nothing.
+        legend: what is told below a table in place of `about`, where the columns before it have
+            told the rest; empty for nothing, None for `about`.
         zero: what stands for 0; None for the number.
         none: what stands where there is no value.
     """
@@ -37,7 +38,7 @@ class Cost(Column):
     of: Read
     is_time: bool = False
     places: frozenset[Place] = _EVERYWHERE
-    about: str = ""
+    legend: str | None = None
     zero: str | None = None
     none: str = ""
     optional: bool = True
@@ -77,9 +78,25 @@ def _path(path: str) -> Read:
     return read
 
 
-def _query(system: SystemResult) -> float | None:
+def _query(percentile: str) -> Read:
+    """Return a reader of the time of a query, encoding and search together."""
+
+    def read(system: SystemResult) -> float | None:
+        times = system.latency_ms
+        whole = times.end_to_end if times else None
+        if whole is not None:
+            return float(getattr(whole, percentile))
+        # Of results without the times of each query: a sum of medians is near the median of sums, a
+        # sum of other percentiles is not.
+        return times.encode.p50 + times.search.p50 if times and percentile == "p50" else None
+
+    return read
+
+
+def is_sum_of_medians(system: SystemResult) -> bool:
+    """Return whether the time of a query is put together from the medians of its two parts."""
     times = system.latency_ms
-    return times.encode.p50 + times.search.p50 if times else None
+    return times is not None and times.end_to_end is None
 
 
 def _relative(stage: str, work: str) -> Read:
@@ -89,6 +106,17 @@ def _relative(stage: str, work: str) -> Read:
     def read(system: SystemResult) -> float | None:
         time, unit = above(system), below(system)
         return None if time is None or unit is None else time / unit
+
+    return read
+
+
+def _whole(percentile: str) -> Read:
+    """Return a reader of the milliseconds from a query to its documents, where they can be held
+    against those of another day: with fixed work timed beside them."""
+    time = _path(f"latency_ms.end_to_end.{percentile}")
+
+    def read(system: SystemResult) -> float | None:
+        return None if system.calibration is None else time(system)
 
     return read
 
@@ -120,13 +148,31 @@ _RUN = _EVERYWHERE - {"compare"}
 """What says nothing of two runs: it depends on the cache, or follows from another cost."""
 
 COSTS: tuple[Cost, ...] = (
-    _ms("encode_p50_ms", "encode ms", "latency_ms.encode.p50", "median, encoding one query"),
+    _ms(
+        *("query_p50_ms", "query ms", _query("p50")),
+        "from the text of a query to ranked documents, encoding and search together (median)",
+        priority=1,
+    ),
+    _ms(
+        *("query_p95_ms", "query p95", _query("p95")),
+        "from the text of a query to ranked documents, encoding and search together (95th "
+        "percentile, ms)",
+        priority=2,
+        legend="95th percentile, ms",
+    ),
+    _ms("query_p99_ms", "query p99", _query("p99"), places=_CSV),
+    _ms("query_mean_ms", "query mean", _query("mean"), places=_CSV),
+    _ms("encode_p50_ms", "encode ms", "latency_ms.encode.p50", "encoding a query (median)"),
     _ms("encode_p95_ms", "encode p95", "latency_ms.encode.p95", places=_CSV | {"compare"}),
     _ms("encode_p99_ms", "encode p99", "latency_ms.encode.p99", places=_CSV),
     _ms("encode_mean_ms", "encode mean", "latency_ms.encode.mean", places=_CSV),
-    _ms("search_p50_ms", "search ms", "latency_ms.search.p50", "median, one query", priority=1),
-    _ms("query_p50_ms", "query ms", _query, "the sum of both"),
-    _ms("search_p95_ms", "search p95", "latency_ms.search.p95", "95th percentile, ms", priority=2),
+    _ms(
+        "search_p50_ms",
+        "search ms",
+        "latency_ms.search.p50",
+        "searching with an encoded query (median)",
+    ),
+    _ms("search_p95_ms", "search p95", "latency_ms.search.p95", places=_CSV | {"compare"}),
     _ms("search_p99_ms", "search p99", "latency_ms.search.p99", places=_CSV),
     _ms("search_mean_ms", "search mean", "latency_ms.search.mean", places=_CSV),
     _cost(
@@ -160,15 +206,61 @@ COSTS: tuple[Cost, ...] = (
         is_time=True,
         places=_EVERYWHERE | _BUILT,
     ),
-    _cost("vectors", "vectors", "index.vectors", count, direction=None, places=_BUILT, zero=""),
-    _cost("dims", "dims", "index.dims", str, direction=None, places=_BUILT, zero=""),
-    _cost("index_bytes", "index", "index.bytes", size, priority=1, places=_EVERYWHERE | _GATE),
-    _cost("bytes_per_doc", "B/doc", "index.bytes_per_doc", number, "B", places=_RUN),
+    _cost(
+        *("vectors", "vectors", "index.vectors", count),
+        about="vectors stored",
+        legend="",
+        direction=None,
+        places=_BUILT,
+        zero="",
+    ),
+    _cost(
+        *("dims", "dims", "index.dims", str),
+        about="dimensions of a vector",
+        legend="",
+        direction=None,
+        places=_BUILT,
+        zero="",
+    ),
+    _cost(
+        *("index_bytes", "index", "index.bytes", size),
+        about="all that a search reads from disk, the models apart",
+        priority=1,
+        places=_EVERYWHERE | _GATE,
+    ),
+    _cost(
+        *("model_bytes", "model", "model_bytes", size),
+        about="weight files of the models that a query goes through",
+        zero="none",
+    ),
+    _cost(
+        *("bytes_per_doc", "B/doc", "index.bytes_per_doc", number, "B"),
+        about="bytes of the index over documents",
+        legend="",
+        places=_RUN,
+    ),
     _cost(
         *("bytes_per_vector", "B/vector", "index.bytes_per_vector", number, "B"),
+        about="bytes of the indexes that hold vectors, over vectors",
+        legend="",
         places=_RUN | _BUILT | _GATE,
     ),
-    _cost("peak_rss_bytes", "peak RAM", "peak_rss_bytes", size, places=_EVERYWHERE | _GATE),
+    _cost(
+        *("peak_rss_bytes", "peak RAM", "peak_rss_bytes", size),
+        about="largest resident memory of the system's own process, its models included",
+        legend="",
+        places=_EVERYWHERE | _GATE,
+    ),
+    _cost(
+        *("latency_p50", "latency p50", _whole("p50"), three_digits, "× work"),
+        is_time=True,
+        places=_GATE,
+    ),
+    _cost(
+        *("latency_p95", "latency p95", _whole("p95"), three_digits, "× work"),
+        is_time=True,
+        places=_GATE,
+    ),
     _cost(
         *("encode_latency", "encode latency", _relative("encode", "gemm"), three_digits, "× GEMM"),
         is_time=True,
@@ -195,5 +287,9 @@ def cost(key: str) -> Cost:
 
 def explained(shown: Iterable[Cost]) -> str:
     """Return how to read the columns of costs, in a sentence; nothing where all say it."""
-    told = "; ".join(f"{found.title}: {found.about}" for found in shown if found.about)
+    told = "; ".join(
+        f"{found.title}: {about}"
+        for found in shown
+        if (about := found.about if found.legend is None else found.legend)
+    )
     return f"{told}." if told else ""

@@ -63,6 +63,20 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    Args:
+        number: how many.
+        one: the noun.
+        many: its plural; `one` with an s where empty.
+
+    >>> counted(1, "query", "queries"), counted(5183, "document")
+    ('1 query', '5,183 documents')
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def fraction(value: float) -> str:
     """Four decimals: effectiveness, overlap, similarity.
 

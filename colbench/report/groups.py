@@ -115,7 +115,8 @@ def _in_order(
     Where its queries are not those of `asked`, it has no values by query.
     """
     if _ids(run) != _ids(asked):
-        return system.model_copy(update={"per_query": None, "top": None})
+        nothing = dict.fromkeys(("per_query", "top", "relevant_ranks", "first_relevant"))
+        return system.model_copy(update=nothing)
     if system.top is None:
         return system
     numbers = [places[document.id] for document in run.documents]

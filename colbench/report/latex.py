@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from colbench.report.costs import costs, explained
-from colbench.report.systems import comparison, skipped, test_told
+from colbench.report.rows import not_measured, test_told
+from colbench.report.systems import comparison
 from colbench.report.table import Cell, Table, caption, plain
 from colbench.results.schema import Results
 
@@ -108,7 +109,7 @@ def _cell(cell: Cell) -> str:
     # Of no width, so that the digits of a column stay below each other.
     mark = f"\\rlap{{{latex(cell.mark)}}}" if cell.mark else ""
     bold = f"\\textbf{{{written}}}" if cell.best else written
-    return f"{bold}{mark}" + (f" ({latex(cell.tag)})" if cell.tag else "")
+    return f"{bold}{mark}" + (f" ({latex(cell.words)})" if cell.words else "")
 
 
 def _comparison(results: Results) -> Table:
@@ -126,9 +127,12 @@ def _caption(results: Results) -> str:
     parts.append(f"The best effectiveness is bold; {told}")
     if results.reference is not None:
         parts.append(f"† differs from {results.reference}: {test_told(results)}.")
-    missing = ", ".join(name for name, _ in skipped(results))
+    missing = [
+        f"{name} ({why})" if why.startswith("failed") else name
+        for name, why in not_measured(results)
+    ]
     if missing:
-        parts.append(f"Not measured: {missing}.")
+        parts.append(f"Not measured: {', '.join(missing)}.")
     return " ".join(parts)
 
 

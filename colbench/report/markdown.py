@@ -9,7 +9,7 @@ from pathlib import Path
 
 from colbench.files import atomic_write
 from colbench.report import gfm
-from colbench.report.formats import clean
+from colbench.report.formats import clean, counted
 from colbench.report.table import (
     Block,
     Bullets,
@@ -93,7 +93,7 @@ def _section(section: Section, level: int) -> str:
         return f"{'#' * level} {prose(section.heading)}\n\n{content}"
     # A summary is HTML, in which Markdown's own marks are not read.
     title = html.escape(clean(plain(section.heading)), quote=False)
-    summary = f"<summary>{title}: {rows:,} rows</summary>"
+    summary = f"<summary>{title}: {counted(rows, 'row')}</summary>"
     return f"<details>{summary}\n\n{content}\n\n</details>"
 
 
@@ -128,7 +128,7 @@ def _cell(cell: Cell, column: Column) -> str:
     written += cell.mark
     if cell.best and written:
         written = f"**{written}**"
-    return f"{written} ({gfm.text(cell.tag)})" if cell.tag else written
+    return f"{written} ({gfm.text(cell.words)})" if cell.words else written
 
 
 def _value(shown: Prose) -> str:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
-from colbench.report import systems
+from colbench.report import details, systems
 from colbench.report.attribution import HEADING, explain_losses, loss_tables
-from colbench.report.formats import fraction, points, size
+from colbench.report.finding import cut_off, finding
+from colbench.report.formats import counted, size
 from colbench.report.groups import Group, group
-from colbench.report.systems import main_measure, skipped
+from colbench.report.rows import UNTRAINED, measured, not_measured, test_told
 from colbench.report.table import (
     Block,
     Bullets,
@@ -61,12 +62,14 @@ def group_document(found: Group, pictures: Sequence[Picture] = ()) -> Document:
     if results.sweep is None and (told := finding(results)):
         lead.append(Paragraph(told, "finding"))
     if results.sweep is not None:
+        if cut := cut_off(results):
+            lead.append(Paragraph(" ".join(cut), "warning"))
         lead += [Paragraph(_swept(results.sweep)), Bullets(results.sweep.advice)]
     further: list[tuple[Table, Prose]] = [
-        (systems.significance(run), _against(run)) for run in found.runs
+        (details.significance(run), _against(run)) for run in found.runs
     ]
     overviews = [p for p in pictures if p.name != LOSSES]
-    tables = (systems.latency, systems.building, systems.index_files)
+    tables = (details.latency, details.building, details.index_files)
     further += [(table(results), "") for table in tables]
     sections = [
         _comparison(found),
@@ -95,13 +98,14 @@ def _swept(sweep: SweepInfo) -> Prose:
         for axis, values in sweep.axes.items()
         for part in ("; ", Code(axis), f" {', '.join(map(shown, values))}")
     ]
-    return (f"{len(sweep.variants)} variants of ", Code(sweep.system), ": ", *axes[1:], ".")
+    variants = counted(len(sweep.variants), "variant")
+    return (f"{variants} of ", Code(sweep.system), ": ", *axes[1:], ".")
 
 
 def _comparison(found: Group) -> Section:
     results, sweep = found.results, found.results.sweep
     blocks: list[Block] = []
-    if systems.measured(results):
+    if measured(results):
         front = None
         if sweep is not None:
             front = [*sweep.references, *sweep.front_latency, *sweep.front_bytes]
@@ -109,19 +113,30 @@ def _comparison(found: Group) -> Section:
         blocks += [Paragraph(line, "legend") for line in _legend(found)]
         if any(run.reference is not None for run in found.runs):
             blocks.append(Extra("legend", _BENEATH))
-    if remarks := _remarks(results):
+    if remarks := [*_elsewhere(found), *_remarks(results)]:
         blocks.append(Bullets(remarks, minor=True))
     return Section("Comparison" if sweep is None else "On a front", blocks)
 
 
 def _table(found: Group, only: Sequence[str] | None = None) -> Table:
-    several = len(found.runs) > 1
+    if len(found.runs) == 1:
+        return systems.comparison(found.results, only=only)
+    names = [system.name for system in found.results.systems]
+    runs = dict(zip(found.names, found.runs, strict=True))
     return systems.comparison(
         found.results,
         [run.reference for run in found.runs],
-        {s.name: found.run_of(s.name) for s in found.results.systems} if several else None,
+        {name: found.run_of(name) for name in names},
         only,
+        {name: _taken(runs[found.run_of(name)]) for name in names},
     )
+
+
+def _taken(run: Results) -> str:
+    """Return on which day and machine the times of a run were taken."""
+    e = run.environment
+    on = f", {e.accelerator}" if e.accelerator else ""
+    return f"{run.created[:10]}, {e.cpu}, {counted(e.threads, 'thread')}{on}"
 
 
 def _all_variants(found: Group) -> list[Section]:
@@ -134,15 +149,26 @@ def _legend(found: Group) -> list[str]:
     lines = [systems.comparison_legend(found.results)]
     if len(found.runs) > 1:
         lines += [
-            f"† in {name}: differs from {run.reference}: {systems.test_told(run)}."
+            f"† in {name}: differs from {run.reference}: {test_told(run)}."
             for name, run in zip(found.names, found.runs, strict=True)
             if run.reference is not None
         ]
     return lines
 
 
+def _elsewhere(found: Group) -> list[Prose]:
+    """Say that times are of different days or machines, where they are."""
+    taken = list(dict.fromkeys(map(_taken, found.runs)))
+    if len(taken) < 2:
+        return []
+    return [
+        "Times were taken on different days or machines, as the column measured says: those of "
+        "different rows are not held against each other."
+    ]
+
+
 def _remarks(results: Results) -> list[Prose]:
-    left_out: list[Prose] = [(Code(name), f" skipped: {why}") for name, why in skipped(results)]
+    left_out: list[Prose] = [(Code(name), f" {why}") for name, why in not_measured(results)]
     return [*left_out, *results.collection.notes, *results.notes]
 
 
@@ -150,7 +176,11 @@ def _losses(results: Results, pictures: Sequence[Picture]) -> Section:
     tables = loss_tables(results)
     if not tables:
         return Section(HEADING, [])
-    parts = [Section(Code(table.title), [table]) for table in tables]
+    untrained = {system.name for system in results.systems if system.untrained}
+    parts = [
+        Section((Code(table.title), f" ({UNTRAINED})" if table.title in untrained else ""), [table])
+        for table in tables
+    ]
     return Section(HEADING, [*pictures, *parts, Paragraph(explain_losses(results), "legend")])
 
 
@@ -187,7 +217,7 @@ def _origin(run: Results) -> list[Block]:
                 changed,
             ),
         ),
-        ("Machine", f"{e.cpu}, {e.threads} threads of {e.cores} cores"),
+        ("Machine", f"{e.cpu}, {counted(e.threads, 'thread')} of {counted(e.cores, 'core')}"),
         ("Memory", size(e.memory_bytes)),
         ("Accelerator", e.accelerator or "none"),
         ("System", e.platform),
@@ -197,45 +227,8 @@ def _origin(run: Results) -> list[Block]:
         ("Collection", (f"{run.collection.name}, fingerprint ", Code(run.collection.fingerprint))),
     ]
     blocks: list[Block] = [Facts(facts)]
-    table = systems.encoders(run)
+    table = details.encoders(run)
     if table.rows:
         blocks.append(Section(table.title, [table]))
     config = json.dumps(run.config, indent=2, ensure_ascii=False)
     return [*blocks, Extra("listing", config, "Resolved configuration")]
-
-
-def finding(results: Results) -> str:
-    """Return which system is best by the main measure, and by how much; empty without measures."""
-    measure = main_measure(results)
-    measured = {
-        system.name: system
-        for system in results.systems
-        if measure is not None and measure in (system.effectiveness or {})
-    }
-    if measure is None or not measured:
-        return ""
-    values = {name: fraction((s.effectiveness or {})[measure]) for name, s in measured.items()}
-    highest = max(values.values(), key=float)
-    best = [name for name, value in values.items() if value == highest]
-    verb = "has" if len(best) == 1 else "have"
-    told = f"{_listed(best)} {verb} the highest {measure}, {highest}"
-    if results.reference in best:
-        return f"{told}, and {'is' if len(best) == 1 else 'among them is'} the reference."
-    test = (measured[best[0]].significance or {}).get(measure)
-    if test is None or results.reference is None:
-        return f"{told}."
-    p_value = "" if test.p_holm is None else f" ({_p(test.p_holm)}, Holm-corrected)"
-    verdict = "a significant difference" if test.significant else "not a significant difference"
-    return (
-        f"{told}: {points(test.difference)} points against {results.reference}, {verdict}{p_value}."
-    )
-
-
-def _p(value: float) -> str:
-    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
-
-
-def _listed(names: list[str]) -> str:
-    if len(names) > 3:
-        return f"{', '.join(names[:3])} and {len(names) - 3} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

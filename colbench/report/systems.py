@@ -1,38 +1,28 @@
-"""The systems of a run as tables: comparison, tests, latency, building, index files, encoders."""
+"""The comparison of the systems of a run: effectiveness, overlap and costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from colbench.report.costs import Cost, cost, costs, explained
-from colbench.report.formats import count, fraction, number, p_value, percent, points, size
-from colbench.report.table import Cell, Column, Table, names, numbers, texts
+from colbench.errors import ConfigError
+from colbench.measures.catalogue import METRICS, parse
+from colbench.report.costs import Cost, costs, explained
+from colbench.report.formats import counted, fraction
+from colbench.report.rows import (
+    SYSTEM,
+    caveats,
+    cost_cell,
+    dagger,
+    earlier,
+    measured,
+    name_cell,
+    test_told,
+)
+from colbench.report.table import Cell, Column, Table, numbers, texts
 from colbench.results.axes import short_names, shown
-from colbench.results.schema import EncodingInfo, Results, Significance, SystemResult
-
-_SYSTEM = Column(title="system", kind="name", source="system")
-
-
-def measured(results: Results) -> list[SystemResult]:
-    """Return the systems that ran."""
-    return [system for system in results.systems if system.status == "ok"]
-
-
-def skipped(results: Results) -> list[tuple[str, str]]:
-    """Return (name, reason) of the systems that could not run."""
-    return [(s.name, s.reason or "") for s in results.systems if s.status == "skipped"]
-
-
-def main_measure(results: Results) -> str | None:
-    """Return the measure that systems are judged by first.
-
-    That of a sweep's fronts, nDCG@10, or the first one without it; None where nothing was judged.
-    """
-    if results.sweep is not None:
-        return results.sweep.measure
-    preferred = [name for name in results.measures if name == "ndcg@10"]
-    return next(iter([*preferred, *results.measures]), None)
+from colbench.results.schema import Results, SystemResult
+from colbench.results.verdicts import primary_measure, told
 
 
 def comparison(
@@ -40,6 +30,7 @@ def comparison(
     references: Sequence[str | None] = (),
     groups: Mapping[str, str] | None = None,
     only: Sequence[str] | None = None,
+    taken: Mapping[str, str] | None = None,
 ) -> Table:
     """Return a row for each measured system: parameters of a sweep, effectiveness, overlap, costs.
 
@@ -48,28 +39,43 @@ def comparison(
         references: systems that others are tested against; that of the results where empty.
         groups: system → what a page can hide it by.
         only: names of the systems to show; all where None.
+        taken: system → day and machine of its times, where they are of several runs.
     """
     known = references or [results.reference]
     systems = measured(results)
     overlap = _overlap(systems)
-    told = _told_costs(results)
-    main = main_measure(results)
+    costs_told = _told_costs(results)
+    main = primary_measure(results)
+    # The primary measure first, and its interval beside it.
+    measures = sorted(results.measures, key=lambda measure: measure != main)
     columns = [
-        _SYSTEM,
+        SYSTEM,
         *_front_column(results),
         *_parameter_columns(results),
-        *(effectiveness(measure, 0 if measure == main else 2) for measure in results.measures),
-        *numbers(fraction, *overlap, direction="higher", optional=True),
-        *told,
+        *(effectiveness(measure, results) for measure in measures[:1]),
+        *([_INTERVAL] if main in measures else []),
+        *(effectiveness(measure, results) for measure in measures[1:]),
+        *numbers(
+            fraction,
+            *overlap,
+            direction="higher",
+            optional=True,
+            about="overlap with the documents of exact search",
+        ),
+        *costs_told,
+        *(texts("measured", priority=4, about="day and machine of the times") if taken else []),
     ]
     rows = [
         [
-            Cell(system.name, tag="reference" if system.name in known else ""),
+            name_cell(system, "reference" if system.name in known else ""),
             *_front(system, results),
             *_parameters(system, results),
-            *(_measure(system, measure) for measure in results.measures),
+            *(_measure(system, measure, results) for measure in measures[:1]),
+            *([_interval(system, main)] if main in measures else []),
+            *(_measure(system, measure, results) for measure in measures[1:]),
             *_overlaps(system, overlap),
-            *(cost.cell(system) for cost in told),
+            *(_of_this_run(shown, system, results) for shown in costs_told),
+            *([taken.get(system.name, "")] if taken else []),
         ]
         for system in systems
     ]
@@ -82,54 +88,86 @@ def _told_costs(results: Results) -> list[Cost]:
     """Return the costs that systems have; of a sweep those that its variants have."""
     variants = results.sweep.variants if results.sweep else None
     systems = [s for s in measured(results) if variants is None or s.name in variants]
-    return [c for c in costs("comparison") if any(c.of(system) is not None for system in systems)]
+    return [
+        cost
+        for cost in costs("comparison")
+        if any(_of_this_run(cost, system, results).value is not None for system in systems)
+    ]
 
 
-def effectiveness(measure: str, priority: int = 2) -> Column:
+_INTERVAL = Column(
+    title="95 % CI",
+    source="interval",
+    priority=2,
+    optional=True,
+    about="of the primary measure: bootstrap over queries (BCa)",
+)
+
+
+def effectiveness(measure: str, results: Results) -> Column:
     """Return the column of a measure; its best value is marked."""
+    is_primary = measure == primary_measure(results)
+    standing = "the primary measure" if is_primary else "a secondary measure"
     return Column(
         title=measure,
         format=fraction,
         direction="higher",
         marks_best=True,
         source=measure,
-        priority=priority,
+        priority=0 if is_primary else 2,
+        about="; ".join(filter(None, (_described(measure), standing))),
     )
 
 
-def _measure(system: SystemResult, measure: str) -> Cell:
+def _described(measure: str) -> str:
+    """Return what a measure is; nothing for one that this version does not have."""
+    try:
+        return METRICS[parse(measure).metric].description
+    except ConfigError:
+        return ""
+
+
+def _interval(system: SystemResult, measure: str | None) -> Cell:
+    limits = (system.intervals or {}).get(measure or "")
+    if limits is None:
+        return Cell()
+    low, high = limits
+    return Cell(low, text=f"{fraction(low)} to {fraction(high)}")
+
+
+def _measure(system: SystemResult, measure: str, results: Results) -> Cell:
     value = (system.effectiveness or {}).get(measure)
     test = (system.significance or {}).get(measure)
     if value is None:  # deeper than the documents retrieved at this variant of a sweep
         return Cell()
     if test is None:
         return Cell(value)
-    p_holm = "" if test.p_holm is None else f", p = {p_value(test.p_holm)} (Holm)"
-    told = f"{test.wins} queries better, {test.ties} equal, {test.losses} worse{p_holm}"
-    return Cell(value, mark=_dagger(test), difference=test.difference, hint=told)
+    better = counted(test.wins, "query", "queries")
+    hint = f"{better} better, {test.ties} equal, {test.losses} worse: {told(test, results)}"
+    return Cell(value, mark=dagger(test), difference=test.difference, hint=hint)
 
 
-def _dagger(test: Significance) -> str:
-    return "†" if test.significant else ""
+def _of_this_run(shown: Cost, system: SystemResult, results: Results) -> Cell:
+    """Return the cell of a cost, but no speed of encoding that an earlier run had."""
+    if shown.source == "encode_docs_per_second" and shown.source in earlier(system, results):
+        return Cell()
+    return cost_cell(shown, system, results)
 
 
 def comparison_legend(results: Results) -> str:
     """Return how to read the comparison of one run."""
-    parts = [explained(_told_costs(results))]
+    told = _told_costs(results)
+    parts = [explained(told), *caveats(results, told)]
     if results.sweep is not None:
         parts += [
-            "front: no other system is both better and faster (t), or both better and smaller (b). "
+            "front: no other system beats it in effectiveness and time (t), or in effectiveness "
+            "and size (b). "
             "A variant is searched with a query that was encoded beforehand. RBO and intersection "
             "are with the exact search, as deep as a variant's k."
         ]
     if results.reference is not None:
         parts.append(f"† differs from {results.reference}: {test_told(results)}.")
-    return " ".join(parts)
-
-
-def test_told(results: Results) -> str:
-    """Return which test a run's daggers are of."""
-    return f"paired {results.test} test, Holm-corrected, p ≤ {results.alpha:g}"
+    return " ".join(filter(None, parts))
 
 
 def _front_column(results: Results) -> list[Column]:
@@ -186,197 +224,3 @@ def _overlaps(system: SystemResult, titles: Sequence[str]) -> list[float | None]
         None if found is None else found.rbo if t == "RBO" else found.intersection[t.split("@")[1]]
         for t in titles
     ]
-
-
-def significance(results: Results) -> Table:
-    """Return the tests against the reference, a row for each system and measure."""
-    columns = [
-        *names("system"),
-        *texts("measure"),
-        *numbers(points, "points", direction="higher"),
-        *numbers(p_value, "p", "p (Holm)", direction="lower"),
-        *numbers(count, "better", "equal", "worse"),
-    ]
-    rows = [
-        [
-            system.name,
-            measure,
-            test.difference,
-            test.p_value,
-            Cell(test.p_holm, mark="" if test.p_holm is None else _dagger(test)),
-            *(test.wins, test.ties, test.losses),
-        ]
-        for system in results.systems
-        for measure, test in (system.significance or {}).items()
-    ]
-    note = (
-        f"points: difference to {results.reference}, × 100. Paired {results.test} test over "
-        f"queries; p (Holm) is corrected over all systems and measures. † p (Holm) ≤ "
-        f"{results.alpha:g}. better, equal, worse: queries."
-    )
-    return Table(f"Against {results.reference}", columns, rows, [note])
-
-
-def latency(results: Results) -> Table:
-    """Return the times of single queries, a row for each system and stage."""
-    load = cost("other_cpu_share")
-    columns = [
-        *names("system"),
-        *texts("stage"),
-        *numbers(cost("search_p50_ms").format, "p50", "p95", "p99", "mean", direction="lower"),
-        Column(title="queries × trials"),
-        load,
-    ]
-    rows = [
-        [
-            system.name,
-            stage,
-            *(times.p50, times.p95, times.p99, times.mean),
-            Cell(timed.queries, text=f"{timed.queries} × {timed.trials}"),
-            load.cell(system),
-        ]
-        for system in results.systems
-        if (timed := system.latency_ms)
-        for stage, times in (("encode", timed.encode), ("search", timed.search))
-    ]
-    note = "Milliseconds. other load: the share of the cores that other processes used meanwhile."
-    return Table("Latency, ms", columns, rows, [note]).compact()
-
-
-def building(results: Results) -> Table:
-    """Return what encoding the documents and building the index took."""
-    shown_here = costs("building")
-    rows = [[s.name, *(cost.cell(s) for cost in shown_here)] for s in measured(results)]
-    columns = [*names("system"), *shown_here]
-    return Table("Encoding and building", columns, rows, [explained(shown_here)]).compact()
-
-
-def index_files(results: Results) -> Table:
-    """Return every file of every index."""
-    columns = [*names("system", "file"), *numbers(size, "size", direction="lower")]
-    rows = [
-        [system.name, file, bytes_]
-        for system in results.systems
-        if system.index
-        for file, bytes_ in system.index.files.items()
-    ]
-    return Table("Index files", columns, rows)
-
-
-def encoders(results: Results) -> Table:
-    """Return how documents were encoded, a row for each encoder in each form and arithmetic."""
-    found: dict[tuple[str, ...], EncodingInfo] = {}
-    for system in results.systems:
-        for info in system.encodings or []:
-            key = (info.encoder, info.form, info.backend, info.precision, info.device)
-            found.setdefault((*key, str(info.tokens)), info)
-    columns = [
-        *names("encoder"),
-        *texts("form", "backend", "precision"),
-        *numbers(number, "docs/s", "GFLOP/s", direction="higher"),
-        *numbers(percent, "of GEMM peak", direction="higher"),
-        *numbers(count, "documents cut off", "tokens cut off", direction="lower"),
-        *numbers(count, "chunks", optional=True),
-        *numbers(fraction, "cosine to fp32", direction="higher", optional=True),
-    ]
-    rows = [
-        [
-            *(info.encoder, info.form, info.backend, info.precision),
-            *(info.docs_per_second, info.gflops),
-            gemm_share(info.gflops, info.gemm_gflops and info.gemm_gflops * info.devices),
-            _part(info.truncated_docs, results.collection.docs),
-            _part(info.truncated_tokens, info.tokens + info.truncated_tokens),
-            *(info.chunks, info.cosine),
-        ]
-        for info in found.values()
-    ]
-    note = (
-        "docs/s: when the documents were encoded. GFLOP/s: of the forward passes, padding not "
-        "counted; of GEMM peak: as a share of a large matrix product in the same precision, where "
-        "this run encoded."
-    )
-    return Table("Encoders", columns, rows, [note]).compact()
-
-
-def gemm_share(gflops: float | None, gemm_gflops: float | None) -> float | None:
-    """Return a rate as a share of the GEMM peak; None where one of them is not known.
-
-    Nor is the peak known where the encoder exceeds it: torch emulates products there, as of int8
-    without instructions for them, which another backend does a hundred times faster.
-
-    >>> gemm_share(120.0, 400.0), gemm_share(None, 400.0), gemm_share(90.0, 2.0)
-    (0.3, None, None)
-    """
-    if gflops is None or not gemm_gflops or gflops > gemm_gflops:
-        return None
-    return gflops / gemm_gflops
-
-
-def _part(part: int, whole: int) -> Cell:
-    share = f" ({100 * part / whole:.1f} %)" if part and whole else ""
-    return Cell(part, text=f"{count(part)}{share}")
-
-
-def tidy(results: Results, run: str | None = None) -> Table:
-    """Return all values of all systems, skipped ones included: a table for other programs.
-
-    First what it is: experiment, collection, system, status, and of a sweep whether it is a variant
-    of the grid (else a reference) and every parameter. Then each measure, its difference to the
-    reference and the Holm-corrected p-value where it was tested, the overlap with another system,
-    the costs, and of a sweep whether the system is on a front. A parameter that has the name of
-    another column is preceded by the swept system's. Columns are named as in `results.json`.
-
-    Args:
-        results: whose systems they are.
-        run: name of the run, in a column of its own; None for no such column.
-    """
-    records = [_record(system, results) for system in results.systems]
-    if run is not None:
-        records = [{"run": run, **record} for record in records]
-    return _of_records(records)
-
-
-def together(tables: Sequence[Table]) -> Table:
-    """Return the rows of several tidy tables as one."""
-    return _of_records([record for table in tables for record in table.records()])
-
-
-def _of_records(records: Sequence[dict[str, Any]]) -> Table:
-    # The fullest row first: it has the columns that others lack in the place where they belong.
-    keys = dict.fromkeys(key for row in sorted(records, key=len, reverse=True) for key in row)
-    columns = [Column(title=key, source=key) for key in keys]
-    return Table("Systems", columns, [[record.get(key) for key in keys] for record in records])
-
-
-def _record(system: SystemResult, results: Results) -> dict[str, Any]:
-    sweep = results.sweep
-    what = {
-        "experiment": results.experiment,
-        "collection": results.collection.name,
-        "system": system.name,
-        "status": system.status,
-    }
-    means, tests = system.effectiveness or {}, system.significance or {}
-    values: dict[str, Any] = {measure: means.get(measure) for measure in results.measures}
-    for measure in results.measures:
-        test = tests.get(measure)
-        values[f"{measure}_difference"] = test.difference if test else None
-        values[f"{measure}_p_holm"] = test.p_holm if test else None
-    if system.fidelity is not None:
-        values |= {"reference": system.fidelity.reference, "rbo": system.fidelity.rbo}
-        values |= {f"intersection@{k}": v for k, v in system.fidelity.intersection.items()}
-    values["depth"] = system.depth
-    values |= {cost.source: cost.of(system) for cost in costs("csv")}
-    if sweep is None:
-        return {**what, **values}
-    values |= {
-        "front_latency": system.name in sweep.front_latency,
-        "front_bytes": system.name in sweep.front_bytes,
-    }
-    variant = sweep.variants.get(system.name)
-    taken = {*what, *values, "is_variant"}
-    chosen = {
-        f"{sweep.system}.{axis}" if axis in taken else axis: variant[axis] if variant else None
-        for axis in sweep.axes
-    }
-    return {**what, "is_variant": variant is not None, **chosen, **values}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from colbench.report.formats import counted
 from colbench.results.origin import CollectionInfo
 
 
@@ -76,6 +77,8 @@ class Column:
         priority: columns of the lowest numbers come first where there is no room for all.
         optional: whether it is left out where no row has a value.
         implied: whether the name of the row says it: it is left out where room is scarce.
+        about: how to read it, told where a reader points at the head; empty where the title says
+            it all.
     """
 
     title: str
@@ -88,6 +91,7 @@ class Column:
     priority: int = 3
     optional: bool = False
     implied: bool = False
+    about: str = ""
 
 
 def names(*titles: str, **options: Any) -> list[Column]:
@@ -114,7 +118,8 @@ class Cell:
         text: what is shown in place of the formatted value; None for that.
         mark: stands after it, as the dagger of a significant difference.
         best: whether it is the best of its column.
-        tag: a word beside it, as `reference`.
+        tag: a word beside it, as `reference`; left out where room is scarce.
+        caveat: a word beside it without which it would mislead, as `untrained`: never left out.
         difference: to the reference's value, shown beneath it in points where there is room.
         hint: told where a reader points at it.
     """
@@ -124,6 +129,7 @@ class Cell:
     mark: str = ""
     best: bool = False
     tag: str = ""
+    caveat: str = ""
     difference: float | None = None
     hint: str = ""
 
@@ -136,6 +142,11 @@ class Cell:
     def plain(self) -> str:
         """The characters of what is shown, with its mark."""
         return plain(self.shown) + self.mark
+
+    @property
+    def words(self) -> str:
+        """Tag and caveat."""
+        return ", ".join(filter(None, (self.tag, self.caveat)))
 
     @property
     def key(self) -> float | None:
@@ -389,7 +400,8 @@ def caption(found: Searched) -> str:
     """Return what was searched, in one line."""
     c = found.collection
     subset = " (a subset: not comparable with published numbers)" if c.sampled else ""
-    return f"{c.name}: {c.docs:,} documents, {c.queries:,} queries{subset}"
+    documents, queries = counted(c.docs, "document"), counted(c.queries, "query", "queries")
+    return f"{c.name}: {documents}, {queries}{subset}"
 
 
 def origin(command: str, created: str, commit: str | None) -> Paragraph:

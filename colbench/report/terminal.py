@@ -237,7 +237,7 @@ def _grid(
             grid.add_section()
         shown = [row[place] for place in places]
         if repeats and shown[0].plain == before:
-            shown[0] = replace(shown[0], text="", tag="")
+            shown[0] = replace(shown[0], text="", tag="", caveat="")
         before = row[places[0]].plain
         grid.add_row(*(_cell(cell, tags) for cell in shown))
     return grid
@@ -246,8 +246,8 @@ def _grid(
 def _cell(cell: Cell, tags: bool) -> Text:
     text = _text(cell.shown, "bold" if cell.best else "")
     text.append(cell.mark)
-    if cell.tag and tags:
-        text.append(f" ({printable(clean(cell.tag))})")
+    if words := cell.words if tags else cell.caveat:
+        text.append(f" ({printable(clean(words))})")
     return text
 
 

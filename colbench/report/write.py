@@ -12,8 +12,8 @@ from colbench.report.csv import write_csv
 from colbench.report.html.page import render_html
 from colbench.report.markdown import write_markdown
 from colbench.report.run import run_document
-from colbench.report.systems import tidy
 from colbench.report.table import Picture, caption
+from colbench.report.tidy import tidy
 from colbench.results.schema import Results
 
 FOLDER = "pictures"

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colbench.console import open_console
+from colbench.printing import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,7 +24,7 @@ Measure what was published of a dataset, or compare results that were measured b
 
 A figure is reproduced (within its tolerance), differs (with the settings that differ) or is not run
 (with the reason). Figures and their sources: conf/published. The exit status is 0 when the
-comparison was made, whatever it says.
+comparison was made, whatever it says, and 1 when a system or a run failed.
 
 examples:
   colbench reproduce beir/scifact
@@ -70,8 +73,6 @@ def add_parser(commands: Any) -> None:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Plan, run, judge, print and write."""
-    from rich.console import Console
-
     from colbench.console import tell
     from colbench.experiment.output import file_stem
     from colbench.report.terminal import print_document
@@ -81,7 +82,7 @@ def reproduce(options: argparse.Namespace) -> int:
 
     reference = load_reference()
     entries = reference.of(options.dataset, options.model)
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = open_console()
     if options.list:
         _print_entries(entries, console)
         return 0
@@ -92,7 +93,17 @@ def reproduce(options: argparse.Namespace) -> int:
     print_document(reproduction_summary(reproduction), console)
     tell(console, "results", written)
     tell(console, "report", report)
-    return 0
+    failed = [entry for entry in reproduction.entries if "failed: " in (entry.reason or "")]
+    if not failed or options.measured:
+        return 0
+    print(
+        printable(
+            f"colbench: {len(failed)} figures were not measured, {failed[0].reason}; the same "
+            "command measures what failed again"
+        ),
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _reproduction(
@@ -111,7 +122,8 @@ def _reproduction(
         runs, reasons = open_results(options.measured), never_measured(entries, reference)
     else:
         plan = make_plan(entries, reference, options.overrides, large=options.large)
-        runs, reasons = run_plan(plan, folder, options.overrides, command), plan.reasons
+        runs, failed = run_plan(plan, folder, options.overrides, command)
+        reasons = {**plan.reasons, **failed}
     return make_reproduction(
         entries,
         reference,

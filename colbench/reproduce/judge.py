@@ -25,7 +25,8 @@ _ENGINE_OF_KIND = {
     "colbert": "colbench (PLAID)",
     "colbert_exact": "colbench (MaxSim)",
 }
-_FIRST_STAGE = {"bi_encoder": "faiss", "bm25": "BM25"}
+_LEXICAL = frozenset({"bm25", "bm25_okapi", "bm25_lucene"})
+_FIRST_STAGE = {"bi_encoder": "faiss", "bm25": "BM25", "bm25_lucene": "Lucene"}
 
 
 def setting_differences(
@@ -64,16 +65,16 @@ def measured_settings(system: SystemResult, results: Results) -> dict[str, Any]:
     """Return what a system was measured with, by the names that entries use."""
     config = whole_config(system, results)
     first = config["first_stage"] if isinstance(config.get("first_stage"), dict) else {}
-    lexical = config if config.get("kind") == "bm25" else first
+    lexical = config if config.get("kind") in _LEXICAL else first
     settings: dict[str, Any] = {
         "ignore_identical_ids": ignores_identical_ids(results),
         "k": system.depth,
     }
     settings |= _of_encoder(config.get("encoder"), results)
     settings["engine"] = _engine(config, system.metadata, first)
-    if lexical.get("kind") == "bm25":
+    if lexical.get("kind") in _LEXICAL:
         settings |= {"k1": lexical["k1"], "b": lexical["b"]}
-        settings |= {"fields": "title and text joined", "tokens": _tokens(lexical)}
+        settings |= {"fields": _fields(lexical), "tokens": _tokens(lexical)}
     if config.get("kind") == "colbert_exact":
         settings |= {"precision": config.get("precision", "fp16"), "query_precision": "fp32"}
     if config.get("kind") == "rerank_maxsim":
@@ -112,7 +113,7 @@ def _of_encoder(encoder: Any, results: Results) -> dict[str, Any]:
 
 def _engine(config: Mapping[str, Any], facts: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     kind = str(config.get("kind"))
-    if kind == "bm25":
+    if kind in _LEXICAL:
         return str(facts.get("engine") or config.get("engine"))
     if first:
         scorer = "MaxSim" if kind == "rerank_maxsim" else "cross-encoder"
@@ -120,7 +121,13 @@ def _engine(config: Mapping[str, Any], facts: Mapping[str, Any], first: Mapping[
     return _ENGINE_OF_KIND.get(kind, f"colbench ({kind})")
 
 
+def _fields(lexical: Mapping[str, Any]) -> str:
+    return f"title and text {lexical.get('fields', 'joined')}"
+
+
 def _tokens(bm25: Mapping[str, Any]) -> str:
+    if bm25.get("kind") == "bm25_lucene":  # each of Lucene's analysers of a language stems
+        return "stemmed words"
     return "stemmed words" if bm25.get("analyser", {}).get("stemmer") else "words"
 
 
@@ -226,18 +233,26 @@ def _judge(
         reason = f"{system.name} was run without the measure {entry.metric}"
         return blank.model_copy(update={**update, "reason": reason})
     status = _status(measured, entry.value, entry.tolerance)
+    low, high = (system.intervals or {}).get(entry.metric, (None, None))
     return blank.model_copy(
         update={
             **update,
             "status": status,
             "measured": measured,
+            "low": low,
+            "high": high,
             "difference": measured - entry.value,
         }
     )
 
 
 def _absent(entry: Entry, runs: Sequence[Opened]) -> str:
-    if any(opened.dataset == entry.dataset for opened in runs):
+    here = [opened for opened in runs if opened.dataset == entry.dataset]
+    name = Wanted.of(entry).name
+    for system in (system for opened in here for system in opened.results.systems):
+        if system.name == name and system.status == "failed":
+            return f"{name} {system.why_not}"
+    if here:
         return "not among the systems of these results"
     return "no results of this dataset"
 

@@ -34,7 +34,7 @@ _WITHOUT_EFFECT = {
     "trust_remote_code",
 }
 _NOISE = {"seed", "sample_per_centroid", "iterations", "assignment", "chunk_tokens", "arithmetic"}
-_MAY_DIFFER = frozenset(_REPORTED | _WITHOUT_EFFECT | _NOISE | {"rank_bm25_limit"})
+_MAY_DIFFER = frozenset(_REPORTED | _WITHOUT_EFFECT | _NOISE)
 """Keys of a system's settings in which a match may differ, at any depth."""
 
 _FLAT_ONLY = frozenset({"hnsw_links", "ef_construction", "ef_search"})
@@ -166,7 +166,17 @@ def _whole(config: Mapping[str, Any], systems: Mapping[str, Any]) -> dict[str, A
 
 def _as_now(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings without those that colbench no longer has and that changed no result."""
-    now = {key: value for key, value in config.items() if key != "measure_gemm"}
+    gone = {"measure_gemm"}
+    if "rank_bm25_limit" in config:  # what ran stands in the metadata
+        gone |= {"engine", "rank_bm25_limit"}
+    now = {key: value for key, value in config.items() if key not in gone}
+    analyser = now.get("analyser")
+    if isinstance(analyser, Mapping) and "normalisation" not in analyser:
+        # `english` was the only list, whatever the stemmer.
+        english = analyser.get("stemmer") in ("english", None)
+        stop_words = "auto" if english else "english"
+        if analyser.get("stop_words") == "english":
+            now["analyser"] = {**analyser, "stop_words": stop_words}
     if isinstance(now.get("encoder"), Mapping):
         now["encoder"] = {k: v for k, v in now["encoder"].items() if k != "batch_size"}
     return now

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from colbench.collection.load import load_collection
 from colbench.config.compose import compose_run
 from colbench.encoder.loading.weights import resolve_weights
-from colbench.errors import ColbenchError, ConfigError, WeightsUnavailable
+from colbench.errors import ColbenchError, ConfigError, PackagesUnavailable, WeightsUnavailable
 from colbench.progress import note
 from colbench.reproduce.matching import Wanted
 from colbench.reproduce.published import Entry, Reference
@@ -182,17 +182,21 @@ def _dataset_problem(dataset: str, overrides: Sequence[str]) -> str | None:
 
 
 class _Weights:
-    """Which models can be had, each looked for once."""
+    """Which models and packages can be had; each model is looked for once."""
 
     def __init__(self) -> None:
         self._problems: dict[tuple[str, str | None], str | None] = {}
 
     def problem(self, wanted: Wanted) -> str | None:
-        """Say which weights a system lacks; None where it lacks none."""
+        """Say which weights or packages a system lacks; None where it lacks none."""
         overrides = [f"systems=[{wanted.name}]", *wanted.overrides()]
         encoder = [] if wanted.encoder is None else [f"encoder={wanted.encoder}"]
         settings = compose_run([*overrides, *encoder])
         for system in settings.system.with_parts(settings.systems).values():
+            try:
+                system.look_for_packages()
+            except PackagesUnavailable as error:
+                return str(error)
             for model in system.models():
                 problem = self._look_for(model.model, model.revision)
                 if problem is not None:

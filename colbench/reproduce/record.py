@@ -61,6 +61,12 @@ class Comparison(Record):
         description="reproduced: within the tolerance; differs; not_run: see reason"
     )
     measured: float | None = None
+    low: float | None = Field(
+        None,
+        description="lower limit of `measured` over queries like these (bootstrap, 95 %), where "
+        "the metric is the primary measure of the run; the status does not go by it",
+    )
+    high: float | None = Field(None, description="upper limit, as `low`")
     difference: float | None = Field(None, description="measured minus published")
     settings_that_differ: list[SettingDifference] = Field(default_factory=list)
     settings_unknown: list[str] = Field(

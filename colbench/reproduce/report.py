@@ -157,12 +157,19 @@ def _measured(reproduction: Reproduction) -> list[Block]:
     return [*blocks, *([Bullets(notes)] if notes else [])]
 
 
+def _interval(entry: Comparison) -> str | None:
+    if entry.low is None or entry.high is None:
+        return None
+    return f"{fraction(entry.low)} to {fraction(entry.high)}"
+
+
 def measured_table(entries: Sequence[Comparison]) -> Table:
     """Return a row for each figure that was measured."""
     columns = [
         *names("figure"),
         *texts("status", priority=1),
         *numbers(fraction, "published", "measured", priority=0),
+        Column(title="95% interval", priority=2, optional=True),
         *numbers(points, "difference", priority=0),
         *numbers(unsigned_points, "tolerance", priority=0),
         *names("system", priority=4),
@@ -171,14 +178,14 @@ def measured_table(entries: Sequence[Comparison]) -> Table:
     ]
     rows = [
         [
-            *(entry.id, status(entry), entry.published, entry.measured),
+            *(entry.id, status(entry), entry.published, entry.measured, _interval(entry)),
             *(entry.difference, entry.tolerance, entry.system),
             *(settings(entry), ", ".join(entry.settings_unknown)),
             *(_source(entry.source), others(entry)),
         ]
         for entry in entries
     ]
-    return Table("Figures", columns, rows)
+    return Table("Figures", columns, rows).compact()
 
 
 def _source(source: SourceInfo) -> Prose:

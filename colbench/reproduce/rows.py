@@ -13,7 +13,7 @@ LEGEND = (
     "Effectiveness is a fraction; differences and tolerances are in points (hundredths), measured "
     "minus published. reproduced: within the tolerance. Tolerances: 0.05 points for an exact "
     "search with the same encoder, 0.5 for an approximate one or one that is not described, 1 for "
-    "BM25 of another engine."
+    "BM25 of another engine, 0.01 for the engine of the figure itself."
 )
 
 _WEIGHTS = re.compile(r"weights of '(?P<model>[^']+)' are not cached")

@@ -8,6 +8,7 @@ from pathlib import Path
 from colbench import __version__
 from colbench.config.compose import compose_run
 from colbench.config.folder import quoted
+from colbench.errors import ColbenchError
 from colbench.experiment.output import file_stem
 from colbench.experiment.runner import Runner
 from colbench.progress import note
@@ -27,20 +28,32 @@ from colbench.timing import now
 
 def run_plan(
     plan: Plan, folder: Path, overrides: Sequence[str], command: Sequence[str]
-) -> list[Opened]:
+) -> tuple[list[Opened], dict[str, str]]:
     """Run everything planned, each run in a folder of its own below `folder`.
 
+    Returns:
+        The runs, and for every figure of a run that failed as a whole the reason, by its id.
+
     Raises:
-        ColbenchError: a run failed; those before it are finished.
+        ConfigError: a run cannot be composed.
+        ColbenchError: with `strict`, a run failed; those before it are finished.
     """
     opened = []
+    reasons: dict[str, str] = {}
     for planned in plan.runs:
         place = folder / run_name(planned)
         note(f"{planned.dataset}, {planned.encoder or 'no encoder'}: {', '.join(planned.wanted)}")
         settings = compose_run(planned.overrides(overrides, [f"output_dir={quoted(str(place))}"]))
-        results, root = Runner(settings, command).run()
+        try:
+            results, root = Runner(settings, command).run()
+        except ColbenchError as error:
+            if settings.strict:
+                raise
+            note(f"failed: {error}")
+            reasons |= {entry.id: f"the run failed: {error}" for entry in planned.entries}
+            continue
         opened.append(Opened(root, results))
-    return opened
+    return opened, reasons
 
 
 def run_name(planned: PlannedRun) -> str:

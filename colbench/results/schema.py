@@ -33,6 +33,11 @@ class IndexInfo(Record):
         description="bytes of the indexes that hold vectors, over vectors; null without vectors"
     )
     files: dict[str, int] = Field(description="file → bytes; every file a search needs")
+    fixed_bytes: int | None = Field(
+        None,
+        description="those of `bytes_per_vector`, over all vectors, that are not the vectors' own: "
+        "headers, offsets, lists, graphs, manifests; null without vectors, and where not known",
+    )
 
 
 SCHEMA_VERSION = 2
@@ -76,6 +81,11 @@ class QueryInfo(Record):
         description="document id → grade, of those documents in `Results.documents` that are "
         "judged for it; null for a query whose documents are not shown",
     )
+    relevant_docs: dict[str, int] | None = Field(
+        None,
+        description="document id → grade of its relevant documents, the highest grades first, 50 "
+        "at most; null in results of an earlier colbench",
+    )
 
 
 class DocumentInfo(Record):
@@ -97,7 +107,8 @@ class SweepInfo(Record):
     references: list[str] = Field(description="systems measured beside the variants")
     measure: str = Field(description="the effectiveness that fronts and advice are about")
     front_latency: list[str] = Field(
-        description="systems that no other one beats in both effectiveness and p50 of a search"
+        description="systems that no other one beats in both effectiveness and p50 of a query, "
+        "those timed beside a busy process left out; results of an earlier colbench: of a search"
     )
     front_bytes: list[str] = Field(
         description="systems that no other one beats in both effectiveness and bytes of the index"
@@ -106,16 +117,26 @@ class SweepInfo(Record):
 
 
 class SystemResult(Record):
-    """One row of the comparison. Fields of a skipped system other than the first four are null."""
+    """One row of the comparison. A system that was not measured has only the first five fields."""
 
     name: str
-    status: Literal["ok", "skipped"]
-    reason: str | None = Field(None, description="why it was skipped and how to run it")
+    status: Literal["ok", "skipped", "failed"] = Field(
+        description="skipped: its weights cannot be had here; failed: it ended in an error"
+    )
+    reason: str | None = Field(None, description="why it was not measured, and what to do")
+    log: str | None = Field(
+        None, description="what its process said before it failed, relative to this file"
+    )
     config: dict[str, Any] = Field(description="resolved settings of this system")
     metadata: dict[str, Any] = Field(
         default_factory=dict, description="choices the system made itself, such as its engine"
     )
     effectiveness: dict[str, float] | None = Field(None, description="measure → mean over queries")
+    intervals: dict[str, tuple[float, float]] | None = Field(
+        None,
+        description="the primary measure → limits of its mean over queries: bootstrap (BCa), 95 %; "
+        "null with a single query and in results of an earlier colbench",
+    )
     depth: int | None = Field(None, description="documents asked for per query")
     latency_ms: Latency | None = None
     throughput_qps: float | None = Field(
@@ -152,6 +173,11 @@ class SystemResult(Record):
         "apart, or where that was not wanted",
     )
     index: IndexInfo | None = None
+    model_bytes: int | None = Field(
+        None,
+        description="weight files of the models that a query goes through, 0 without a model; null "
+        "in results of an earlier colbench",
+    )
     peak_rss_bytes: int | None = Field(
         None, description="peak resident memory of the system's own process"
     )
@@ -165,6 +191,11 @@ class SystemResult(Record):
         None,
         description="rank of the first relevant document, null where none was retrieved; in the "
         "order of `Results.queries`",
+    )
+    relevant_ranks: list[list[int]] | None = Field(
+        None,
+        description="rank of each document of `QueryInfo.relevant_docs`, 0 where it was not "
+        "retrieved; in the order of `Results.queries`",
     )
     rankings: list[str] | None = Field(
         None,
@@ -180,6 +211,17 @@ class SystemResult(Record):
     run_file: str | None = Field(None, description="TREC run, relative to this file")
     run_sha256: str | None = Field(None, description="checksum of the run file")
     per_query_file: str | None = Field(None, description="per-query values, relative to this file")
+
+    @property
+    def untrained(self) -> bool:
+        """Whether it scores token vectors of a model never trained for late interaction."""
+        return any(encoding.untrained for encoding in self.encodings or [])
+
+    @property
+    def why_not(self) -> str:
+        """Why it was not measured, in words: `skipped: …` or `failed: …`."""
+        log = f" (log: {self.log})" if self.log else ""
+        return f"{self.status}: {self.reason}{log}"
 
     @classmethod
     def of(
@@ -210,7 +252,16 @@ class Results(Record):
     config: dict[str, Any] = Field(description="full resolved configuration")
     measures: list[str] = Field(description="measures in the order of the tables")
     reference: str | None = Field(description="system the significance tests compare with")
-    alpha: float = Field(description="level of the significance tests, family-wise")
+    primary: str | None = Field(
+        None,
+        description="the measure that the comparison is about, the first one; the others are "
+        "secondary. Null in results of an earlier colbench, which corrected over all",
+    )
+    margin: float = Field(0.005, description="smallest difference of a measure that matters")
+    alpha: float = Field(
+        description="level of the significance tests: of those of the primary measure, and of all "
+        "others together"
+    )
     test: str = Field(description="paired test: student or fisher (randomisation)")
     notes: list[str] = Field(default_factory=list, description="what a reader must know")
     queries: list[QueryInfo] = Field(

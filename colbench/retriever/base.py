@@ -20,7 +20,14 @@ from pydantic import Field
 
 from colbench.collection.model import Collection
 from colbench.encoder.base import Encoder
-from colbench.encoder.cache.store import EmbeddingCache, Embeddings, EncodeStats, embed_documents
+from colbench.encoder.cache.store import (
+    EmbeddingCache,
+    Embeddings,
+    EncodeStats,
+    embed_documents,
+    embed_in_both_forms,
+)
+from colbench.encoder.cut_off import CutOff
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.hits import Hits, tie_ranks
@@ -57,6 +64,14 @@ class SystemSettings(Settings):
     def models(self) -> list[EncoderSettings | CrossEncoderSettings]:
         """Every model this system itself needs."""
         return [encoder for encoder, _ in self.encodings()]
+
+    def look_for_packages(self) -> None:
+        """Look for packages that systems of this kind alone need, without importing them.
+
+        Raises:
+            PackagesUnavailable: one is not installed; the message says how to get it.
+        """
+        return
 
     def parts(self) -> list[str]:
         """Names of the other systems this one is composed of."""
@@ -148,18 +163,50 @@ class Workbench:
 
     def embed(self, settings: EncoderSettings, form: Form) -> Embeddings:
         """Return the vectors of `chunks`, from the cache where they are there."""
-        chunks = self.chunks(settings, form)
         embeddings = embed_documents(
             self.encoder(settings, form),
-            chunks.texts,
+            self.chunks(settings, form).texts,
             self.cache,
             description=f"{settings.name} {form.value}: documents",
         )
-        if settings.long_documents == "chunk":
-            stats = embeddings.stats.model_copy(update={"chunks": len(chunks)})
-            embeddings = dataclasses.replace(embeddings, stats=stats)
-        self.encodings.append(embeddings.stats)
-        return embeddings
+        return self._noted(settings, form, embeddings)
+
+    def embed_in_both_forms(
+        self, first: tuple[EncoderSettings, Form], second: tuple[EncoderSettings, Form]
+    ) -> tuple[Embeddings, Embeddings] | None:
+        """Return the same for two forms of one model, each document read once.
+
+        Returns:
+            None where the two do not read the same tokens, and have to be encoded one by one.
+        """
+        one, two = self.encoder(*first), self.encoder(*second)
+        texts = self.chunks(*first).texts
+        if not one.shares_passes(two) or self.chunks(*second).texts != texts:
+            return None
+        description = f"{first[0].name}, {first[1].value} and {second[1].value}: documents"
+        found = embed_in_both_forms(one, two, texts, self.cache, description=description)
+        return self._noted(*first, found[0]), self._noted(*second, found[1])
+
+    def _noted(self, settings: EncoderSettings, form: Form, embeddings: Embeddings) -> Embeddings:
+        """Keep what it took to get them, with what of the documents and queries is read."""
+        chunks = len(self.chunks(settings, form)) if settings.long_documents == "chunk" else None
+        queries = self.read_of_queries(self.encoder(settings, form))
+        stats = embeddings.stats.model_copy(
+            update={
+                "chunks": chunks,
+                "queries": queries.texts,
+                "query_tokens": queries.tokens,
+                "truncated_queries": queries.truncated,
+                "truncated_query_tokens": queries.truncated_tokens,
+            }
+        )
+        self.encodings.append(stats)
+        return dataclasses.replace(embeddings, stats=stats)
+
+    def read_of_queries(self, encoder: Encoder) -> CutOff:
+        """Return how much of the collection's distinct queries an encoder reads."""
+        texts = list(dict.fromkeys(query.text for query in self.collection.queries))
+        return CutOff.of(encoder.count_query_tokens(texts), encoder.query_limit)
 
 
 class Retriever(ABC):
@@ -220,3 +267,11 @@ class Retriever(ABC):
     def metadata(self) -> dict[str, Any]:
         """Choices the system made itself and a reader of the results should know."""
         return {}
+
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """Return what a reader must know of these queries and the documents, a line each.
+
+        Such as what was left out of them; nothing as a rule. A system composed of others hands on
+        theirs.
+        """
+        return []

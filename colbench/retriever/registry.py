@@ -1,16 +1,16 @@
 """From a system's `kind` to its class, without importing the others.
 
-A kind is the name of a module in `colbench.retriever.systems`, or the dotted name of a module
-elsewhere (`mypackage.my_system`) that defines `SYSTEM` the same way.
+A kind is the name of a module in `colbench.retriever.systems`, or a module of the user's own
+(`mine`, `./mine.py`, `mypackage.my_system`) that defines `SYSTEM` the same way; see `user_modules`.
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +20,12 @@ from colbench.paths import plain_name
 from colbench.progress import note
 from colbench.retriever import systems
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
+from colbench.retriever.user_modules import (
+    is_file_kind,
+    load_module,
+    module_digests,
+    module_folders,
+)
 from colbench.settings import explain
 
 
@@ -32,21 +38,41 @@ def system_class(kind: str) -> type[Retriever]:
     """Return the class that implements `kind`.
 
     Raises:
-        ConfigError: there is no such module, or it defines no `SYSTEM`.
+        ConfigError: there is no such module, it cannot be imported, or it defines no `SYSTEM`.
     """
-    if kind.startswith("."):  # a relative name: import_module takes none
-        raise ConfigError(f"unknown system kind '{kind}': {did_you_mean(kind, kinds())}")
-    name = kind if "." in kind else f"{systems.__name__}.{kind}"
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        raise ConfigError(f"unknown system kind '{kind}': {did_you_mean(kind, kinds())}") from None
-    retriever: type[Retriever] | None = getattr(module, "SYSTEM", None)
-    if retriever is None:
-        raise ConfigError(f"module {name} defines no SYSTEM: set it to the Retriever subclass")
+    module = _module(kind)
+    retriever = getattr(module, "SYSTEM", None)
+    if not (isinstance(retriever, type) and issubclass(retriever, Retriever)):
+        what = "no SYSTEM" if retriever is None else "a SYSTEM that is no Retriever"
+        where = getattr(module, "__file__", None) or module.__name__
+        raise ConfigError(f"{where} defines {what}: set SYSTEM to the Retriever subclass")
     return retriever
+
+
+def _module(kind: str) -> ModuleType:
+    if kind in kinds():
+        return importlib.import_module(f"{systems.__name__}.{kind}")
+    module = load_module(kind)
+    if module is None:
+        places = ", ".join(map(str, module_folders()))
+        hint = did_you_mean(kind, kinds())
+        if is_file_kind(kind):
+            hint = f"there is no such file in {places}"
+        elif hint.startswith("choose"):
+            hint += f"; or name a module of your own, such as a file in {places}"
+        raise ConfigError(f"unknown system kind '{kind}': {hint}")
+    return module
+
+
+def own_module(kind: str) -> dict[str, str]:
+    """Return the sha256 of the files of a module of the user's own, its own file first."""
+    return {} if kind in kinds() else module_digests(_module(kind))
+
+
+def module_metadata(kind: str) -> dict[str, dict[str, str]]:
+    """Return what results say of a module of the user's own: the sha256 of its files."""
+    files = own_module(kind)
+    return {"module_sha256": files} if files else {}
 
 
 _SAID: set[str] = set()
@@ -60,7 +86,7 @@ def say_imported(used: Iterable[str]) -> None:
     """
     for kind in sorted(set(used) - set(kinds()) - _SAID):
         _SAID.add(kind)
-        note(f"system kind '{kind}': the code of {inspect.getfile(system_class(kind))} runs")
+        note(f"system kind '{kind}': the code of {_module(kind).__file__} runs")
 
 
 def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:

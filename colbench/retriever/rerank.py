@@ -128,6 +128,10 @@ class Reranker(Retriever):
         """The first stage's facts."""
         return {self.first_stage.name: self.first_stage.metadata()}
 
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """The first stage's notes."""
+        return self.first_stage.notes(queries)
+
 
 def standard_scores(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return float64 scores with mean 0 and standard deviation 1; zeros where all are equal.

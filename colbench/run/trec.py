@@ -68,7 +68,8 @@ def read_trec(path: Path) -> Run:
     """Read a run; its order comes from the scores and document ids, never from the rank column.
 
     The run's name is the tag of the first line, or the file's name where there is no line. Blank
-    lines are skipped.
+    lines are skipped, and so are comments, as by trec_eval: lines that begin with `#`, unless one
+    is a result by its six columns, since the id of a query may begin so.
 
     Raises:
         StorageError: the file cannot be read.
@@ -81,7 +82,7 @@ def read_trec(path: Path) -> Run:
         with path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 columns = line.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").split()
-                if not columns:
+                if not columns or _is_comment(columns):
                     continue
                 query_id, doc_id, score, tag = _parse(columns, f"{path}:{number}")
                 documents = scores.setdefault(query_id, {})
@@ -101,6 +102,13 @@ def read_trec(path: Path) -> Run:
         for query_id, documents in scores.items()
     }
     return Run(name or path.stem, rankings)
+
+
+def _is_comment(columns: list[bytes]) -> bool:
+    if not columns[0].startswith(b"#"):
+        return False
+    score = columns[4].decode("utf-8", "replace") if len(columns) == 6 else ""
+    return not _NUMBER.fullmatch(score)
 
 
 def _parse(columns: list[bytes], where: str) -> tuple[str, str, float, str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from colbench.console import open_console, tell
+from colbench.printing import printable
 
 if TYPE_CHECKING:
     from colbench.experiment.task import Finished, Invocation
@@ -42,7 +44,7 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
 
     Raises:
         ConfigError: what a multirun does not have, or a word that cannot be read.
-        ColbenchError: a job failed.
+        ColbenchError: every job failed.
     """
     from colbench.errors import ConfigError
     from colbench.features import features
@@ -69,4 +71,16 @@ def multirun(options: argparse.Namespace, words: Sequence[str]) -> int:
         tell(console, "results", jobs.root / "results.json")
         tell(console, "report", jobs.root / "report.html")
     tell(console, "jobs", jobs.root / JOBS)
-    return 0
+    systems = sum(s.status == "failed" for job in done for s in job.results.systems)
+    if not jobs.failed and not systems:
+        return 0
+    told = [f"{len(jobs.failed)} jobs failed ({', '.join(jobs.failed)})"] if jobs.failed else []
+    told += [f"{systems} systems of the others failed"] if systems else []
+    print(
+        printable(
+            f"colbench: {'; '.join(told)}; the same command runs them again and keeps what has "
+            "finished"
+        ),
+        file=sys.stderr,
+    )
+    return 1

@@ -14,8 +14,14 @@ from typing import Any
 
 from colbench.errors import ConfigError
 from colbench.experiment.encodings import encoding_infos
-from colbench.experiment.measurement import index_info, other_processes
+from colbench.experiment.measurement import (
+    index_info,
+    model_bytes,
+    other_processes,
+    search_notes,
+)
 from colbench.experiment.plan import choose_measures
+from colbench.files import write_json
 from colbench.hits import Hits
 from colbench.measures.effectiveness import evaluate, mean_scores
 from colbench.measures.latency import Timings, fastest, without_collector
@@ -24,7 +30,7 @@ from colbench.paths import remove_made
 from colbench.progress import bar
 from colbench.results.schema import Fidelity
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
-from colbench.retriever.registry import system_class
+from colbench.retriever.registry import module_metadata, system_class
 from colbench.run.model import Ranking, Run, fetch_depth
 from colbench.run.trec import read_trec, run_digest
 from colbench.sweep.store import write_variant
@@ -89,6 +95,7 @@ class _Sweep:
     def measure(self, variants: list[VariantTask]) -> Iterator[VariantTask]:
         """Build what the variants share and yield each variant when its record is written."""
         first = self.bench.systems[variants[0].name]
+        self._at_work(variants)
         system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
         before = len(self.bench.encodings)
         try:
@@ -98,15 +105,22 @@ class _Sweep:
             raise ConfigError(f"variant {variants[0].name}: {error}") from None
         built = took if system.counted_build_seconds is None else system.counted_build_seconds
         encodings = encoding_infos(self.bench.encodings[before:], fresh=self.task.fresh)
+        weights = model_bytes(variants[0].name, self.bench)
+        shared = {"encodings": encodings, "model_bytes": weights}
         queries = self._encode(system, first)
         self.answers = None
         for variant in variants:
+            self._at_work([variant])
             system.use(self.bench.systems[variant.name])
             record = self._measure(system, queries, variant, built)
-            write_variant(record.model_copy(update={"encodings": encodings}), variant.record)
+            write_variant(record.model_copy(update=shared), variant.record)
             yield variant
         if not self.task.keep_indexes:
             _remove_indexes(self.bench)
+
+    def _at_work(self, variants: Sequence[VariantTask]) -> None:
+        if self.task.at_work is not None:
+            write_json(self.task.at_work, [variant.name for variant in variants])
 
     def _encode(self, system: Retriever, settings: SystemSettings) -> _Queries:
         """Encode the queries, or take those of an index with the same encoder."""
@@ -135,7 +149,7 @@ class _Sweep:
         scores = evaluate(collection.qrels, run, measures)
         size = system.size()
         return VariantRecord(
-            metadata=system.metadata(),
+            metadata={**system.metadata(), **module_metadata(system.settings.kind)},
             effectiveness=mean_scores(scores),
             per_query={
                 measure: [values[query.id] for query in collection.queries]
@@ -149,6 +163,7 @@ class _Sweep:
             other_cpu_share=others[0],
             run_sha256=run_digest(run),
             git_commit=self.task.git_commit,
+            notes=search_notes(system, self.texts, run),
         )
 
     def _known(self, settings: SystemSettings, depth: int) -> list[Hits] | None:

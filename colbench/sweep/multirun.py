@@ -30,7 +30,7 @@ from colbench.config.overrides import multirun_overrides
 from colbench.digests import text_digest
 from colbench.errors import ColbenchError, ConfigError
 from colbench.experiment.output import OutputFolder, file_stem
-from colbench.experiment.store import is_repeat
+from colbench.experiment.repeat import is_repeat
 from colbench.files import write_json
 from colbench.paths import clear_made, own_folder, refuse_foreign
 from colbench.report.write import write_report
@@ -101,13 +101,13 @@ def combine(
 
 
 def _notes(runs: Sequence[Results]) -> list[str]:
-    """Return what the runs note, and which systems they skipped."""
+    """Return what the runs note, and which systems they did not measure."""
     notes = [note for results in runs for note in results.notes]
     return notes + [
-        f"{system.name} was skipped: {system.reason}"
+        f"{system.name} was not measured, {system.status}: {system.reason}"
         for results in runs
         for system in results.systems
-        if system.status == "skipped"
+        if system.status != "ok"
     ]
 
 
@@ -171,6 +171,7 @@ class Multirun:
         check_folders(extra)
         parsed = multirun_overrides(overrides, extra)
         self.overrides, self.varied = parsed.hydra, parsed.varied
+        self.failed: list[str] = []
         self.own_indexes = "index_dir" not in parsed.keys
         named = parsed.output_dir
         self.root = Path(named) if named is not None else self._default_folder(parsed.experiment)
@@ -189,8 +190,11 @@ class Multirun:
             The jobs in Hydra's order, and what the folder's `results.json` holds; None where they
             are of several collections, which make no one table.
 
+        Jobs that failed are left out, and named in `failed`; those that have finished will not run
+        again.
+
         Raises:
-            ColbenchError: a job failed; the others are finished and will not run again.
+            ColbenchError: every job failed.
         """
         output = OutputFolder(self.root)
         for folder, made in _MADE.items():
@@ -200,8 +204,13 @@ class Multirun:
             done = self._run()
             output.staging.mkdir(parents=True)
             results = None
-            if len({job.results.collection.fingerprint for job in done}) == 1:
+            collections = {job.results.collection.fingerprint for job in done}
+            measured = any(s.status == "ok" for job in done for s in job.results.systems)
+            if len(collections) == 1 and measured:
                 results = combine([(job.varied, job.results) for job in done], command=command)
+                if self.failed:
+                    told = f"left out, failed: {', '.join(self.failed)}"
+                    results = results.model_copy(update={"notes": [*results.notes, told]})
                 write_results(results, output.staging)
                 write_report(results, output.staging)
             output.publish(keep_indexes=False)
@@ -245,11 +254,11 @@ class Multirun:
         for file in sorted(notes, key=lambda path: int(path.parent.name)):
             job = json.loads(file.read_text(encoding="utf-8"))
             if job["failed"]:
-                raise ColbenchError(
-                    f"{job['name']}: failed, see above; the same command runs it again and keeps "
-                    "the jobs that have finished"
-                )
+                self.failed.append(job["name"])
+                continue
             done.append(Done(job["varied"], read_results(self.root / JOBS / job["name"])))
+        if not done:
+            raise ColbenchError(f"every job failed, see above: {', '.join(self.failed)}")
         for folder, made in _MADE.items():
             clear_made(self.root / folder, made)
         return done
@@ -274,7 +283,8 @@ class _Job:
         name = _folder_name(varied)
         try:
             done = is_repeat(compose_run(overrides, self.extra), self.root / JOBS / name)
-            failed = not done and bool(self._start(name, overrides))
+            # 1: systems failed, others may have been measured; the results say which.
+            failed = not done and self._start(name, overrides) not in (0, 1)
         except ColbenchError as error:  # Hydra would print a traceback
             print(f"colbench: {error}", file=sys.stderr)
             failed = True

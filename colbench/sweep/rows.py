@@ -1,4 +1,4 @@
-"""From the records of a sweep's variants to rows of results, fronts, and advice in words."""
+"""From the records of a sweep's variants to rows of results and fronts."""
 
 from __future__ import annotations
 
@@ -6,62 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from colbench.errors import ColbenchError
+from colbench.experiment.evaluation import mean_intervals
+from colbench.experiment.job import Failure
 from colbench.measures.latency import BUSY
 from colbench.measures.pareto import pareto_front
 from colbench.measures.significance import Test, compare_to_reference
 from colbench.results.schema import Results, SweepInfo, SystemResult
+from colbench.sweep.advice import Advice, index_bytes, is_disturbed, p50
 from colbench.sweep.settings import SweepSettings, Variant
 from colbench.sweep.task import VariantRecord
-
-
-def advise(
-    variants: Sequence[SystemResult], reference: SystemResult, measure: str, tolerance: float
-) -> list[str]:
-    """Name the fastest and the smallest variant that lose no more than is tolerated, and the best.
-
-    Args:
-        variants: of the sweep, measured.
-        reference: what their loss, speed and size are held against.
-        measure: that counts.
-        tolerance: loss that is taken for none.
-    """
-    wanted = value(reference, measure) - tolerance
-    good = [variant for variant in variants if value(variant, measure) >= wanted]
-    best = max(variants, key=lambda variant: (value(variant, measure), -p50(variant)))
-    within = f"within {100 * tolerance:g} points of {reference.name}"
-    if not good:
-        return [_sentence(f"no variant is {within}; the best", best, reference, measure)]
-    smallest = min(good, key=lambda variant: (index_bytes(variant), p50(variant)))
-    fastest = min(good, key=lambda variant: (p50(variant), index_bytes(variant)))
-    chosen = {f"smallest {within}": smallest, f"fastest {within}": fastest}
-    if smallest.name == fastest.name:
-        chosen = {f"smallest and fastest {within}": smallest}
-    chosen[f"highest {measure}"] = best
-    return [_sentence(choice, variant, reference, measure) for choice, variant in chosen.items()]
-
-
-def _sentence(choice: str, variant: SystemResult, reference: SystemResult, measure: str) -> str:
-    difference = 100 * (value(variant, measure) - value(reference, measure))
-    test = (variant.significance or {}).get(measure)
-    sure = "" if test is None else " (significant)" if test.significant else " (not significant)"
-    return (
-        f"{choice}: {variant.name}: {difference:+.1f} points of {measure}{sure}, "
-        f"{_ratio(variant, reference, index_bytes, 'smaller', 'larger')}, "
-        f"{_ratio(variant, reference, p50, 'faster', 'slower')} than {reference.name}"
-    )
-
-
-def _ratio(
-    variant: SystemResult,
-    reference: SystemResult,
-    cost: Callable[[SystemResult], float],
-    less: str,
-    more: str,
-) -> str:
-    ours, theirs = cost(variant), cost(reference)
-    if not ours or not theirs:
-        return f"no {less}"
-    return f"{theirs / ours:.1f}× {less}" if ours <= theirs else f"{ours / theirs:.1f}× {more}"
 
 
 def value(system: SystemResult, measure: str) -> float:
@@ -69,55 +22,56 @@ def value(system: SystemResult, measure: str) -> float:
     return (system.effectiveness or {})[measure]
 
 
-def p50(system: SystemResult) -> float:
-    """Return the median milliseconds of a search."""
-    return system.latency_ms.search.p50 if system.latency_ms else float("inf")
-
-
-def index_bytes(system: SystemResult) -> float:
-    """Return the size of the index."""
-    return system.index.bytes if system.index else float("inf")
-
-
 def add_variants(
     results: Results,
     sweep: SweepSettings,
     measure: str,
-    measured: Sequence[tuple[Variant, VariantRecord]],
+    measured: Sequence[tuple[Variant, VariantRecord | Failure]],
     *,
     depth: int,
 ) -> Results:
     """Return the results with a row for each variant, tested against the reference.
 
     Args:
-        results: of the references, at least one of which ran.
+        results: of the references.
         sweep: what was varied.
         measure: of fronts, tests and advice.
-        measured: the variants and what was measured at each.
+        measured: the variants and what was measured at each, or why it was not.
         depth: documents asked for per query where a variant does not say.
 
+    A variant that failed is a row beside the others, and no part of plots and advice.
+
     Raises:
-        ColbenchError: no reference ran.
+        ColbenchError: no reference ran and none of them failed.
     """
     ran = [system for system in results.systems if system.status == "ok"]
-    if not ran:
+    failed = [system.name for system in results.systems if system.status == "failed"]
+    if not ran and not failed:
         raise ColbenchError(
             "sweep: none of the systems beside it could run, so it has no reference"
         )
-    named = results.config.get("reference") or ran[0].name
+    records = [(one, found) for one, found in measured if isinstance(found, VariantRecord)]
+    rows = [_row(variant, record, variant.k or depth) for variant, record in records]
+    broken = [_failed(one, found) for one, found in measured if isinstance(found, Failure)]
+    notes = [*results.notes, *_notes(results, [record for _, record in records])]
+    named = results.config.get("reference") or next((one.name for one in [*ran, *rows]), None)
     reference = next((system for system in ran if system.name == named), None)
-    if reference is None:
+    if reference is None and named is not None and not failed:
         raise ColbenchError(f"sweep: its reference {named} was skipped: choose another reference")
-    rows = [_row(variant, record, variant.k or depth) for variant, record in measured]
-    notes = [*results.notes, *_notes(results, [record for _, record in measured])]
-    return with_variants(
-        results.model_copy(update={"notes": notes}),
+    if reference is None and rows:
+        reference = (ran or rows)[0]
+        notes.append(f"no reference was measured: {reference.name} stands in for it")
+    results = results.model_copy(update={"notes": notes})
+    if reference is None or not rows:
+        return results.model_copy(update={"systems": [*results.systems, *rows, *broken]})
+    complete = with_variants(
+        results,
         rows,
         reference,
         SweepInfo(
             system=sweep.system,
             axes=sweep.axes,
-            variants={variant.name: dict(variant.parameters) for variant, _ in measured},
+            variants={variant.name: dict(variant.parameters) for variant, _ in records},
             references=[system.name for system in results.systems],
             measure=measure,
             front_latency=[],
@@ -126,6 +80,7 @@ def add_variants(
         ),
         tolerance=sweep.tolerance,
     )
+    return complete.model_copy(update={"systems": [*complete.systems, *broken]})
 
 
 def with_variants(
@@ -146,17 +101,21 @@ def with_variants(
         tolerance: loss that the advice takes for none.
     """
     rows = _tested(rows, reference, info.measure, results)
+    parameters = {system: dict(chosen) for system, chosen in info.variants.items()}
     ran = [system for system in results.systems if system.status == "ok"] + rows
     complete = info.model_copy(
         update={
-            "front_latency": _front(sorted(ran, key=index_bytes), info.measure, p50),
+            "front_latency": _front(
+                sorted((s for s in ran if not is_disturbed(s)), key=index_bytes), info.measure, p50
+            ),
             "front_bytes": _front(sorted(ran, key=p50), info.measure, index_bytes),
-            "advice": advise(
+            "advice": Advice(
                 [row for row in rows if row.name != reference.name] or rows,
                 reference,
                 info.measure,
                 tolerance,
-            ),
+                parameters,
+            ).lines(),
         }
     )
     return results.model_copy(
@@ -164,7 +123,17 @@ def with_variants(
             "systems": [*results.systems, *rows],
             "sweep": complete,
             "reference": reference.name,
+            "primary": info.measure,
         }
+    )
+
+
+def _failed(variant: Variant, failure: Failure) -> SystemResult:
+    return SystemResult(
+        name=variant.name,
+        status="skipped" if failure.skipped else "failed",
+        reason=failure.message,
+        config=variant.settings.model_dump(mode="json"),
     )
 
 
@@ -184,11 +153,16 @@ def _tested(
         for system in [reference, *rows]
     }
     test: Test = "fisher" if results.test == "fisher" else "student"
-    tests = compare_to_reference(reference.name, values, [measure], test=test, alpha=results.alpha)
+    tests = compare_to_reference(
+        reference.name, values, [measure], test=test, alpha=results.alpha, margin=results.margin
+    )
     return [
-        row
-        if row.name == reference.name
-        else row.model_copy(update={"significance": tests[row.name]})
+        row.model_copy(
+            update={
+                "intervals": mean_intervals(values[row.name], measure),
+                "significance": tests.get(row.name),
+            }
+        )
         for row in rows
     ]
 
@@ -200,7 +174,7 @@ def _front(
 
 
 def _notes(results: Results, records: Sequence[VariantRecord]) -> list[str]:
-    notes = []
+    notes = list(dict.fromkeys(note for record in records for note in record.notes))
     busy = sum(record.other_cpu_share > BUSY for record in records)
     if busy:
         notes.append(

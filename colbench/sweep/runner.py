@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
-from colbench.errors import ColbenchError, ConfigError, StorageError, did_you_mean
-from colbench.experiment.bench import EncodeTask, SystemReply
+from colbench.errors import ConfigError, StorageError, did_you_mean
 from colbench.experiment.job import Failure
 from colbench.experiment.output import OutputFolder, file_stem
 from colbench.experiment.plan import choose_depth, choose_measures
@@ -22,7 +22,7 @@ from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
 from colbench.sweep.rows import add_variants
 from colbench.sweep.settings import SweepSettings, Variant, sweep_variants
-from colbench.sweep.store import read_reference, read_variant, write_reference
+from colbench.sweep.store import read_variant
 from colbench.sweep.task import SweepReply, SweepTask, VariantRecord, VariantTask
 
 VARIANTS = ".variants"
@@ -108,36 +108,27 @@ class SweepRunner(Runner):
                 return name
         return None
 
-    def _measure_system(self, name: str, *, fresh: bool) -> SystemReply | Failure:
-        """Measure a reference, or take it from where an earlier run left it."""
+    def _finished(self, name: str) -> Path:
+        """Return where a reference is kept; a sweep keeps them as it keeps its variants."""
         settings = {
             n: s.model_dump(mode="json") for n, s in self.settings.system.with_parts([name]).items()
         }
-        record = self.kept / f"reference-{self._key(settings, self.depth)}"
-        run_file = self.output.run_file(name)
-        if (held := read_reference(record, run_file)) is not None:
-            reply, commit = held
-            self._note(f"{name}: measured before, at commit {(commit or 'unknown')[:12]}")
-            return reply
-        outcome = super()._measure_system(name, fresh=fresh)
-        if isinstance(outcome, SystemReply):
-            write_reference(record, outcome, run_file, self.environment.git_commit)
-        return outcome
+        return self.kept / f"reference-{self._key(settings, self.depth)}"
 
-    def _measured_variants(self) -> list[tuple[Variant, VariantRecord]]:
+    def _measured_variants(self) -> list[tuple[Variant, VariantRecord | Failure]]:
         files = {variant.name: self._record(variant) for variant in self.variants}
         held = {variant.name: read_variant(files[variant.name]) for variant in self.variants}
         missing = [variant for variant in self.variants if held[variant.name] is None]
         if len(missing) < len(self.variants):
             note(f"{len(self.variants) - len(missing)} variants were measured before")
-        if missing:
-            self._measure_variants(missing, files)
-            held.update({variant.name: read_variant(files[variant.name]) for variant in missing})
-        measured = []
+        failures = self._measure_variants(missing, files) if missing else {}
+        measured: list[tuple[Variant, VariantRecord | Failure]] = []
         for variant in self.variants:
-            if (record := held[variant.name]) is None:
+            found = failures.get(variant.name) or held[variant.name]
+            found = found or read_variant(files[variant.name])
+            if found is None:
                 raise StorageError(f"{files[variant.name]} could not be read back: check the disk")
-            measured.append((variant, record))
+            measured.append((variant, found))
         return measured
 
     def _record(self, variant: Variant) -> Path:
@@ -149,10 +140,38 @@ class SweepRunner(Runner):
         settings = [system.model_dump(mode="json", exclude={"about"}) for system in used]
         return self.kept / f"{self._key(settings, self._depth(variant))}.json"
 
-    def _measure_variants(self, variants: Sequence[Variant], records: Mapping[str, Path]) -> None:
-        fresh = self._encode_for(variants)
+    def _measure_variants(
+        self, variants: Sequence[Variant], records: Mapping[str, Path]
+    ) -> dict[str, Failure]:
+        """Measure variants, each of which leaves a record; return the failures of the others.
+
+        What the process ends of is the failure of the variants at work then; the others go on in
+        another process.
+        """
+        fresh, failures = self._encode_for(variants)
+        while left := [
+            variant
+            for variant in variants
+            if variant.name not in failures and read_variant(records[variant.name]) is None
+        ]:
+            outcome, at_work = self._measure_together(left, records, fresh=fresh)
+            if not isinstance(outcome, Failure):
+                break
+            names = [variant.name for variant in left]
+            for name in [name for name in names if name in at_work] or names:
+                failures[name] = outcome
+                self._accept(name, outcome)
+        if not self.settings.keep_indexes:
+            remove_made(self.kept / "indexes", inside=self.kept)
+        return failures
+
+    def _measure_together(
+        self, variants: Sequence[Variant], records: Mapping[str, Path], *, fresh: bool
+    ) -> tuple[SweepReply | Failure, list[str]]:
+        """Measure variants in one process; return its outcome and which of them it was last at."""
         exact = self._exact_reference()
         run_file = self.output.run_file(exact) if exact else None
+        at_work = self.output.work / "replies" / "at_work.json"
         task = SweepTask(
             variants=[
                 VariantTask(
@@ -169,6 +188,7 @@ class SweepRunner(Runner):
             keep_indexes=self.settings.index_dir is not None or self.settings.keep_indexes,
             git_commit=self.environment.git_commit,
             fresh=fresh,
+            at_work=at_work,
         )
         systems: dict[str, SystemSettings] = {}
         for variant in variants:
@@ -176,27 +196,27 @@ class SweepRunner(Runner):
             systems[variant.name] = variant.settings
         indexes = self.settings.index_dir or self.kept / "indexes"
         job = self._job("sweep", MEASURE, task, about="sweep", systems=systems, shared=indexes)
+        at_work.unlink(missing_ok=True)
         outcome = run_job(job, SweepReply)
-        if isinstance(outcome, Failure):
-            raise ColbenchError(f"sweep: {outcome.message}")
-        if not self.settings.keep_indexes:
-            remove_made(self.kept / "indexes", inside=self.kept)
+        names = json.loads(at_work.read_text(encoding="utf-8")) if at_work.is_file() else []
+        return outcome, names
 
-    def _encode_for(self, variants: Sequence[Variant]) -> bool:
-        """Encode the documents with every encoder that a variant needs; return whether any was not
-        in the cache."""
-        encoded = 0
-        tasks: dict[str, EncodeTask] = {}
-        for variant in variants:
-            tasks.update(self._encodings(variant.settings))
-        for number, task in enumerate(tasks.values()):
-            reply = self._encode(f"encode-variant-{number}", task)
-            if isinstance(reply, Failure):
-                raise ColbenchError(f"sweep: {reply.message}")
-            encoded += reply.docs_encoded
-            if reply.cut_off:
-                self._note(reply.cut_off)
-        return encoded > 0
+    def _encode_for(self, variants: Sequence[Variant]) -> tuple[bool, dict[str, Failure]]:
+        """Encode the documents with every encoder that a variant needs.
+
+        Returns:
+            Whether any was not in the cache, and the failures of variants without their encoder.
+        """
+        needed = {variant.name: self._encodings(variant.settings) for variant in variants}
+        broken, encoded = self._encode_tasks(
+            {key: task for tasks in needed.values() for key, task in tasks.items()}, "variant-"
+        )
+        failures = {}
+        for name, tasks in needed.items():
+            for failure in [broken[key] for key in tasks if key in broken][:1]:
+                failures[name] = failure
+                self._accept(name, failure)
+        return any(encoded.values()), failures
 
     def _key(self, settings: Any, depth: int) -> str:
         """Return what a measurement is kept under: all that its numbers depend on."""

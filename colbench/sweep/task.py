@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from colbench.config.settings import LatencySettings
 from colbench.experiment.job import Message
 from colbench.results.schema import EncodingInfo, Fidelity, IndexInfo, Latency
@@ -22,7 +24,8 @@ class SweepTask(Message):
     """Measure the variants of a sweep and leave a `VariantRecord` of each.
 
     With a `reference_run`, also compare each with that run of the system `reference`. `fresh` as in
-    a `SystemTask`.
+    a `SystemTask`. The names of the variants at work stand in the file `at_work`, a JSON list: what
+    the process ends of is their failure and not that of the others.
     """
 
     variants: list[VariantTask]
@@ -35,6 +38,7 @@ class SweepTask(Message):
     keep_indexes: bool
     git_commit: str | None
     fresh: bool = False
+    at_work: Path | None = None
 
 
 class VariantRecord(Message):
@@ -47,10 +51,12 @@ class VariantRecord(Message):
     fidelity: Fidelity | None
     encodings: list[EncodingInfo] | None = None
     index: IndexInfo
+    model_bytes: int | None = None
     build_seconds: float
     other_cpu_share: float
     run_sha256: str
     git_commit: str | None
+    notes: list[str] = Field(default=[])
 
 
 class SweepReply(Message):

@@ -29,7 +29,7 @@ examples:
   colbench train train=cross_encoder dataset=beir/scifact output_dir=out
   colbench train train=colbert dataset=beir/scifact train.queries=50 output_dir=out
   colbench train dataset=pydocs dataset.split=test train.student.update=lora output_dir=out
-  colbench run dataset.split=test encoder=custom encoder.model=out/model systems=[colbert_exact]
+  colbench run dataset.split=test encoder=custom encoder.model=out/model systems=colbert_exact
 
 An interrupted training goes on where it was when the same command is given again; recipes: colbench
 list recipes. The exit status is 2 when the training stopped before its last step.

@@ -25,12 +25,13 @@ from colbench.config.settings import RunSettings
 from colbench.digests import json_digest
 from colbench.encoder.backends.precision import has_bf16
 from colbench.encoder.backends.runtime import pick_device
-from colbench.encoder.cache.store import EmbeddingCache, collections
+from colbench.encoder.cache.store import EmbeddingCache, collections, default_root
 from colbench.encoder.loading.fingerprint import fingerprint
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.errors import ConfigError
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.output import file_stem
+from colbench.experiment.plan import check_folders
 from colbench.locks import only_run
 from colbench.measures.catalogue import check_measures
 from colbench.paths import clear_made, refuse_foreign, remove_made
@@ -45,7 +46,7 @@ from colbench.train.record import FILE_NAME, Parameters, Train
 from colbench.train.record import Development as DevelopmentRecord
 from colbench.train.report import write_train_report
 from colbench.train.saving import UPDATE, WORK, check_place, save_model
-from colbench.train.settings import TrainSettings
+from colbench.train.settings import FileSource, TrainSettings
 
 
 def training_device(setting: str) -> str:
@@ -138,6 +139,7 @@ class Trainer:
 
         work = self.root / WORK
         check_place(self.root)
+        self._check_paths()
         refuse_foreign(work, _WORK_FILES)
         with only_run(self.root, work):
             torch.set_num_threads(self.threads)
@@ -158,6 +160,16 @@ class Trainer:
             write_train_report(results, self.root)
         clear_made(work, _WORK_FILES)
         return results, self.root
+
+    def _check_paths(self) -> None:
+        """Fail before any work for a file of examples, or a model's folder, that is not there."""
+        for name, source in self.recipe.sources.items():
+            if isinstance(source, FileSource) and not source.path.is_file():
+                raise ConfigError(
+                    f"train.sources.{name}.path: there is no file {source.path}; name a file of "
+                    "examples"
+                )
+        check_folders([self.base], self.settings.cache_dir or default_root())
 
     def _protected(self) -> Collection:
         """Return the run's collection, whose judged part is protected.
@@ -183,20 +195,25 @@ class Trainer:
     ) -> Train:
         from colbench.train.fit import fit, steps_of
         from colbench.train.saving import write_update
-        from colbench.train.student import build_student, merge
+        from colbench.train.student import build_student, merge, untrained_base
 
         recipe, seed = self.recipe, self.settings.seed
         device = training_device(self.base.device)
         precision = training_precision(recipe.precision, device)
         documents = list(dict.fromkeys(example.positive for example in prepared.examples))
+        development = Development(
+            prepared.development, recipe.kind, recipe.dev.measure, precision, candidates
+        )
+        base = untrained_base(recipe, self.settings.encoder, self.settings.cross_encoder, device)
+        base_value = None if base is None else development.value(base)
+        del base
+        if base_value is not None:
+            note(f"{self.base.name} without training: {recipe.dev.measure} {base_value:.4f}")
         model = build_student(
             recipe, self.settings.encoder, self.settings.cross_encoder, documents, device, seed
         )
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         rows = columns(prepared.examples, recipe)
-        development = Development(
-            prepared.development, recipe.kind, recipe.dev.measure, precision, candidates
-        )
         note(
             f"training on {len(prepared.examples):,} examples, {trained:,} parameters, "
             f"{steps_of(recipe, len(rows['query'])):,} steps"
@@ -249,6 +266,7 @@ class Trainer:
             best_step=progress.best_step,
             best_value=progress.best_value,
             start_value=progress.curve[0].value or 0.0,
+            base_value=base_value,
             seconds=progress.seconds,
             resumed=progress.resumed,
             stopped=progress.stopped,

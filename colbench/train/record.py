@@ -121,6 +121,11 @@ class Train(Record):
     best_step: int
     best_value: float
     start_value: float = Field(description="of the untrained student, new projection included")
+    base_value: float | None = Field(
+        None,
+        description="of the checkpoint that training began with, as it is used without training; "
+        "null where it cannot be used so (a classifier is new), and in files of earlier versions",
+    )
     seconds: float = Field(description="of training, over all sittings")
     resumed: int = Field(0, description="times it went on from a checkpoint")
     stopped: str | None = Field(None, description="why it ended before its last step")

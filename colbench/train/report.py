@@ -67,14 +67,15 @@ def _measure(results: Train, values: Sequence[_Row]) -> Any:
 
     best: _Row = {"step": results.best_step, "value": results.best_value}
     best["label"] = f"best: {results.best_value:.4f}"
-    start = {"value": results.start_value, "label": f"untrained: {results.start_value:.4f}"}
+    before = began_with(results)
+    start = {"value": before, "label": f"untrained: {before:.4f}"}
     measured = [*(row["value"] for row in values), best["value"], start["value"]]
     axis = Axis.around(measured, _MEASURE, log=False, margin=0.15)
     x = _steps(results)
     y = altair.Y("value:Q", title=results.development.measure).scale(axis.scale())
     # The names stand inside the panel whichever side of it they belong to.
     late = results.best_step > _last(results) / 2
-    below = _ROOM < axis.place(results.start_value) < _MEASURE / 2
+    below = _ROOM < axis.place(before) < _MEASURE / 2
     rule = _chart([start]).mark_rule(strokeDash=[5, 4], color=colour("other")).encode(y=y)
     named = _chart([start]).mark_text(align="right", dy=10 if below else -10, color=colour("muted"))
     curve = _chart(values).encode(x=x, y=y)
@@ -229,7 +230,12 @@ def write_train_report(results: Train, folder: Path) -> None:
 
 def train_document(results: Train, picture: str | None = None) -> Document:
     """Return the report, with the picture where its file is named."""
-    lead: list[Block] = [*stopped(results), Paragraph(_trained(results)), result(results)]
+    lead: list[Block] = [
+        *stopped(results),
+        Paragraph(_trained(results)),
+        result(results),
+        change_table(results),
+    ]
     if picture:
         lead.append(Picture("learning_curve", "learning curve", path=picture))
     told = "loss: mean since the point before. The checkpoint of the best value is the one saved."
@@ -247,7 +253,8 @@ def train_document(results: Train, picture: str | None = None) -> Document:
 
 def train_summary(results: Train) -> Document:
     """Return what was trained, the result and the table of sources."""
-    return Document("", [Paragraph(_trained(results)), result(results), sources_table(results)])
+    told = [Paragraph(_trained(results)), result(results)]
+    return Document("", [*told, change_table(results), sources_table(results)])
 
 
 def stopped(results: Train) -> list[Block]:
@@ -257,20 +264,63 @@ def stopped(results: Train) -> list[Block]:
     return [Paragraph(f"Stopped before its last step: {results.stopped}", "warning")]
 
 
+def began_with(results: Train) -> float:
+    """Return the value of the checkpoint that training began with.
+
+    Where that was not measured it is the value of the student, whose projection may be new.
+    """
+    return results.start_value if results.base_value is None else results.base_value
+
+
 def result(results: Train) -> Paragraph:
-    """Return what the training changed on the development part, in one line."""
-    dev, start, best = results.development, results.start_value, results.best_value
+    """Return what the training changed on the development part, in one line.
+
+    It is told against the checkpoint as it would be used without training: a new projection costs
+    something, and training may win back less than that.
+    """
+    dev, before, best = results.development, began_with(results), results.best_value
     at = f" at step {results.best_step:,}"
     change: Prose
-    if best <= start:
+    if best <= min(before, results.start_value):
         change = f"no better at any evaluation (best {best:.4f},{at})."
     else:
-        change = (Strong(f"{best:.4f}"), f"{at}: {points(best - start)} points.")
+        change = (Strong(f"{best:.4f}"), f"{at}: {points(best - before)} points.")
+    if best < before:
+        change = (*spans(change), " Without training the checkpoint is better.")
     where = (
         f"{dev.measure} on the development part ({dev.queries:,} queries, {dev.documents:,} "
-        f"documents): {start:.4f} untrained, "
+        f"documents): {before:.4f} untrained, "
     )
     return Paragraph((where, *spans(change)))
+
+
+def change_table(results: Train) -> Table:
+    """Return the models before and after: the checkpoint, the student where it differs, the best.
+
+    The student is another model than the checkpoint where a projection or a classifier was put
+    behind it.
+    """
+    before = began_with(results)
+    rows: list[list[Any]] = []
+    if results.base_value is not None:
+        rows.append([f"{base_of(results)} without training", None, results.base_value, None])
+    if results.start_value != results.base_value:
+        new = "classifier" if results.kind == "cross_encoder" else "projection"
+        named = "student before training"
+        if results.base_value is not None or results.kind == "cross_encoder":
+            named += f", with its new {new}"
+        change = None if results.base_value is None else results.start_value - before
+        rows.append([named, 0, results.start_value, change])
+    rows.append(["trained", results.best_step, results.best_value, results.best_value - before])
+    best = max(row[2] for row in rows)
+    columns = [
+        *texts("model", priority=0),
+        *numbers(count, "step"),
+        *numbers(fraction, results.development.measure, priority=0),
+        *numbers(points, "points", priority=0),
+    ]
+    shown = [[*row[:2], Cell(row[2], best=row[2] == best), row[3]] for row in rows]
+    return Table("Before and after", columns, shown)
 
 
 def _trained(results: Train) -> Prose:

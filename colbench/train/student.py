@@ -122,6 +122,35 @@ def build_student(
     return model
 
 
+def untrained_base(
+    settings: TrainSettings,
+    encoder: EncoderSettings,
+    cross_encoder: CrossEncoderSettings,
+    device: str,
+) -> Any | None:
+    """Return the checkpoint that training begins with, in fp32, as it is used without training.
+
+    Args:
+        settings: the recipe.
+        encoder: as of `build_student`.
+        cross_encoder: as of `build_student`.
+        device: torch device.
+
+    Returns:
+        The model: for a ColBERT it gives all dimensions of the backbone where that has no
+        projection. None where nothing can be ranked with it, as a classifier has to be made first.
+    """
+    if settings.kind == "cross_encoder":
+        folder = resolve_weights(cross_encoder.model, cross_encoder.revision)
+        if detect_kind(folder) is not Kind.CROSS_ENCODER:
+            return None
+        return _cross_encoder(cross_encoder, device)
+    model, _ = assemble(
+        encoder, Form.TOKENS if settings.kind == "colbert" else Form.DENSE, device, None
+    )
+    return model
+
+
 def trained_state(model: Any) -> dict[str, torch.Tensor]:
     """Return name → value of what is trained, on the CPU."""
     return {

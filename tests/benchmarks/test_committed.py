@@ -30,8 +30,10 @@ def results(example_results, monkeypatch):
         for system in example_results.systems
     ]
     judged = ({"d1": 1, "d3": 1}, {"d2": 0}, {"d4": 1})
+    clean = {"git_commit": "a" * 40, "git_dirty": False}
     return example_results.model_copy(
         update={
+            "environment": example_results.environment.model_copy(update=clean),
             "systems": systems,
             "queries": [
                 QueryInfo(id=f"q{n}", text=f"query {n}", relevant=1, judged=judged[n])
@@ -94,3 +96,57 @@ def test_a_damaged_file_is_refused_and_left_alone(results, tmp_path, capsys):
     assert "changed or damaged" in capsys.readouterr().err
     assert file.read_text(encoding="utf-8") == damaged
     assert main([str(tmp_path / "nowhere")]) == 2
+
+
+def measured(results, share=0.0, **environment):
+    first, *others = results.systems
+    return results.model_copy(
+        update={
+            "environment": results.environment.model_copy(update=environment),
+            "systems": [first.model_copy(update={"other_cpu_share": share}), *others],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "environment", "why"),
+    [
+        (0.0, {"git_dirty": True}, "it ran with uncommitted changes; commit them and measure"),
+        (0.0, {"git_commit": None, "git_dirty": None}, "its commit is not known; measure it in a"),
+        (0.051, {}, "other processes used 5.1% of the cores while bm25 was timed, more than 5%"),
+    ],
+)
+def test_what_cannot_be_measured_again_is_no_reference(
+    results, tmp_path, capsys, share, environment, why
+):
+    file = write_results(measured(results, share, **environment), tmp_path)
+    before = file.read_bytes()
+    assert main([str(tmp_path)]) == 2
+    errors = capsys.readouterr().err
+    assert f"results.json is no reference result: {why}" in errors and errors.count("\n") == 1
+    assert file.read_bytes() == before
+
+
+def test_a_twentieth_of_the_cores_may_be_used_by_others(results, tmp_path):
+    write_results(measured(results, 0.05), tmp_path)
+    assert main([str(tmp_path)]) == 0
+
+
+def test_other_loads_are_found_wherever_they_stand(tmp_path, capsys):
+    content = {"collections": [{"forms": {"x": {"speed": {"other_cpu_share": 0.2}}}}]}
+    (tmp_path / "speed.json").write_text(json.dumps(content), encoding="utf-8")
+    assert main([str(tmp_path)]) == 2
+    assert "other processes used 20.0% of the cores while it was timed" in capsys.readouterr().err
+
+
+def test_a_sweep_keeps_quantiles_for_the_times_of_its_queries(results):
+    content = results.model_dump(mode="json")
+    timed = content["systems"][0]
+    timed["latency_ms"] |= {"encode_ms": [1.0, 2.0], "search_ms": [3.0, 6.0], "total": None}
+    timed["per_query"]["ndcg@10"] = [0.123456789123, 1.0, 0.0]
+    assert committed.shortened(content)["systems"][0] == timed
+
+    short = committed.shortened(content | {"sweep": {"variants": {}}})["systems"][0]
+    assert short["latency_ms"]["total"]["mean"] == 6.0
+    assert short["latency_ms"]["encode_ms"] is None and short["latency_ms"]["search_ms"] is None
+    assert short["per_query"]["ndcg@10"] == [0.12345679, 1.0, 0.0]

@@ -51,6 +51,27 @@ def test_show_config_prints_the_resolved_configuration_and_stops(capsys, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("told", "width"), [("100", 100), ("72", 72), ("0", 200), ("wide", 200), ("", 200)]
+)
+def test_columns_is_honoured_where_output_is_no_terminal(
+    capsys, tmp_path, example_results, monkeypatch, told, width
+):
+    write_results(example_results, tmp_path)
+    monkeypatch.setenv("COLUMNS", told)
+    assert main(["report", str(tmp_path), "--format", "terminal"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "│" in line]
+    assert max(map(len, lines)) <= width
+    assert (len([line for line in lines if "colbert_exact" in line]) > 1) == (width < 150)
+
+
+@pytest.mark.parametrize("command", [["list", "systems"], ["reproduce", "beir/scifact", "--list"]])
+def test_every_command_honours_columns(capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "70")
+    assert main(command) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 70
+
+
 def test_report_is_made_again_from_results_alone(capsys, tmp_path, example_results):
     write_results(example_results, tmp_path)
     assert main(["report", str(tmp_path)]) == 0

@@ -157,7 +157,25 @@ def test_bytes_that_are_not_utf8_are_refused_with_line_and_offset(folder, file):
         ("q1 0 d1 1 x\n", r"tsv:1: 5 columns"),
         ("q1 d1 1\nq1 0 d1 1\n", r"tsv:2: 4 columns, expected 3"),
         ("q1 d1 one\n", r"tsv:1: the grade 'one' is not an integer"),
-        ("q1 d1 1.0\n", r"tsv:1: the grade '1.0' is not an integer"),
+        ("q1 d1 1\rq2 d2 1\r", r"tsv:1: lines end in a carriage return alone"),
+        ("q1 d1 1.5\n", r"tsv:1: the grade '1.5' is not an integer; round the grades"),
+        ("q1 d1 nan\n", r"tsv:1: the grade 'nan' is not an integer"),
+        ("q1 d1 inf\n", r"tsv:1: the grade 'inf' is not an integer"),
+        ("q1 d1 1e-999\n", r"tsv:1: the grade '1e-999' is not an integer"),
+        ("q1 d1 0x1\n", r"tsv:1: the grade '0x1' is not an integer"),
+        ("q1 0 d1 1234567890\n", r"tsv:1: the grade '1234567890' has more than 9 digits; the last"),
+        ("q1 d1 1e999\n", r"tsv:1: the grade '1e999' has more than 9 digits"),
+        ("q1 0 d1 -9999999999\n", r"more than 9 digits"),
+        ("q1,d1,1\n", r"tsv:1: looks comma-separated; BEIR's qrels are tab-separated"),
+        ("query-id,corpus-id,score\nq1,d1,1\n", r"tsv:1: looks comma-separated"),
+        ("query-id, corpus-id, score\nq1, d1, 1\n", r"tsv:1: looks comma-separated"),
+        ("q1, d1, 1\n", r"tsv:1: looks comma-separated"),
+        ("a q,a d,1\n", r"tsv:1: looks comma-separated"),
+        ("q1,0,d1,1\n", r"tsv:1: looks comma-separated"),
+        ("q1;d1;1\n", r"tsv:1: looks semicolon-separated.*a tab in place of each semicolon"),
+        ("q1|d1|1\n", r"tsv:1: looks bar-separated"),
+        ("q1 d1 1\nq2,d2,1\n", r"tsv:2: looks comma-separated"),
+        ("# only\n#\n", r"test.tsv: there are no judgments; 2 lines of test.tsv begin with #"),
         ("q1 d1 1_0\n", r"the grade '1_0' is not an integer"),
         ("q1 d1 ١\n", r"is not an integer"),
         ("query-id\tcorpus-id\tscore\nq1 d1 1\nquery-id\tcorpus-id\tscore\n", r"tsv:3: .*'score'"),
@@ -169,8 +187,79 @@ def test_bytes_that_are_not_utf8_are_refused_with_line_and_offset(folder, file):
     ],
 )
 def test_bad_qrels_are_refused(folder, content, message):
-    (folder / "qrels/test.tsv").write_text(content, encoding="utf-8")
+    (folder / "qrels/test.tsv").write_bytes(content.encode())
     refuse(folder, message)
+
+
+@pytest.mark.parametrize(
+    ("written", "grade"),
+    [("1.0", 1), ("2.0", 2), ("1e0", 1), ("1.", 1), ("-1.0", -1), ("+3.000", 3), ("1e+02", 100)],
+)
+@pytest.mark.parametrize("line", ["q1\td1\t{}\n", "q1 0 d1 {}\n"])
+def test_a_whole_number_is_a_grade_however_it_is_written(folder, line, written, grade):
+    (folder / "qrels/test.tsv").write_text(line.format(written))
+    assert load(folder).qrels == {"q1": {"d1": grade}}
+
+
+COMMENTS = ["# version 2", "#", "#q1 d1 9 and more", "  # indented", "# a\tb\t1", "#!x #y"]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("judgments", [QRELS, "q1 0 d1 1\nq2 0 d2 2\n"])
+def test_comments_are_no_judgments_wherever_they_stand(folder, judgments, mark, line_end):
+    expected = load(folder).qrels
+    lines = judgments.splitlines()
+    text = [*COMMENTS[:3], lines[0], COMMENTS[3], *lines[1:], *COMMENTS[4:]]
+    (folder / "qrels/test.tsv").write_bytes((mark + line_end.join(text)).encode())
+    collection = load(folder)
+    assert collection.qrels == expected
+    assert collection.notes == (
+        "6 lines of test.tsv begin with # and are comments, as trec_eval reads it",
+    )
+
+
+def test_a_comment_that_could_be_a_judgment_is_named(folder):
+    (folder / "qrels/test.tsv").write_text(QRELS + "#q3\td1\t1\n")
+    (note,) = load(folder).notes
+    assert note == (
+        "1 line of test.tsv begins with # and is a comment, as trec_eval reads it; 1 of them could "
+        "be judgments, for example '#q3 d1 1': the id of a judged query cannot begin with #"
+    )
+
+
+def test_marks_inside_ids_separate_nothing(folder):
+    (folder / "corpus.jsonl").write_text('{"_id": "a,b;c|d,", "text": "x"}\n')
+    (folder / "qrels/test.tsv").write_text("q1 0 a,b;c|d, 1\n")
+    assert load(folder).qrels == {"q1": {"a,b;c|d,": 1}}
+
+
+DECOMPOSED, COMPOSED = "cafe\u0301", "caf\u00e9"
+
+
+@pytest.mark.parametrize("kind", ["queries", "corpus"])
+@pytest.mark.parametrize("judged", [DECOMPOSED, COMPOSED])
+def test_ids_in_two_unicode_forms_are_told_as_such(folder, kind, judged):
+    other = COMPOSED if judged == DECOMPOSED else DECOMPOSED
+    record = json.dumps({"_id": other, "text": "x"}, ensure_ascii=False)
+    (folder / f"{kind}.jsonl").write_text(record, encoding="utf-8")
+    pair = f"{judged} d1 1" if kind == "queries" else f"q1 {judged} 1"
+    (folder / "qrels/test.tsv").write_text(pair, encoding="utf-8")
+    forms = {DECOMPOSED: r"decomposed \(NFD\)", COMPOSED: r"composed \(NFC\)"}
+    where = "queries" if kind == "queries" else "documents"
+    refuse(
+        folder,
+        f"1 of these would be known in another Unicode form: '{judged}' is {forms[judged]} in the "
+        f"qrels and {forms[other]} in the {where}: write both in one form",
+    )
+
+
+def test_some_ids_in_another_form_are_noted(folder):
+    record = json.dumps({"_id": COMPOSED, "text": "x"}, ensure_ascii=False)
+    (folder / "queries.jsonl").write_text(QUERIES + record, encoding="utf-8")
+    judgments = f"{QRELS}{DECOMPOSED} d1 1\nx d1 1\n"
+    (folder / "qrels/test.tsv").write_text(judgments, encoding="utf-8")
+    assert "1 of these would be known in another Unicode form" in load(folder).notes[0]
 
 
 @pytest.mark.parametrize(

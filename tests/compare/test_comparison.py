@@ -58,15 +58,32 @@ def test_every_measure_has_means_a_test_and_an_interval(a, b):
     assert p_values[0] == pytest.approx(
         ttest_rel(BETTER["bm25"]["ndcg@10"], [0.1, 0.5, 0.9, 0.0])[1]
     )
-    corrected = [change.p_holm for pair in comparison.pairs for change in pair.effectiveness]
-    assert corrected == holm(p_values)
 
 
-def test_alpha_decides_what_is_marked(a, b):
-    p_holm = change_of(compare(opened(a), opened(b)), "bm25", "mrr@10").p_holm
-    assert change_of(compare(opened(a), opened(b), alpha=p_holm), "bm25", "mrr@10").significant
-    below = compare(opened(a), opened(b), alpha=p_holm / 2)
-    assert not change_of(below, "bm25", "mrr@10").significant
+def test_the_primary_measure_is_corrected_by_itself_and_so_are_the_others(a, b):
+    comparison = compare(opened(a), opened(b))
+    assert comparison.primary == "ndcg@10"
+    for measure in ("ndcg@10", "mrr@10"):
+        changes = [change_of(comparison, system, measure) for system in VALUES]
+        assert {change.primary for change in changes} == {measure == "ndcg@10"}
+        counted = [change for change in changes if change.wins or change.losses]
+        corrected = holm([change.p_value for change in counted])
+        assert [change.p_holm for change in counted] == corrected
+    # What differs on no query could never be shown, and is not counted.
+    same = change_of(comparison, "colbert_exact", "ndcg@10")
+    assert (same.wins, same.losses, same.p_holm) == (0, 0, 1.0)
+    lone = change_of(comparison, "bm25", "ndcg@10")
+    assert lone.p_holm == lone.p_value
+
+
+def test_four_queries_are_too_few_to_tell(a, b):
+    comparison = compare(opened(a), opened(b), alpha=0.9)
+    assert change_of(comparison, "bm25", "ndcg@10").significant
+    comparison = compare(opened(a), opened(b))
+    (told,) = [note for note in comparison.notes if "too few" in note]
+    assert told.startswith("too few queries to tell: 4 cannot show any difference, 2 tests")
+    found = change_of(comparison, "bm25", "ndcg@10")
+    assert (found.verdict, found.significant) == ("open", False) and found.more_queries > 0
 
 
 def test_the_other_way_round_everything_is_mirrored(a, b):

@@ -75,18 +75,22 @@ def test_a_changed_measure_is_shown_with_its_interval_and_test(comparison):
         "p",
         "p (Holm)",
         "W / T / L",
+        "verdict",
     ]
     change = comparison.pairs[0].effectiveness[0]
     assert row[:5] == ["<code>bm25</code>", "ndcg@10", "0.3750", "0.6000", "+22.50"]
     assert row[5] == f"{100 * change.low:+.2f} to {100 * change.high:+.2f}"
-    assert row[6:] == [f"{change.p_value:.3g}", f"{change.p_holm:.3g}", "3 / 1 / 0"]
+    told = f"too few queries to tell (about {change.more_queries} more would)"
+    assert row[6:] == [f"{change.p_value:.3g}", f"{change.p_holm:.3g}", "3 / 1 / 0", told]
+    assert "too few queries to tell: 4 cannot show any difference" in rendered(comparison)
     assert "+22.50" in terminal(comparison)
 
 
 def test_what_is_significant_has_a_dagger(a):
     values = {"bm25": {"ndcg@10": [0.2, 0.6, 1.0, 0.11], "mrr@10": VALUES["bm25"]["mrr@10"]}}
-    comparison = compare(opened(a), opened(results_of(a, values)))
+    comparison = compare(opened(a), opened(results_of(a, values)), alpha=0.5)
     _, ndcg, mrr = cells(rendered(comparison), "Effectiveness")
+    assert (ndcg[1], mrr[1]) == ("ndcg@10", "mrr@10 (secondary)")
     assert ndcg[7].endswith("†") and mrr[7] == "1"
 
 

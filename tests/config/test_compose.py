@@ -137,13 +137,13 @@ def test_each_system_is_checked_once_and_stays_as_it_is(monkeypatch):
         (["system.bi_encoder.encoder=custom"], "does not set model"),
         (["encoder=custom"], "'encoder.model' is required"),
         (["encoder.presicion=bf16"], "did you mean 'encoder.precision'"),
-        (["system=bm25"], "systems=[bm25]"),
+        (["system=bm25"], "systems=bm25"),
         (["system.bm25=null"], "is a group of keys"),
         (["system.bm52.k1=1"], "unknown system 'bm52': did you mean 'bm25'"),
         (["system.bi_encoder_hnsw.ef_serch=3"], "did you mean 'system.bi_encoder_hnsw.ef_search'"),
         (["k=1,2"], "several values"),
         (["~k"], "cannot be removed"),
-        (["output_dir=/a (b)/c"], "quote"),
+        (["name=/a (b)/c"], "quote"),
         (["reference=bm26"], "did you mean 'bm25'"),
         (["foo"], "KEY=VALUE"),
         (["system.bi_encoder.encoder=bge_smal"], "did you mean 'bge_small'"),
@@ -212,7 +212,7 @@ def test_the_resolved_configuration_spells_out_every_default_of_what_runs():
     values = compose_run(["systems=[bm25_colbert]"]).model_dump(mode="json")
     assert set(values["system"]) == {"bm25", "bm25_colbert"}
     assert values["system"]["bm25"]["analyser"]["stemmer"] == "english"
-    assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "auto"
+    assert values["system"]["bm25_colbert"]["encoder"]["precision"] == "fp32"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What `auto` becomes, and models in reduced precision beside the same in fp32."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ DOCUMENTS = ["Paris is the capital of France.", "Berlin", "", "b a b a " * 30]
 
 
 def settings(model="m", **values):
+    values = {"precision": "auto", **values}
     return EncoderSettings(name="test", model=str(model), device="cpu", **values)
 
 
@@ -170,3 +172,48 @@ def test_pruning_everything_takes_converted_models_with_it(load, plain_bert, tmp
     cache = EmbeddingCache(tmp_path / "cache")
     assert cache.prune(everything=True) > 1000
     assert not (cache.root / "models").exists()
+
+
+def test_fp32_is_the_default_on_every_machine(machine):
+    machine("avx512_vnni", "avx512_bf16")
+    default = EncoderSettings(name="t", model="m")
+    assert choose_arithmetic(default, "cpu") == Arithmetic("torch", "fp32", "cpu")
+
+
+@pytest.mark.parametrize("name", sorted(precision.GAINS))
+def test_what_auto_is_said_to_save_is_what_was_measured(name):
+    path = Path(__file__).resolve().parents[2] / "results" / "encode_speed" / "encode_speed.json"
+    collections = json.loads(path.read_text(encoding="utf-8"))["collections"]
+    forms = [form for collection in collections for form in collection["forms"]]
+    variant = {"int8": "openvino int8", "bf16": "torch bf16"}[name]
+    times = [
+        one["to_first"]
+        for form in forms
+        for one in form["speed"]["variants"]
+        if f"{one['backend']} {one['precision']}" == variant
+    ]
+    points = [100 * form["effects"][variant]["test"]["difference"] for form in forms]
+    said = (round(float(np.median(times)), 1), round(min(points), 1), round(max(points), 1))
+    assert precision.GAINS[name] == said
+
+
+@pytest.mark.parametrize(
+    ("flags", "openvino", "values", "told"),
+    [
+        (["avx512_vnni"], True, {}, "encoder.precision=auto takes int8 here, 3.0 times as fast"),
+        (["avx512_vnni"], True, {}, "moved nDCG@10 by -0.4 to +0.2 points"),
+        (["avx_vnni"], False, {}, "pip install 'colbench[openvino]' and encoder.precision=auto"),
+        (["amx_bf16"], True, {}, "takes bf16 here, 1.6 times as fast"),
+        (["amx_bf16"], True, {"backend": "torch"}, "takes bf16"),
+        ([], True, {}, None),
+        (["avx512_vnni"], True, {"precision": "auto"}, None),
+        (["avx512_vnni"], True, {"backend": "openvino"}, None),
+    ],
+)
+def test_a_machine_that_could_do_more_says_what_that_would_save(
+    machine, flags, openvino, values, told
+):
+    machine(*flags, openvino=openvino)
+    asked = settings(**{"precision": "fp32", **values})
+    said = precision.told_of_auto(asked, Arithmetic("torch", "fp32", "cpu"))
+    assert (said is None) if told is None else told in said

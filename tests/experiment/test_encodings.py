@@ -1,8 +1,11 @@
 """What encoding took, as results hold it, and what was cut off."""
 
+import numpy as np
+
 from colbench.encoder.cache.store import EncodeStats
+from colbench.encoder.cut_off import CutOff
 from colbench.encoder.settings import Form
-from colbench.experiment.encodings import cut_off_note, encoding_infos
+from colbench.experiment.encodings import encoding_infos
 
 
 def stats(form=Form.TOKENS, precision="fp32", **values):
@@ -51,9 +54,18 @@ def test_no_encoder_has_no_entry():
 
 
 def test_what_was_cut_off_is_told_with_its_share():
-    told = cut_off_note(
-        "minilm", limit=256, documents=5183, truncated=812, tokens=959, truncated_tokens=41
+    told = CutOff.of(np.array([3, 9, 5]), limit=4).told(
+        name="minilm", limit=4, kind="queries", remedy="more"
     )
-    assert "812 of 5,183 documents are longer than 256 tokens" in told and "(4.1 %)" in told
-    nothing = {"truncated": 0, "truncated_tokens": 0}
-    assert cut_off_note("minilm", limit=256, documents=9, tokens=9, **nothing) is None
+    assert told == (
+        "minilm: 2 of 3 queries are longer than 4 tokens; 6 tokens (35.3 %) were cut off (more)"
+    )
+    whole = CutOff.of(np.array([3, 4]), limit=4)
+    assert whole.told(name="minilm", limit=4, kind="queries", remedy="more") is None
+
+
+def test_the_share_that_was_cut_off_is_one_number_for_documents_and_one_for_queries():
+    old = stats()
+    assert (old.documents_cut, old.queries_cut) == (0.1, None)
+    counted = stats(query_tokens=30, truncated_query_tokens=10, truncated_tokens=0)
+    assert (counted.documents_cut, counted.queries_cut) == (0.0, 0.25)

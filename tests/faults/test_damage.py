@@ -26,6 +26,7 @@ from colbench.collection.snapshot import read_snapshot, write_snapshot
 from colbench.encoder.cache.store import EmbeddingCache, cached_documents
 from colbench.errors import ColbenchError
 from colbench.experiment.bench import SystemReply
+from colbench.experiment.finished import read_finished, write_finished
 from colbench.gate.baseline import accept, read_baseline, write_baseline
 from colbench.hits import Hits
 from colbench.index.colbert.reduction import pool_documents, pooled_before
@@ -35,7 +36,7 @@ from colbench.results.schema import Calibration, Results
 from colbench.results.store import read_results, verified_run
 from colbench.retriever.exhaustive import read_hits, write_hits
 from colbench.retriever.systems.colbert import _read_seconds, _write_seconds
-from colbench.sweep.store import read_reference, read_variant, write_reference, write_variant
+from colbench.sweep.store import read_variant, write_variant
 from colbench.sweep.task import VariantRecord
 
 DAMAGES = 12 * TRIALS
@@ -104,7 +105,8 @@ def _reference(folder: Path, results: Results, place: Path) -> None:
         peak_rss_bytes=system.peak_rss_bytes,
         calibration=Calibration(gemm_ms=1.5, scan_ms=2.5),
     )
-    write_reference(folder, reply, place / system.run_file, "0" * 40)
+    about = {"commit": "0" * 40, "measured": "2026-01-01T00:00:00+00:00"}
+    write_finished(folder, reply, place / system.run_file, **about)
 
 
 def _measured(system: Any) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def _measured(system: Any) -> dict[str, Any]:
 def _read_reference(folder: Path) -> Any:
     target = folder.parent / "restored.trec"
     target.unlink(missing_ok=True)
-    found = read_reference(folder, target)
+    found = read_finished(folder, target)
     return None if found is None else (found, target.read_bytes())
 
 

@@ -43,3 +43,7 @@ def test_hnsw_finds_nearly_what_flat_finds(tmp_path):
     overlap = [len(set(a[0][:10]) & set(b[0][:10])) for a, b in zip(exact, near, strict=True)]
     assert np.mean(overlap) >= 9.5
     assert flat.size().vectors == graph.size().vectors == 2000
+    own = 2000 * 16 * 4
+    for size in (flat.size(), graph.size()):
+        assert size.vector_bytes - size.fixed_bytes == own
+    assert flat.size().fixed_bytes < 100 < graph.size().fixed_bytes  # a header, and the links

@@ -18,7 +18,7 @@ def test_size_counts_every_file(tmp_path):
     index = TokenIndex.write(tmp_path, np.array([5]), 2, [np.ones((5, 2))])
     size = index.size()
     assert size.files == {"offsets.npy": 144, "vectors.f16": 20}
-    assert (size.vectors, size.dims, size.bytes) == (5, 2, 164)
+    assert (size.vectors, size.dims, size.bytes, size.fixed_bytes) == (5, 2, 164, 144)
 
 
 def test_too_few_vectors_are_refused(tmp_path):

@@ -7,6 +7,7 @@ import math
 import ir_measures
 import numba
 import pytest
+import pytrec_eval
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ir_measures import AP, RR, Bpref, P, R, Rprec, Success, nDCG
@@ -85,6 +86,25 @@ def assert_close(actual, expected):
 def test_every_measure_equals_trec_eval(qrels, scores):
     actual = evaluate(qrels, as_run(scores), list(SAME_IN_TREC_EVAL))
     assert_close(actual, trec_eval(qrels, scores, SAME_IN_TREC_EVAL))
+
+
+@CAREFUL
+@given(QRELS, RANKINGS, st.integers(2, 3))
+def test_a_level_of_ndcg_is_not_trec_evals_option(qrels, scores, level):
+    """trec_eval's nDCG pays no heed to `-l`; here grades below the level gain nothing."""
+    judged = {query: row for query, row in qrels.items() if max(row.values()) >= 0}
+    retrieved = {query: row for query, row in scores.items() if row}
+    plain, levelled = "ndcg@10", f"ndcg@10-l{level}"
+    ours = evaluate(judged, as_run(scores), [plain, levelled])
+    if judged and retrieved:
+        evaluator = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut.10"}, relevance_level=level)
+        for query, values in evaluator.evaluate(retrieved).items():
+            assert ours[plain][query] == pytest.approx(values["ndcg_cut_10"], abs=1e-6)
+    raised = {
+        query: {doc: grade if grade >= level else 0 for doc, grade in row.items()}
+        for query, row in judged.items()
+    }
+    assert_close({"x": ours[levelled]}, {"x": trec_eval(raised, scores, {"x": nDCG @ 10})["x"]})
 
 
 @CAREFUL

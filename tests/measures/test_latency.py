@@ -43,7 +43,7 @@ class System:
 
 
 def test_encoding_and_search_are_timed_apart_and_the_best_trial_is_reported_whole():
-    # Searches per trial: (10, 50), (20, 30), (5, 60); the second has the lowest mean.
+    # Encoding and search per trial: 62, 56, 67; the second has the lowest mean.
     system = System([1, 1, 2, 4, 1, 1], [10, 50, 20, 30, 5, 60])
     report = system.measure(["a", "b"], trials=3, warmup=0)
     assert (report.search.p50, report.search.mean) == (25.0, 25.0)
@@ -51,6 +51,26 @@ def test_encoding_and_search_are_timed_apart_and_the_best_trial_is_reported_whol
     assert (report.queries, report.trials) == (2, 3)
     assert system.encoded == ["a", "b"] * 3
     assert system.searched == ["<a>", "<b>"] * 3
+
+
+def test_what_a_user_waits_for_decides_which_trial_counts():
+    # The first trial searches fastest and encodes slowest.
+    system = System([90, 90, 1, 1], [10, 10, 20, 20])
+    report = system.measure(["a", "b"], trials=2, warmup=0)
+    assert (report.encode.mean, report.search.mean, report.total.mean) == (1.0, 20.0, 21.0)
+
+
+def test_percentiles_of_the_whole_are_those_of_the_sums_of_each_query():
+    # What is slow to encode is fast to search: no query takes as long as the percentiles together.
+    encode_ms, search_ms = [1, 2, 3, 4, 5], [50, 40, 30, 20, 10]
+    report = System(encode_ms, search_ms).measure(list("abcde"), trials=1, warmup=0)
+    sums = [51, 42, 33, 24, 15]
+    assert report.total == Distribution.of([MS * ms for ms in sums])
+    assert report.total.p95 < report.encode.p95 + report.search.p95
+    earlier = report.model_copy(update={"total": None})
+    assert earlier.end_to_end == report.end_to_end == report.total
+    reduced = earlier.model_copy(update={"encode_ms": None, "search_ms": None})
+    assert reduced.end_to_end is None
 
 
 def test_the_warm_up_is_not_counted_and_goes_round_where_queries_are_few():

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from colbench.errors import ConfigError
-from colbench.measures.catalogue import DEFAULT_MEASURES, METRICS, check_measures, cutoff, parse
+from colbench.measures.catalogue import (
+    DEFAULT_MEASURES,
+    METRICS,
+    check_measures,
+    cutoff,
+    ignores_order,
+    level_note,
+    parse,
+)
 
 
 def test_the_default_measures_and_every_form_of_name_are_accepted():
@@ -61,3 +69,29 @@ def test_the_catalogue_holds_every_metric_that_ranx_knows():
         *("ndcg_burges", "precision", "r_precision", "rank_biased_precision", "recall"),
         "reciprocal_rank",
     }
+
+
+def test_a_level_of_a_measure_of_gains_is_told_from_trec_evals():
+    assert level_note(["ndcg@10", "map-l2", "recall@100-l2"]) is None
+    note = level_note(["ndcg@10-l2", "map", "dcg-l3"])
+    assert note.startswith("ndcg@10-l2, dcg-l3: grades below the level gain nothing")
+    assert note.endswith("ignores its option -l 2: that value is ndcg@10")
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "documents", "ignores"),
+    [
+        ("recall@1000", 300, 300, True),
+        ("recall@300", 300, 300, True),
+        ("recall@299", 300, 300, False),
+        ("recall", 300, 300, True),
+        ("recall", 100, 300, False),
+        ("recall@1000-l2", 300, 300, True),
+        ("hit_rate@1000", 300, 300, True),
+        ("precision@300", 300, 300, True),
+        ("ndcg@1000", 300, 300, False),
+        ("mrr", 300, 300, False),
+    ],
+)
+def test_what_looks_at_a_whole_collection_sees_no_ranking(name, depth, documents, ignores):
+    assert ignores_order(name, depth, documents) is ignores

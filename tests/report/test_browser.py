@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from colbench.report.html.page import render_html
+from colbench.report.systems import comparison
 from colbench.results.schema import DocumentInfo, QueryInfo
 
 ARGUMENTS = [
@@ -209,16 +210,200 @@ def test_the_colours_follow_the_scheme(opened, full_results):
     assert dark == ("rgb(20, 24, 29)", "#e4e8ec")
 
 
-@pytest.mark.parametrize("width", [320, 390, 768])
-def test_a_phone_scrolls_tables_but_never_the_page(opened, full_results, sweep_results, width):
-    for results in (full_results, sweep_results):
-        page = opened(results, viewport={"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        scroll = page.locator(".scroll").first
-        assert scroll.evaluate("node => node.scrollWidth > node.clientWidth")
-        before = scroll.locator("tbody th").first.bounding_box()["x"]
-        scroll.evaluate("node => { node.scrollLeft = 200; }")
-        assert scroll.locator("tbody th").first.bounding_box()["x"] == before
+def many(results, count, name="a_system_of_some_length"):
+    """Return results with so many systems that were measured."""
+    first, second, *_ = results.systems
+    more = [second.model_copy(update={"name": f"{name}_{n}"}) for n in range(count - 2)]
+    return results.model_copy(update={"systems": [first, second, *more]})
+
+
+HEADS = "region => [...region.querySelectorAll('thead th')].map(th => th.firstChild.textContent)"
+
+
+@pytest.mark.parametrize("systems", [6, 12])
+@pytest.mark.parametrize("width", [320, 800, 1280])
+def test_what_does_not_fit_stands_in_a_further_table(opened, full_results, width, systems):
+    results = many(full_results, systems)
+    page = opened(results, viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    region = page.locator(".scroll").first
+    wide = region.evaluate("""region => [...region.querySelectorAll("table")].map(
+        table => table.getBoundingClientRect().right - region.getBoundingClientRect().right)""")
+    assert max(wide) < 1
+    heads = region.evaluate(HEADS)
+    titles = [column.title for column in comparison(results).columns]
+    assert [head for head in heads if head != "system"] != [] and set(heads) == set(titles)
+    assert [heads.count(title) for title in titles[1:]] == [1] * (len(titles) - 1)
+    assert heads.count("system") == region.locator("table").count() == len(wide)
+    assert (len(wide) > 1) == (width < 1280)
+    if width >= 768:  # what matters most comes first
+        first = region.locator("table").first.locator("thead th").all_inner_texts()
+        assert {"ndcg@10", "query ms", "index"} <= {text.strip() for text in first}
+
+
+def test_the_tables_of_a_sweep_fit_when_they_are_unfolded(opened, sweep_results):
+    page = opened(sweep_results, viewport={"width": 600, "height": 800})
+    page.get_by_text("All variants").click()
+    region = page.locator("details .scroll").first
+    region.locator(".part").first.wait_for()
+    wide = region.evaluate("""region => [...region.querySelectorAll("table")].map(
+        table => table.getBoundingClientRect().right - region.getBoundingClientRect().right)""")
+    assert len(wide) > 1 and max(wide) < 1
+
+
+def test_sorting_by_a_column_orders_the_other_tables_as_well(opened, full_results):
+    page = opened(many(full_results, 6), viewport={"width": 800, "height": 800})
+    region = page.locator(".scroll").first
+    parts = region.locator("table").count()
+    assert parts > 1
+    last = region.locator("table").last
+    last.locator("thead button").last.click()
+    orders = [
+        region.locator("table").nth(n).locator("tbody th").all_inner_texts() for n in range(parts)
+    ]
+    assert all(order == orders[0] for order in orders)
+    assert page.evaluate("document.activeElement.closest('th').getAttribute('aria-sort')")
+    page.set_viewport_size({"width": 1600, "height": 800})
+    region.locator("table").nth(1).wait_for(state="detached")
+    assert column(page, 1) == orders[0]
+
+
+def test_a_head_explains_itself_to_pointer_and_keyboard(opened, full_results):
+    page = opened(full_results)
+    head = page.locator("table.data").first.locator("thead th", has_text="query ms").first
+    tip = head.get_by_role("tooltip", include_hidden=True)
+    assert not tip.is_visible()
+    head.hover()
+    assert tip.is_visible() and "encoding and search together" in tip.inner_text()
+    page.mouse.move(0, 0)
+    assert not tip.is_visible()
+    button = head.get_by_role("button")
+    assert button.get_attribute("aria-describedby") == tip.get_attribute("id")
+    button.focus()
+    assert tip.is_visible()
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(node => node.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_without_scripts_a_head_explains_itself_as_well(opened, full_results):
+    page = opened(full_results, java_script_enabled=False)
+    head = page.locator("table.data").first.locator("thead th", has_text="query ms").first
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if head.get_by_role("tooltip").is_visible():
+            return
+    pytest.fail("the tip of the head cannot be reached by keyboard")
+
+
+def test_the_axes_of_a_plot_can_be_chosen_and_the_front_is_found_anew(opened, full_results):
+    """Slow to encode and quick to search, or the other way round."""
+    bm25, exact, *rest = full_results.systems
+    quick = dict.fromkeys(("p50", "p95", "p99", "mean"), 0.1)
+    search = exact.latency_ms.search.model_copy(update=quick)
+    encode = exact.latency_ms.encode.model_copy(update={"p50": 50.0})
+    times = {"search": search, "encode": encode, "encode_ms": [50.0] * 3, "search_ms": [0.1] * 3}
+    exact = exact.model_copy(
+        update={
+            "latency_ms": exact.latency_ms.model_copy(update=times),
+            "effectiveness": {"ndcg@10": 0.7072, "mrr@10": 0.2},
+        }
+    )
+    page = opened(full_results.model_copy(update={"systems": [bm25, exact, *rest]}))
+    figure = page.locator("figure", has=page.locator('[data-chart="pareto_latency"]'))
+    across, up = figure.locator("[data-axis=across]"), figure.locator("[data-axis=up]")
+    wanted = ["query ms", "query p95", "search ms", "index, bytes", "peak RAM, bytes", "build s"]
+    assert set(wanted) <= {text.replace(", ms", "") for text in across.inner_text().split("\n")}
+
+    def on_front():
+        marks = figure.locator(".mark-symbol.role-mark path")
+        accent = page.evaluate("getComputedStyle(document.body).getPropertyValue('--accent')")
+        return [mark.get_attribute("fill") == accent.strip() for mark in marks.all()]
+
+    assert on_front() == [True, True]  # 2 ms and .65, 50 ms and .71
+    across.select_option(label="search ms")
+    figure.locator("svg", has_text="search ms (log scale)").wait_for()
+    assert on_front() == [False, True]  # 1 ms and .65 against 0.1 ms and .71
+    up.select_option("mrr@10")
+    figure.locator("svg", has_text="mrr@10").wait_for()
+    assert on_front() == [True, True]
+    assert "colbert_exact" in figure.locator("svg.marks").text_content()
+
+
+def test_a_plot_names_the_systems_that_it_cannot_show(opened, full_results):
+    bm25, exact, *rest = full_results.systems
+    systems = [
+        bm25.model_copy(update={"model_bytes": 0}),
+        exact.model_copy(update={"model_bytes": 90_000_000}),
+        *rest,
+    ]
+    page = opened(full_results.model_copy(update={"systems": systems}))
+    figure = page.locator("figure", has=page.locator('[data-chart="pareto_bytes"]'))
+    figure.locator("[data-axis=across]").select_option(label="model, bytes")
+    left = figure.locator(".left-out")
+    left.get_by_text("bm25").wait_for()
+    assert "colbert_exact" not in left.inner_text()
+    assert figure.locator(".mark-symbol.role-mark path").count() == 1
+
+
+def test_the_axes_of_a_sweep_can_be_chosen(opened, sweep_results):
+    page = opened(sweep_results)
+    figure = page.locator("figure", has=page.locator('[data-chart="pareto_latency"]'))
+    figure.locator("[data-axis=across]").select_option(label="index, bytes")
+    figure.locator("svg", has_text="index, bytes (log scale)").wait_for()
+    assert "nbits" in figure.locator("svg.marks").text_content()
+
+
+def with_ranks(results):
+    """Return results that hold the rank of each relevant document."""
+    relevant = [{"d1": 2}, {"d3": 1, "d4": 1}, {"d9": 1}]
+    ranks = {"bm25": [[2], [1, 0], [0]], "colbert_exact": [[1], [1, 7], [3]]}
+    queries = [
+        query.model_copy(update={"relevant_docs": docs})
+        for query, docs in zip(results.queries, relevant, strict=True)
+    ]
+    systems = [
+        system.model_copy(update={"relevant_ranks": ranks.get(system.name)})
+        for system in results.systems
+    ]
+    return results.model_copy(update={"queries": queries, "systems": systems})
+
+
+def test_the_rank_of_each_relevant_document_is_shown(opened, full_results):
+    page = opened(with_ranks(full_results))
+    page.locator(".query-line").nth(1).click()
+    table = page.locator(".ranks table")
+    rows = [row.locator("th, td").all_inner_texts() for row in table.locator("tr").all()]
+    assert rows == [
+        ["relevant document", "grade", "rank in A", "rank in B"],
+        ["d3", "1", "1", "1"],
+        ["d4", "1", "7", "not found"],
+    ]
+
+
+def test_a_link_leads_to_a_query_and_two_systems(opened, full_results):
+    page = opened(with_ranks(full_results))
+    page.locator('[data-control="measure"]').select_option("mrr@10")
+    page.locator('[data-control="first"]').select_option("bm25")
+    page.locator('[data-control="second"]').select_option("colbert_exact")
+    page.locator(".query-line", has_text="what moves the sea").click()
+    address = page.locator("a.permalink").evaluate("node => node.href")
+    assert page.url == address
+    page.goto("about:blank")
+    page.goto(address)
+    assert page.locator("article.query h3").inner_text() == "what moves the sea"
+    chosen = [
+        page.locator(f'[data-control="{name}"] option:checked').inner_text()
+        for name in ("first", "second", "measure")
+    ]
+    assert chosen == ["bm25", "colbert_exact", "mrr@10"]
+    page.locator(".query-line", has_text="how is bread made").click()
+    page.evaluate("hash => { location.hash = hash; }", address.partition("#")[2])
+    page.locator("article.query h3", has_text="what moves the sea").wait_for()
+    page.goto("about:blank")
+    page.goto(f"{address.partition('#')[0]}#query=nowhere&a=bm25&b=colbert_exact")
+    assert page.locator(".missing").is_visible()
 
 
 def test_print_has_the_tables_and_plots_in_light_colours(opened, full_results):
@@ -228,7 +413,7 @@ def test_print_has_the_tables_and_plots_in_light_colours(opened, full_results):
     chart = page.locator(".chart").first
     turned = chart.locator("svg.marks").evaluate("node => getComputedStyle(node).filter")
     assert turned.startswith("invert") == (chart.get_attribute("data-scheme") == "dark")
-    assert not page.locator(".controls").is_visible()
+    assert not any(one.is_visible() for one in page.locator(".controls").all())
     assert page.locator("table.data").first.is_visible()
 
 
@@ -236,7 +421,7 @@ def test_without_scripts_the_tables_are_complete(opened, full_results):
     page = opened(full_results, java_script_enabled=False)
     assert column(page, 1) == ["bm25 reference", "colbert_exact"]
     assert page.locator("noscript").is_visible()
-    assert not page.locator(".controls").is_visible()
+    assert not any(one.is_visible() for one in page.locator(".controls").all())
     assert page.get_by_role("button").count() == 0
 
 

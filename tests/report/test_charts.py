@@ -17,6 +17,7 @@ from colbench.report.charts.labels import place
 from colbench.report.charts.latency import latency
 from colbench.report.charts.marks import LATENCY, SIZE, marks
 from colbench.report.charts.pareto import pareto
+from colbench.report.charts.plane import plane
 from colbench.report.charts.theme import DARK, LIGHT
 from colbench.report.charts.waterfall import waterfall
 from colbench.report.markdown import render_markdown
@@ -94,6 +95,71 @@ def test_a_point_is_on_the_front_unless_another_beats_it(full_results):
     assert front == {"bm25": True, "colbert_exact": True, "bad": False}
 
 
+def fronts(results, cost):
+    return {mark.name: mark.front for mark in marks(results, cost)}
+
+
+def test_the_front_is_of_the_whole_query_not_of_the_search(full_results):
+    """Quick to search after a slow encoding is not quick."""
+    lexical, dense, _ = full_results.systems
+    slow = {"encode_ms": [14.6] * 3, "search_ms": [0.7] * 3}
+    quick = {"encode_ms": [0.05] * 3, "search_ms": [1.4] * 3}
+    systems = [
+        lexical.model_copy(update={"latency_ms": lexical.latency_ms.model_copy(update=quick)}),
+        dense.model_copy(
+            update={
+                "latency_ms": dense.latency_ms.model_copy(update=slow),
+                "effectiveness": {"ndcg@10": 0.6, "mrr@10": 0.6},
+            }
+        ),
+    ]
+    results = full_results.model_copy(update={"systems": systems})
+    assert fronts(results, LATENCY) == {"bm25": True, "colbert_exact": False}
+    assert [mark.cost for mark in marks(results, LATENCY)] == pytest.approx([1.45, 15.3])
+
+
+@pytest.mark.parametrize(
+    ("size", "effect", "front"),
+    [
+        (3200, 0.7072, True),  # equal in both
+        (3240, 0.70716, True),  # printed alike: 3.2 kB, 0.7072
+        (3200, 0.70714, False),  # 0.7071
+        (3260, 0.7072, False),  # 3.3 kB
+    ],
+)
+def test_a_tie_is_not_beaten_nor_what_is_printed_as_one(full_results, size, effect, front):
+    bm25, exact, _ = full_results.systems
+    other = exact.model_copy(
+        update={
+            "name": "other",
+            "effectiveness": {"ndcg@10": effect, "mrr@10": 0.1},
+            "index": exact.index.model_copy(update={"bytes": size}),
+        }
+    )
+    results = full_results.model_copy(update={"systems": [bm25, exact, other]})
+    assert exact.index.bytes == 3200
+    assert fronts(results, SIZE) == {"bm25": True, "colbert_exact": True, "other": front}
+
+
+def test_the_plane_has_every_cost_of_which_less_is_better_and_every_measure(full_results):
+    found = plane(full_results)
+    across = {axis["key"]: axis["name"] for axis in found["across"]}
+    assert {"query_p50_ms", "query_p95_ms", "search_p50_ms", "peak_rss_bytes"} <= across.keys()
+    assert (across["query_p50_ms"], across["index_bytes"]) == ("query ms", "index, bytes")
+    assert "throughput_qps" not in across
+    assert [axis["key"] for axis in found["up"]] == ["ndcg@10", "mrr@10"]
+    bm25, exact = found["systems"]
+    assert bm25["values"]["index_bytes"] == [80, "80 B"]
+    assert exact["values"]["ndcg@10"] == [0.7072, "0.7072"]
+
+
+def test_the_plane_has_no_place_for_nothing(full_results):
+    systems = [s.model_copy(update={"model_bytes": 0}) for s in full_results.systems]
+    found = plane(full_results.model_copy(update={"systems": systems}))
+    assert not any("model_bytes" in system["values"] for system in found["systems"])
+    assert plane(full_results.model_copy(update={"systems": systems[:1]})) is None
+
+
 def test_a_sweep_shows_the_fronts_it_was_given_and_names_their_points(sweep_results):
     found = marks(sweep_results, SIZE)
     assert [p.name for p in found if p.front] == sweep_results.sweep.front_bytes
@@ -123,11 +189,14 @@ def test_the_fastest_system_comes_first_and_each_query_is_a_tick(full_results):
     ]
 
 
-def test_without_single_latencies_the_percentiles_remain(example_results):
+def test_without_single_latencies_the_sum_of_medians_remains(example_results):
     chart = latency(example_results, WIDE)
-    assert [row["of"] for row in tables(chart)["of"]] == ["p50", "p95", "p99"] * 2
+    # Of two medians a sum can be told, of two 95th percentiles nothing.
+    (first, _) = rows = tables(chart)["of"]
+    assert [(row["of"], row["ms"], row["p95"]) for row in rows] == [("p50", 2.0, "not known")] * 2
+    assert first["p50"] == "2.00 ms"
     sizes = sorted(len(rows) for rows in specification(chart)["datasets"].values())
-    assert sizes == [0, 2, 6]
+    assert sizes == [0, 2, 2]
 
 
 def test_the_waterfall_goes_from_the_first_value_to_the_last(full_results):

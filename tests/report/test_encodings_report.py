@@ -14,9 +14,9 @@ from benchmarks.encode_speed.record import (
 from benchmarks.encode_speed.report import encode_speed_document
 from colbench.compare.changes import setting_changes
 from colbench.report import markdown
+from colbench.report.details import encoders
 from colbench.report.html.page import render_html
 from colbench.report.run import run_document
-from colbench.report.systems import encoders
 from colbench.results.schema import EncodingInfo, Results, Significance
 
 INFO = EncodingInfo(

@@ -139,7 +139,7 @@ def test_what_matters_most_stands_in_the_first_table(example_results, width):
         line for line in terminal(results, width).splitlines() if line.strip().startswith("system ")
     ]
     assert len(heads) > 1
-    assert all(title in heads[0] for title in ("ndcg@10", "search ms", "index"))
+    assert all(title in heads[0] for title in ("ndcg@10", "query ms", "index"))
     assert not any("ndcg@10" in line for line in heads[1:])
 
 
@@ -246,3 +246,15 @@ def test_queries_better_equal_and_worse_stand_below_their_titles(example_results
     (head,) = [row for row in cells if row[-4:-1] == ["better", "equal", "worse"]]
     values = {row[2]: row[-4:-1] for row in cells if len(row) == len(head) and "colbert" in row[1]}
     assert values == {"ndcg@10": ["2", "1", "0"], "mrr@10": ["1", "1", "1"]}
+
+
+def test_one_of_a_kind_is_named_in_the_singular(example_results):
+    collection = example_results.collection.model_copy(update={"docs": 1, "queries": 1})
+    environment = example_results.environment.model_copy(update={"threads": 1, "cores": 1})
+    update = {"collection": collection, "environment": environment}
+    results = example_results.model_copy(update=update)
+    written = render_markdown(results)
+    for text in (terminal(results), written):
+        assert "1 document, 1 query" in text
+    assert "1 thread of 1 core" in written
+    assert not re.search(r"\b1 (queries|documents|rows|threads|cores)\b", written)

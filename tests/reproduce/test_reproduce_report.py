@@ -18,6 +18,7 @@ from colbench.reproduce.record import (
     SourceInfo,
 )
 from colbench.reproduce.report import (
+    measured_table,
     reproduction_document,
     reproduction_summary,
     write_reproduction_report,
@@ -126,3 +127,12 @@ def test_the_csv_has_one_line_a_figure(reproduction, tmp_path):
     assert [row["id"] for row in rows] == [entry.id for entry in reproduction.entries]
     assert rows[1]["settings_that_differ"] == "k1 0.9 → unknown"
     assert float(rows[1]["difference"]) == 0.0123
+
+
+def test_a_measured_figure_has_its_interval_where_one_is_known(reproduction):
+    close = figure("close", measured=0.501, difference=0.001, low=0.45, high=0.55, system="s")
+    table = measured_table([close, figure("far", measured=0.6, difference=0.1, system="s")])
+    shown = [column.title for column in table.columns].index("95% interval")
+    assert [row[shown].shown for row in table.cells()] == ["0.4500 to 0.5500", ""]
+    without = measured_table([figure("far", measured=0.6, difference=0.1, system="s")])
+    assert "95% interval" not in [column.title for column in without.columns]

@@ -64,9 +64,10 @@ def test_the_names_other_programs_read_are_there(example_results, tmp_path):
     assert {"throughput_qps", "build_seconds", "encode_docs_per_second"} <= system.keys()
     assert {"index", "peak_rss_bytes", "significance", "run_file"} <= system.keys()
     assert {"p50", "p95", "p99", "mean"} == system["latency_ms"]["search"].keys()
-    assert {"vectors", "dims", "bytes", "bytes_per_doc", "bytes_per_vector", "files"} == system[
-        "index"
-    ].keys()
+    sizes = {"bytes", "bytes_per_doc", "bytes_per_vector", "fixed_bytes"}
+    assert {"vectors", "dims", "files", *sizes} == system["index"].keys()
+    assert {"primary", "margin", "alpha"} <= content.keys()
+    assert "total" in system["latency_ms"] and "intervals" in system
 
 
 @pytest.mark.parametrize("model", [Results, SystemResult, AttributionStage])

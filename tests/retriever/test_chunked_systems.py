@@ -39,6 +39,8 @@ class WordEncoder:
     dims = DIMS
     batch_tokens = 64
     document_limit = 6
+    query_limit = 1 << 30
+    untrained = False
     arithmetic = Arithmetic("torch", "fp32", "cpu")
     cosine = None
 
@@ -49,6 +51,8 @@ class WordEncoder:
 
     def count_tokens(self, texts):
         return np.array([len(text.split()) for text in texts], dtype=np.int64)
+
+    count_query_tokens = count_tokens
 
     def forward_flops(self, lengths):
         return lengths.astype(float)

@@ -58,8 +58,20 @@ def test_pairs_are_counted_once_however_often_they_are_searched(system):
     facts = system.metadata()
     # With one word asked only c is too long; with five b is too, and a is not.
     assert (facts["pairs"], facts["pairs_truncated"]) == (6, 3)
+    assert (facts["pair_tokens"], facts["pair_tokens_truncated"]) == (
+        2 + 6 + 3 * 7 + 6,
+        24 + 28 + 3,
+    )
+    (told,) = system.notes()
+    assert "x: 3 of 6 pairs" in told and "cross_encoder.max_length" in told
     system.search(system.encode(QUERIES), 3)
     assert system.metadata() == facts
+
+
+def test_the_texts_that_are_read_at_each_search_count_as_index(system):
+    sizes = system.size().files
+    assert sizes["rerank/texts"] == sum(len(text.strip().encode()) for text in TEXTS.values())
+    assert any(file.startswith("bm25/") for file in sizes)
 
 
 def test_no_pairs_are_none_cut_off(system):

@@ -143,3 +143,13 @@ def test_an_id_the_format_cannot_carry_is_refused_and_nothing_is_left(tmp_path, 
     with pytest.raises(DataError, match="white space"):
         write_trec(Run("s", {query_id: Ranking.sort([doc_id], [1.0])}), path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_comments_are_no_results_and_ids_may_begin_as_they_do(tmp_path):
+    path = tmp_path / "run.trec"
+    run = Run("s", {"#q": Ranking.sort(["a", "#b"], [2.0, 1.0]), "q": Ranking.sort(["a"], [1.0])})
+    write_trec(run, path)
+    lines = path.read_text().splitlines()
+    comments = ["# made by hand", "#", "#one two three four five six", "# q Q0 a 1 2.0 s"]
+    path.write_text("\n".join([*comments[:2], *lines, *comments[2:]]))
+    assert read_trec(path) == run

@@ -98,7 +98,7 @@ SMALL = ["train.student.dims=8", "train.epochs=6"]
 def test_a_trained_colbert_is_better_is_recorded_and_searches(train):
     results, folder = train("train=colbert", *SMALL)
 
-    assert results.best_value > results.start_value
+    assert results.best_value > results.start_value != results.base_value is not None
     assert results.best_value == max(point.value for point in results.curve)
     assert [point.step for point in results.curve][-1] == results.steps
     assert all(np.isfinite(point.loss) for point in results.curve[1:])
@@ -110,6 +110,40 @@ def test_a_trained_colbert_is_better_is_recorded_and_searches(train):
     np.testing.assert_allclose(norms, 1, atol=1e-5)
     assert str(folder) not in (folder / "model" / "README.md").read_text()
     assert not (folder / ".work").exists()
+
+
+def test_what_training_began_with_is_measured_as_it_is_used_and_every_evaluation_has_a_bar(
+    train, tmp_path, monkeypatch
+):
+    from colbench.train import development
+
+    values, bars, shown = [], [], development.bar
+    evaluated = development.Development.value
+
+    def value(self, model):
+        values.append((model.get_embedding_dimension(), evaluated(self, model)))
+        return values[-1][1]
+
+    def bar(**options):
+        bars.append(shown(**options))
+        return bars[-1]
+
+    monkeypatch.setattr(development.Development, "value", value)
+    monkeypatch.setattr(development, "bar", bar)
+    results, _ = train("train=colbert", *SMALL, "train.epochs=1")
+
+    assert [dims for dims, _ in values] == [values[0][0], *[8] * (len(values) - 1)]
+    assert values[0][0] > 8
+    assert [results.base_value, results.start_value] == [value for _, value in values[:2]]
+    assert len(bars) == len(values) == 1 + len(results.curve)
+    parts = results.development
+    assert all(bar.n == bar.total == parts.queries + parts.documents for bar in bars)
+    own, _ = train(
+        "train=colbert", "train.student.dims=null", "train.max_steps=1", out="own"
+    )  # without a projection
+    assert own.base_value == own.start_value
+    new, _ = train("train=cross_encoder", "train.max_steps=1", out="new")
+    assert new.base_value is None  # a classifier was put behind a backbone
 
 
 def test_what_is_judged_in_the_evaluation_split_is_not_trained_on(train):

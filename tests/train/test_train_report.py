@@ -56,6 +56,38 @@ def test_a_training_that_brought_nothing_says_so():
     assert "points." not in report
 
 
+def test_the_result_is_told_against_the_checkpoint_and_not_the_student_with_a_new_projection():
+    record = train_record(base_value=0.9146, start_value=0.8683, best_value=0.8955)
+    report = render_train(record, None)
+    told = "0.9146 untrained, **0.8955** at step 200: -1.91 points. Without training the checkpoint"
+    assert told in report
+    for markdown in (report, render_train_summary(record)):
+        assert rows(markdown, "model") == [
+            ["minilm without training", "", "**0.9146**", ""],
+            ["student before training, with its new projection", "0", "0.8683", "-4.63"],
+            ["trained", "200", "0.8955", "-1.91"],
+        ]
+    svg = str(specification(learning_curve(record)))
+    assert "untrained: 0.9146" in svg and "best: 0.8955" in svg
+
+
+def test_a_student_that_is_the_checkpoint_has_no_row_of_its_own():
+    record = train_record(base_value=0.6512)
+    assert [row[0] for row in rows(render_train(record, None), "model")] == [
+        "minilm without training",
+        "trained",
+    ]
+    assert "0.6512 untrained, **0.7234** at step 200: +7.22 points." in render_train(record, None)
+
+
+def test_where_the_checkpoint_cannot_rank_or_was_not_measured_the_student_stands_for_it():
+    new = rows(render_train(train_record(kind="cross_encoder"), None), "model")
+    assert new[0][:3] == ["student before training, with its new classifier", "0", "0.6512"]
+    old = rows(render_train(train_record(), None), "model")
+    assert old[0][:3] == ["student before training", "0", "0.6512"]
+    assert old[1] == ["trained", "200", "**0.7234**", "+7.22"]
+
+
 def test_every_number_of_a_source_is_shown_and_added_up():
     for markdown in (render_train(train_record(), None), render_train_summary(train_record())):
         judged, own, total = rows(markdown, "source")

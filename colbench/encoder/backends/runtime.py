@@ -12,10 +12,10 @@ import numpy as np
 
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.loading.checkpoint import (
-    check_no_random_weights,
     check_tokenizer,
     foreign_code,
 )
+from colbench.encoder.loading.complete import check_no_random_weights
 from colbench.encoder.loading.hub import snapshot
 from colbench.encoder.settings import EncoderSettings
 from colbench.errors import ColbenchError, ConfigError

@@ -44,6 +44,42 @@ class EncodingInfo(Record):
         None,
         description="mean cosine of token vectors to those of fp32, on fixed texts; for int8 alone",
     )
+    untrained: bool = Field(
+        False,
+        description="whether these are token vectors of a model that was never trained for late "
+        "interaction",
+    )
+    one_pass: bool = Field(
+        False,
+        description="whether the same forward passes gave the other form, too: docs_per_second is "
+        "then the speed of both together",
+    )
+    queries: int | None = Field(
+        None, description="distinct queries; null in results of before they were counted"
+    )
+    query_tokens: int | None = Field(
+        None, description="tokens read, of all distinct queries; [MASK] expansion not counted"
+    )
+    truncated_queries: int | None = Field(
+        None, description="distinct queries whose end was cut off"
+    )
+    truncated_query_tokens: int | None = Field(None, description="tokens of queries cut off")
+
+    @property
+    def documents_cut(self) -> float:
+        """Share of the documents' tokens that were cut off, in [0, 1]."""
+        return _share(self.truncated_tokens, self.tokens)
+
+    @property
+    def queries_cut(self) -> float | None:
+        """Share of the queries' tokens that were cut off, in [0, 1]; None where not counted."""
+        if self.truncated_query_tokens is None or self.query_tokens is None:
+            return None
+        return _share(self.truncated_query_tokens, self.query_tokens)
+
+
+def _share(cut: int, read: int) -> float:
+    return cut / (cut + read) if cut else 0.0
 
 
 class EncodeStats(EncodingInfo):

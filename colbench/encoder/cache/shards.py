@@ -54,6 +54,7 @@ class Shard:
         dims: columns of the vectors.
         dtype: of the vectors.
         seconds: how long encoding its texts took.
+        one_pass: whether that gave the vectors of another form, too.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Shard:
     dims: int
     dtype: np.dtype[Any]
     seconds: float
+    one_pass: bool = False
 
     def verify_vectors(self) -> None:
         """Check the vectors against their sha256; reads the whole file.
@@ -98,6 +100,7 @@ def write_shard(
     tokens: Sequence[int],
     *,
     seconds: float,
+    one_pass: bool = False,
 ) -> Shard:
     """Commit a shard in one rename and return it.
 
@@ -108,6 +111,7 @@ def write_shard(
         matrices: (rows, dims) of each text, in the dtype they are stored in.
         tokens: of each text, before anything was cut off.
         seconds: how long encoding them took.
+        one_pass: whether that gave the vectors of another form, too.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written; nothing is left behind.
@@ -132,6 +136,7 @@ def write_shard(
             "dims": int(arrays["vectors.npy"].shape[1]),
             "dtype": arrays["vectors.npy"].dtype.name,
             "seconds": seconds,
+            "one_pass": one_pass,
             "sha256": {file: sha256_file(temporary / file) for file in arrays},
         }
         write_json(temporary / _MANIFEST, {**content, "self_sha256": _self_sha256(content)})
@@ -183,6 +188,7 @@ def open_shard(folder: Path, fingerprint: str) -> Shard:
         dims=dims,
         dtype=dtype,
         seconds=seconds,
+        one_pass=manifest.get("one_pass") is True,
     )
 
 

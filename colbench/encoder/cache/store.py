@@ -11,6 +11,7 @@ so subsets, other collections and other query lengths share entries, and nothing
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -135,19 +136,73 @@ def embed_documents(
         StorageError: the disk is full or the cache cannot be written or read.
         ColbenchError: the model gave NaN or infinity.
     """
+    (embeddings,) = _embed([encoder], texts, cache, description)
+    return embeddings
+
+
+def embed_in_both_forms(
+    first: Encoder,
+    second: Encoder,
+    texts: Sequence[str],
+    cache: EmbeddingCache,
+    *,
+    description: str,
+) -> tuple[Embeddings, Embeddings]:
+    """Return the vectors of documents from two encoders that share their forward passes.
+
+    Texts that the cache holds of neither go through the model once; those that it holds of one are
+    encoded for the other alone. The vectors are those of `embed_documents`.
+
+    Args:
+        first: one form of a model.
+        second: the other, of which `shares_passes` is true.
+        texts: document texts; equal texts are encoded once.
+        cache: where vectors are kept.
+        description: label of the progress bar.
+
+    Raises:
+        StorageError: the disk is full or the cache cannot be written or read.
+        ColbenchError: the model gave NaN or infinity.
+    """
+    one, two = _embed([first, second], texts, cache, description)
+    return one, two
+
+
+def _embed(
+    encoders: Sequence[Encoder], texts: Sequence[str], cache: EmbeddingCache, description: str
+) -> list[Embeddings]:
+    """Return the vectors from one encoder, or from each of two that share their passes."""
     keys = [hashlib.sha256(text.encode()).digest() for text in texts]
     distinct = dict(zip(keys, texts, strict=True))
-    space = cache.space(encoder)
-    shards = space.find(distinct)
-    new: list[Shard] = []
-    if _missing(distinct, shards):
+    spaces = [cache.space(encoder) for encoder in encoders]
+    shards = [space.find(distinct) for space in spaces]
+    new: list[list[Shard]] = [[] for _ in encoders]
+    if any(_missing(distinct, found) for found in shards):
         told = "embedding cache: another process encodes with this model; waiting for it"
-        with locked(cache.lock_file(space.fingerprint), waiting=told, remedy=WRITABLE):
-            shards = space.find(distinct)
-            space.prepare(encoder)
-            new = list(encode_missing(encoder, space, _missing(distinct, shards), description))
-    space.touch()
-    return _embeddings(encoder, keys, shards, new)
+        with contextlib.ExitStack() as held:
+            # In one order, so that two processes never wait for each other.
+            for fingerprint in sorted(space.fingerprint for space in spaces):
+                lock = cache.lock_file(fingerprint)
+                held.enter_context(locked(lock, waiting=told, remedy=WRITABLE))
+            shards = [space.find(distinct) for space in spaces]
+            for encoder, space in zip(encoders, spaces, strict=True):
+                space.prepare(encoder)
+            missing = [_missing(distinct, found) for found in shards]
+            everywhere = {
+                key: text for key, text in missing[0].items() if all(key in m for m in missing)
+            }
+            for made in encode_missing(encoders, spaces, everywhere, description):
+                for kept, shard in zip(new, made, strict=True):
+                    kept.append(shard)
+            for number, (encoder, space) in enumerate(zip(encoders, spaces, strict=True)):
+                alone = {k: t for k, t in missing[number].items() if k not in everywhere}
+                for (shard,) in encode_missing([encoder], [space], alone, description):
+                    new[number].append(shard)
+    found = []
+    for number, (encoder, space) in enumerate(zip(encoders, spaces, strict=True)):
+        space.touch()
+        found.append(_embeddings(encoder, keys, shards[number], new[number]))
+    return found
 
 
 def cached_documents(
@@ -229,5 +284,7 @@ def _stats(
         precision=precision,
         device=device,
         cosine=encoder.cosine,
+        untrained=encoder.untrained,
+        one_pass=any(shard.one_pass for shard in measured),
         devices=len(encoder.settings.devices or [""]),
     )

@@ -17,10 +17,13 @@ from colbench.encoder.backends.runtime import load_quietly, set_weights
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.loading.checkpoint import (
     Kind,
-    check_no_random_weights,
     check_tokenizer,
     detect_kind,
+    is_stanford,
 )
+from colbench.encoder.loading.complete import check_no_random_weights, check_no_unused_weights
+from colbench.encoder.loading.positions import positions, too_long
+from colbench.encoder.loading.stanford import stanford_model
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ConfigError
@@ -36,19 +39,21 @@ def set_lengths(
     query length; one that pads at least to a length keeps that floor where it can.
 
     Raises:
-        ConfigError: the model has fewer positions than a length asks for.
+        ConfigError: the model has fewer positions than a length asks for, be it of the checkpoint.
     """
-    limit = positions(transformer.model)
-    for field, length in (("query_length", query_length), ("document_length", document_length)):
+    limit = positions(transformer.model) if hasattr(transformer, "model") else None
+    for side, length in (("query", query_length), ("document", document_length)):
         if length is not None and limit is not None and length > limit:
-            raise ConfigError(
-                f"{field}={length} of encoder {name!r} is more than "
-                f"the {limit} tokens its model reads"
-            )
+            raise too_long(name, side, f"{side}_length={length}", limit)
     if document_length is not None:
         transformer.document_length = document_length
-    if query_length is None:
-        return
+    if query_length is not None:
+        _set_query_length(transformer, query_length)
+    if limit is not None:
+        _check_stored(transformer, limit, name)
+
+
+def _set_query_length(transformer: Any, query_length: int) -> None:
     expansion = transformer.query_expansion
     # sentence-transformers refuses a query length below the expansion's, so the order matters.
     transformer.query_length = None
@@ -57,6 +62,27 @@ def set_lengths(
         length = query_length if fixed else min(query_length, expansion["length"])
         transformer.query_expansion = {**expansion, "length": length}
     transformer.query_length = query_length
+
+
+def _check_stored(transformer: Any, limit: int, name: str) -> None:
+    """Refuse lengths that the checkpoint itself says; cap what nobody said.
+
+    sentence-transformers takes the rows of the table of positions for the length where a checkpoint
+    says none; RoBERTa and MPNet use two of them for something else.
+    """
+    whole = transformer.max_seq_length
+    rows = getattr(transformer.model.config, "max_position_embeddings", None)
+    if whole is not None and whole > limit and whole == rows:
+        whole = transformer.max_seq_length = limit
+    expansion = transformer.query_expansion
+    query = expansion["length"] if expansion is not None else None
+    for side, own in (
+        ("query", transformer.query_length or query),
+        ("document", transformer.document_length),
+    ):
+        length = own or whole
+        if length is not None and length > limit:
+            raise too_long(name, side, f"the checkpoint's length of {length:,} for a {side}", limit)
 
 
 def describe_lengths(transformer: Any) -> dict[str, Any]:
@@ -69,17 +95,6 @@ def describe_lengths(transformer: Any) -> dict[str, Any]:
         "document_length": transformer.document_length,
         "tokenizer_length": transformer.max_seq_length,
     }
-
-
-def positions(model: Any) -> int | None:
-    """Return how many tokens a backbone has positions for; None where nothing says so."""
-    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
-    if table is not None and hasattr(table, "num_embeddings"):
-        # RoBERTa and MPNet start counting after the padding index.
-        offset = 0 if table.padding_idx is None else table.padding_idx + 1
-        return int(table.num_embeddings) - offset
-    limit = getattr(model.config, "max_position_embeddings", None)
-    return int(limit) if isinstance(limit, int) and limit > 0 else None
 
 
 def assemble(
@@ -107,6 +122,8 @@ def assemble(
     make = _dense_model if form is Form.DENSE else _token_model
     model = make(folder, kind, settings, device)
     check_no_random_weights(model, folder, unused=("pooler",))
+    untrained = form is Form.TOKENS and kind is not Kind.LATE_INTERACTION
+    check_no_unused_weights(model, folder, untrained=untrained)
     check_tokenizer(model, folder)
     set_weights(model, Arithmetic("torch", "fp32", device))
     if settings.query_length is not None or kind is not Kind.LATE_INTERACTION:
@@ -175,6 +192,8 @@ def _token_model(folder: Path, kind: Kind, settings: EncoderSettings, device: st
     from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
     trusted = settings.trust_remote_code
+    if is_stanford(folder):
+        return load_quietly(stanford_model, folder, trust_remote_code=trusted, device=device)
     if kind is Kind.LATE_INTERACTION:
         return load_quietly(MultiVectorEncoder, folder, trust_remote_code=trusted, device=device)
     single: Any = load_quietly(

@@ -2,18 +2,19 @@
 
 sentence-transformers loads almost any folder as almost any model: it fills what is missing with
 random weights and says so in a log line. Numbers from such a model look like numbers. So the kind
-is settled here before anything loads, and `check_no_random_weights` looks again afterwards.
+is settled here before anything loads, and `colbench.encoder.loading.complete` looks again
+afterwards.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from colbench.encoder.loading.stanford import METADATA, holds_projection
 from colbench.errors import ConfigError
 
 
@@ -41,10 +42,10 @@ _PYLATE_KEYS = {"query_prefix", "document_prefix", "do_query_expansion", "skipli
 def detect_kind(folder: Path) -> Kind:
     """Return the kind of checkpoint in `folder`.
 
-    The markers, in the order sentence-transformers trusts them: `model_type` in
-    config_sentence_transformers.json ("ColBERT" is PyLate 3), the architecture `HF_ColBERT` in
-    config.json (Stanford), PyLate classes or keys (PyLate before it wrote a `model_type`),
-    modules.json, and the other architectures.
+    The markers, in the order they are trusted: modules.json beside what sentence-transformers or
+    PyLate save of a late-interaction model (a `model_type`, PyLate's classes, or its keys, from
+    before it wrote a `model_type`); what Stanford ColBERT leaves (`is_stanford`); `model_type`;
+    modules.json; the architectures in config.json.
 
     Raises:
         ConfigError: a kind colbench has no use for, or a file that is not JSON.
@@ -53,23 +54,47 @@ def detect_kind(folder: Path) -> Kind:
     modules = _modules(folder)
     architectures = _architectures(folder)
     model_type = saved.get("model_type")
+    if model_type is not None and not (isinstance(model_type, str) and model_type in _MODEL_TYPES):
+        raise ConfigError(f"{folder} is a {model_type}, which colbench cannot use as an encoder")
+    if _says_late_interaction(saved, modules) or is_stanford(folder):
+        return Kind.LATE_INTERACTION
     if model_type is not None:
-        if not isinstance(model_type, str) or model_type not in _MODEL_TYPES:
-            raise ConfigError(
-                f"{folder} is a {model_type}, which colbench cannot use as an encoder"
-            )
         return _MODEL_TYPES[model_type]
-    if "HF_ColBERT" in architectures:
-        return Kind.LATE_INTERACTION
-    if _PYLATE_KEYS & saved.keys() or any(
-        str(m.get("type")).startswith("pylate.") for m in modules
-    ):
-        return Kind.LATE_INTERACTION
     if modules:
         return Kind.BI_ENCODER
     if any(name.endswith("ForSequenceClassification") for name in architectures):
         return Kind.CROSS_ENCODER
     return Kind.PLAIN
+
+
+def is_stanford(folder: Path) -> bool:
+    """Return whether a folder holds a ColBERT checkpoint as Stanford's code or PrimeQA saves it.
+
+    The files decide: artifact.metadata, a projection among the weights, or, where both are missing,
+    the name of an architecture. One that was saved by PyLate or sentence-transformers since then,
+    with its own list of modules, is none.
+
+    Raises:
+        ConfigError: a file that is not JSON.
+    """
+    saved = _read_json(folder / "config_sentence_transformers.json", {})
+    modules = _modules(folder)
+    if modules and _says_late_interaction(saved, modules):
+        return False
+    return (
+        (folder / METADATA).is_file()
+        or any(name.startswith("HF_ColBERT") for name in _architectures(folder))
+        or holds_projection(folder)
+    )
+
+
+def _says_late_interaction(saved: dict[str, Any], modules: list[dict[str, Any]]) -> bool:
+    """Return whether sentence-transformers or PyLate saved a late-interaction model."""
+    return (
+        _MODEL_TYPES.get(str(saved.get("model_type"))) is Kind.LATE_INTERACTION
+        or bool(_PYLATE_KEYS & saved.keys())
+        or any(str(m.get("type")).startswith("pylate.") for m in modules)
+    )
 
 
 def foreign_code(folder: Path) -> list[str]:
@@ -80,37 +105,6 @@ def foreign_code(folder: Path) -> list[str]:
     references = _strings(_read_json(folder / "config.json", {}).get("auto_map"))
     modules = _strings([m.get("type") for m in _modules(folder)])
     return sorted({text.split("--")[0] for text in [*references, *modules] if "--" in text})
-
-
-def check_no_random_weights(model: Any, folder: Path, *, unused: tuple[str, ...]) -> None:
-    """Fail if a weight matrix of a loaded model does not come from the checkpoint.
-
-    Matrices are matched by shape and content rather than by name, so that neither the renaming
-    that transformers does while loading nor a prefix in the file matters. Vectors (biases, layer
-    norms) are left out: freshly made ones are constant and appear in any checkpoint.
-
-    Args:
-        model: a loaded torch module, weights still as in the file.
-        folder: the checkpoint.
-        unused: parts of parameter names that the forward pass never reads.
-
-    Raises:
-        ConfigError: naming the first such matrix.
-    """
-    from safetensors import safe_open
-
-    stored: set[str] = set()
-    for path in sorted(folder.rglob("*.safetensors")):
-        with safe_open(path, framework="pt") as tensors:
-            stored.update(_mark(tensors.get_tensor(key)) for key in tensors.keys())  # noqa: SIM118
-    for name, parameter in model.named_parameters():
-        if parameter.ndim < 2 or any(part in name for part in unused):
-            continue
-        if _mark(parameter) not in stored:
-            raise ConfigError(
-                f"{folder} does not hold the weights of {name}; they would be random numbers. "
-                "Check that the folder is complete and of the kind the system needs"
-            )
 
 
 def check_tokenizer(model: Any, folder: Path) -> None:
@@ -133,13 +127,6 @@ def check_tokenizer(model: Any, folder: Path) -> None:
             f"{folder} has the tokenizer of another model: it knows {tokens:,} tokens and the "
             f"weights {rows:,}; fetch the model again"
         )
-
-
-def _mark(tensor: Any) -> str:
-    """Return a short name for a tensor's shape and content (a spread of 64 of its values)."""
-    values = tensor.detach().flatten()
-    values = values[:: max(1, len(values) // 64)][:64].float().cpu().numpy()
-    return f"{tuple(tensor.shape)}:{hashlib.sha256(values.tobytes()).hexdigest()}"
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -14,10 +14,11 @@ from colbench.encoder.backends.runtime import autocast, load_quietly, pick_devic
 from colbench.encoder.base import Arithmetic
 from colbench.encoder.loading.checkpoint import (
     Kind,
-    check_no_random_weights,
     check_tokenizer,
     detect_kind,
 )
+from colbench.encoder.loading.complete import check_no_random_weights, check_no_unused_weights
+from colbench.encoder.loading.positions import check_pair_length, positions
 from colbench.encoder.loading.weights import resolve_weights
 from colbench.encoder.settings import CrossEncoderSettings
 from colbench.errors import ColbenchError, ConfigError
@@ -43,7 +44,11 @@ def load_cross_encoder(settings: CrossEncoderSettings) -> CrossEncoder:
     model = load_model(settings, folder, device)
     arithmetic = Arithmetic("torch", settings.precision, device)
     set_weights(model, arithmetic)
-    model.max_seq_length = min(settings.max_length, model.max_seq_length)
+    limit = positions(model[0].model)
+    if limit is not None:
+        check_pair_length(settings, limit)
+    lengths = [settings.max_length, model.max_seq_length, limit]
+    model.max_seq_length = min(length for length in lengths if length is not None)
     return CrossEncoder(model, settings, arithmetic)
 
 
@@ -62,6 +67,7 @@ def load_model(settings: CrossEncoderSettings, folder: Path, device: str) -> Any
         device=device,
     )
     check_no_random_weights(model, folder, unused=())
+    check_no_unused_weights(model, folder, untrained=False)
     check_tokenizer(model, folder)
     if model.num_labels != 1:
         raise ConfigError(

@@ -48,6 +48,11 @@ def resolve_weights(
     return folder
 
 
+def weight_bytes(folder: Path) -> int:
+    """Return the size of the weight files in a model's folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+
+
 def _embedded(name: str, cache_root: Path | None) -> Path:
     if name == _MINILM:
         return _minilm()

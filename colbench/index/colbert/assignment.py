@@ -12,11 +12,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.index.colbert.clustering import find_centroids, nearest
+from colbench.index.colbert.clustering import find_centroids, nearest, nearest_to
+from colbench.index.threads import each_on_one_thread
 
 _EXACT_BELOW = 2048
 _CENTROIDS_A_CELL = 32
 _SHARE = 16
+_ROWS = 8192
+"""Tokens of a cell that are compared at a time."""
 
 
 class Assigner:
@@ -40,7 +43,8 @@ class Assigner:
         count = len(self._centroids) // _CENTROIDS_A_CELL
         cells = find_centroids(self._centroids, count, iterations=5, seed=seed)
         self._cells = cells.astype(np.float32)
-        near = torch.from_numpy(self._cells) @ torch.from_numpy(self._centroids).T
+        table = torch.from_numpy(self._centroids).T
+        (near,) = each_on_one_thread(lambda cells: torch.from_numpy(cells) @ table, [self._cells])
         most = len(self._centroids) // _SHARE
         # In ascending order, so that of equally near centroids the lower number wins as it does
         # when all are compared.
@@ -54,9 +58,14 @@ class Assigner:
         order = np.argsort(cell_of, kind="stable")
         bounds = np.searchsorted(cell_of[order], np.arange(len(self._cells) + 1))
         numbers = np.empty(len(vectors), dtype=np.int64)
-        for cell in range(len(self._cells)):
+
+        def assign_in(cell: int) -> None:
             rows = order[bounds[cell] : bounds[cell + 1]]
-            if len(rows):
-                near = self._near[cell]
-                numbers[rows] = near[nearest(vectors[rows], self._centroids[near])]
+            near = self._near[cell]
+            for start in range(0, len(rows), _ROWS):
+                part = rows[start : start + _ROWS]
+                numbers[part] = near[nearest_to(self._centroids[near])(vectors[part])]
+
+        for _ in each_on_one_thread(assign_in, np.flatnonzero(np.diff(bounds)).tolist()):
+            pass
         return numbers

@@ -10,8 +10,15 @@ from colbench.errors import ConfigError, DataError, StorageError
 from colbench.files import ensure_writable
 from colbench.index.colbert.documents import Block, Documents, repeated_ids
 from colbench.index.colbert.lock import LOCK, writing
-from colbench.index.colbert.manifest import FILE_NAME, LEFTOVER, Manifest, write_manifest
-from colbench.index.colbert.reduction import pool_documents
+from colbench.index.colbert.manifest import (
+    FILE_NAME,
+    LEFTOVER,
+    Extent,
+    Growth,
+    Manifest,
+    write_manifest,
+)
+from colbench.index.colbert.reduction import POOLED, pool_documents
 from colbench.index.colbert.segment import write_segment
 from colbench.index.colbert.settings import IndexSettings
 from colbench.index.colbert.training import CODEC_FILES, Trained, train
@@ -21,12 +28,11 @@ from colbench.progress import bar
 
 FIRST_SEGMENT = "segment-000001"
 
-_POOLED = "pooled"
-_OWN = (FIRST_SEGMENT, *CODEC_FILES, f"{_POOLED}*", LOCK, LEFTOVER, ".*colbench-write-test*")
+_OWN = (FIRST_SEGMENT, *CODEC_FILES, f"{POOLED}*", LOCK, LEFTOVER, ".*colbench-write-test*")
 
 
 def build_index(
-    folder: Path,
+    folder: Path | str,
     documents: Documents,
     settings: IndexSettings,
     *,
@@ -34,14 +40,18 @@ def build_index(
     trained: Trained | None = None,
     device: str = "cpu",
 ) -> None:
-    """Build an index into a folder. Equal input and settings give equal bytes, on one device.
+    """Build an index into a folder.
+
+    Equal input and settings give equal bytes, on one device and with any number of threads. Where
+    no document has a token there is nothing to learn from yet: the index finds nothing, and learns
+    from the first documents with tokens that are added.
 
     Memory is set by `chunk_tokens` and by the sample (`centroids * sample_per_centroid` vectors as
     float16), not by the collection.
 
     Args:
         folder: new or empty, or left over from a build that did not finish.
-        documents: what to index; documents without tokens are kept and never found.
+        documents: what to index, or none; documents without tokens are kept and never found.
         settings: build parameters.
         encoder: fingerprint of the encoder, checked whenever the index is opened.
         trained: centroids and buckets to use instead of learning new ones; learnt with the same
@@ -52,10 +62,11 @@ def build_index(
     Raises:
         ConfigError: more dimensions are asked for than there are, or a number that cannot be
             packed, or what was trained does not fit.
-        DataError: no document has a token, an id occurs twice, or a vector is invalid.
+        DataError: an id occurs twice, or a vector is invalid.
         StorageError: the folder cannot be written or holds something else.
         ColbenchError: the memory of the device is full.
     """
+    folder = Path(folder)
     _check(documents, settings)
     if trained is not None:
         _check_trained(trained, documents, settings)
@@ -65,10 +76,13 @@ def build_index(
         _refuse_foreign(folder)  # another process may have finished an index in the meantime
         _clear(folder)
         if settings.pooling != documents.pooling:
-            documents = pool_documents(documents, settings.pooling, folder / _POOLED)
+            documents = pool_documents(documents, settings.pooling, folder / POOLED)
+        given = trained is not None
+        if trained is None and not documents.tokens:
+            trained = Trained.unlearnt(settings, documents.dims)
         trained = trained or train(documents, settings, device)
-        codec = trained.save(folder)
         centroids = len(trained.codec.centroids)
+        codec = trained.save(folder) if centroids else []
         segment = write_segment(
             folder,
             FIRST_SEGMENT,
@@ -79,6 +93,7 @@ def build_index(
             width=trained.width,
             halves=settings.nbits == 16,
         )
+        holds = Extent(documents=segment.documents, tokens=segment.tokens)
         manifest = Manifest(
             encoder=encoder,
             encoder_dims=documents.dims,
@@ -87,8 +102,9 @@ def build_index(
             settings=settings,
             codec=codec,
             segments=[segment],
+            growth=Growth.between(trained.learnt, holds) if given else None,
         )
-        remove_made(folder / _POOLED, inside=folder)
+        remove_made(folder / POOLED, inside=folder)
         write_manifest(folder, manifest)
 
 
@@ -100,8 +116,6 @@ def _with_progress(documents: Documents, most: int) -> Iterator[Block]:
 
 
 def _check(documents: Documents, settings: IndexSettings) -> None:
-    if not documents.tokens:
-        raise DataError("no document has a token: there is nothing to index")
     if repeated := repeated_ids(documents.ids):
         raise DataError(f"document id {repeated[0]!r} occurs more than once")
     if documents.pooling not in (1, settings.pooling):

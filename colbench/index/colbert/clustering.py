@@ -7,14 +7,20 @@ centroids of 524,288 vectors of 384 dimensions take 5 seconds on two cores.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
+
+from colbench.index.threads import each_on_one_thread
 
 FLAT = 512
 """Up to this many centroids one level is fast enough."""
 
 _CELL_SAMPLE = 256
 _TILE = 16
+_PRODUCTS = 1 << 24
+"""Float32 products that a thread holds at a time: 64 MB."""
 
 
 def find_centroids(
@@ -26,7 +32,7 @@ def find_centroids(
         sample: float (n, dims), unit rows, n >= 1.
         count: centroids wanted; where the sample is smaller, its rows are the centroids.
         iterations: of k-means.
-        seed: equal seeds give equal centroids, on one device.
+        seed: equal seeds give equal centroids, on one device and with any number of threads.
         device: where; another torch device than the CPU takes `clustering_device`.
 
     Returns:
@@ -50,6 +56,14 @@ def _kmeans(
         from colbench.index.colbert import clustering_device
 
         return clustering_device.kmeans(sample, count, iterations, seed + 1, device)
+    (centroids,) = each_on_one_thread(lambda n: _faiss_kmeans(sample, n, iterations, seed), [count])
+    return centroids
+
+
+def _faiss_kmeans(
+    sample: NDArray[np.floating], count: int, iterations: int, seed: int
+) -> NDArray[np.float32]:
+    """Cluster on the thread that calls, which must have the libraries to itself."""
     import faiss
 
     vectors = np.ascontiguousarray(sample, dtype=np.float32)
@@ -78,14 +92,22 @@ def _two_levels(
     order = np.argsort(cell_of, kind="stable")
     bounds = np.concatenate([[0], np.cumsum(np.bincount(cell_of, minlength=len(centres)))])
     share = np.diff(bounds * count // len(sample))
-    parts = []
-    for cell in bar(range(len(centres)), description="k-means", unit="cell"):
+
+    def centroids_of(cell: int) -> NDArray[np.float32]:
         members = sample[order[bounds[cell] : bounds[cell + 1]]]
         if share[cell] >= len(members):
-            parts.append(members.astype(np.float32))
-        elif share[cell] > 0:
-            parts.append(_kmeans(members, int(share[cell]), iterations, seed, device))
-    return np.concatenate(parts)
+            return members.astype(np.float32)
+        if share[cell] == 0:
+            return np.empty((0, sample.shape[1]), dtype=np.float32)
+        if device != "cpu":
+            return _kmeans(members, int(share[cell]), iterations, seed, device)
+        return _faiss_kmeans(members, int(share[cell]), iterations, seed)
+
+    numbers = range(len(centres))
+    parts = (
+        each_on_one_thread(centroids_of, numbers) if device == "cpu" else map(centroids_of, numbers)
+    )
+    return np.concatenate(list(bar(parts, total=len(centres), description="k-means", unit="cell")))
 
 
 def nearest(
@@ -93,22 +115,33 @@ def nearest(
 ) -> NDArray[np.int64]:
     """Return the centroid with the largest dot product for each vector, int64 (n,).
 
-    On the CPU a vector between two centroids gets the same one whatever vectors stand beside it.
+    On the CPU a vector between two centroids gets the same one whatever vectors stand beside it,
+    and with any number of threads.
     """
     if device != "cpu":
         from colbench.index.colbert.clustering_device import Table
 
         return Table(centroids, device).nearest(vectors)
+    find = nearest_to(centroids)
+    step = max(_PRODUCTS // max(len(centroids), 1), _TILE)
+    starts = range(0, len(vectors), step)
+    found = each_on_one_thread(lambda start: find(vectors[start : start + step]), starts)
+    return np.concatenate([np.empty(0, dtype=np.int64), *found])
+
+
+def nearest_to(
+    centroids: NDArray[np.float32],
+) -> Callable[[NDArray[np.floating]], NDArray[np.int64]]:
+    """Return a function that does what `nearest` does, on the thread that calls it."""
     import torch
 
     table = torch.from_numpy(np.ascontiguousarray(centroids)).T
-    numbers = np.empty(len(vectors), dtype=np.int64)
-    step = max((1 << 26) // max(len(centroids), 1), 1)  # 256 MB of float32 products
-    for start in range(0, len(vectors), step):
-        part = vectors[start : start + step]
+
+    def find(vectors: NDArray[np.floating]) -> NDArray[np.int64]:
         # A product of few rows, or of a number of rows that fills no tile, is rounded otherwise.
-        rows = np.zeros((-(-len(part) // _TILE) * _TILE, part.shape[1]), dtype=np.float32)
-        rows[: len(part)] = part
-        best = (torch.from_numpy(rows) @ table).argmax(dim=1).numpy()
-        numbers[start : start + step] = best[: len(part)]
-    return numbers
+        rows = np.zeros((-(-len(vectors) // _TILE) * _TILE, vectors.shape[1]), dtype=np.float32)
+        rows[: len(vectors)] = vectors
+        best: NDArray[np.int64] = (torch.from_numpy(rows) @ table).argmax(dim=1).numpy()
+        return best[: len(vectors)]
+
+    return find

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,9 @@ class Documents:
         read: takes the most tokens wanted at a time, yields the vectors of consecutive documents
             (first document, end document, float (tokens, dims)), all documents in order.
         pooling: factor by which tokens were merged already (`pool_documents`).
+
+    Raises:
+        DataError: ids are no strings, or one cannot be written (`checked_ids`).
     """
 
     ids: Sequence[str]
@@ -77,13 +80,17 @@ class Documents:
     read: Callable[[int], Iterator[tuple[int, int, NDArray[Any]]]]
     pooling: int = 1
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", checked_ids(self.ids))
+
     @classmethod
-    def of(cls, ids: Sequence[str], vectors: Sequence[NDArray[Any]], dims: int) -> Documents:
+    def of(cls, ids: Iterable[str], vectors: Sequence[NDArray[Any]], dims: int) -> Documents:
         """Wrap matrices that are in memory, one float (tokens, dims) a document.
 
         Raises:
-            DataError: a matrix has another number of dimensions.
+            DataError: a matrix has another number of dimensions, or ids are no strings.
         """
+        ids = checked_ids(ids)
         if len(ids) != len(vectors):
             raise DataError(f"{len(ids)} document ids were given with {len(vectors)} matrices")
         for doc, matrix in zip(ids, vectors, strict=True):
@@ -123,6 +130,46 @@ def cuts(lengths: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
         end = max(first + 1, int(np.searchsorted(ends, start + most, side="right")))
         yield first, end
         first = end
+
+
+def checked_ids(ids: Iterable[str]) -> list[str]:
+    """Return document ids as a list of plain strings.
+
+    Raises:
+        DataError: one string was given for several, an id is no string, or holds half a surrogate
+            pair, which no file can hold.
+    """
+    if isinstance(ids, str | bytes):
+        one = str(ids) if isinstance(ids, str) else ids.decode(errors="replace")
+        raise DataError(f"document ids must be a list of strings, not one: write [{one!r}]")
+    try:
+        listed = list(ids)
+    except TypeError:
+        kind = type(ids).__name__
+        raise DataError(f"document ids must be a list of strings, not of type {kind}") from None
+    for doc in listed:
+        if not isinstance(doc, str):
+            raise DataError(
+                f"document ids must be strings, {doc!r} is of type {type(doc).__name__}: "
+                "convert all of them, here and in the queries' judgments"
+            )
+    try:
+        "".join(listed).encode()
+    except UnicodeEncodeError:
+        doc = next(doc for doc in listed if not _encodes(doc))
+        raise DataError(
+            f"document id {doc!r} holds half a surrogate pair, which no file can hold: "
+            "write it as valid Unicode"
+        ) from None
+    return [str(doc) for doc in listed]
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def repeated_ids(ids: Sequence[str]) -> list[str]:

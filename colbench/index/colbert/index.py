@@ -16,6 +16,7 @@ from colbench.index.colbert.arrays import read_array
 from colbench.index.colbert.kernels.tables import ByteTables, byte_tables
 from colbench.index.colbert.manifest import (
     FILE_NAME,
+    Extent,
     Manifest,
     read_manifest,
     verify_files,
@@ -46,7 +47,7 @@ class ColbertIndex:
 
     @classmethod
     def open(
-        cls, folder: Path, *, encoder: str | None = None, checksums: bool = True
+        cls, folder: Path | str, *, encoder: str | None = None, checksums: bool = True
     ) -> ColbertIndex:
         """Open an index; its arrays are mapped, not read into memory.
 
@@ -59,6 +60,7 @@ class ColbertIndex:
             StorageError: there is none, it is half-written, damaged, foreign or of a newer version.
             ConfigError: it was built with another encoder.
         """
+        folder = Path(folder)
         for last in (False, True):
             manifest = read_manifest(folder)
             try:
@@ -88,7 +90,7 @@ class ColbertIndex:
         for entry in manifest.segments:
             segments.append(Segment.open(folder / entry.name, base, deleted))
             base += entry.documents
-        return cls(folder, manifest, Trained.load(folder, manifest.settings), segments)
+        return cls(folder, manifest, Trained.load(folder, manifest), segments)
 
     @functools.cached_property
     def byte_tables(self) -> ByteTables:
@@ -104,6 +106,12 @@ class ColbertIndex:
     def live_documents(self) -> int:
         """Number of documents a search can find."""
         return int(sum(segment.live.sum() for segment in self.segments))
+
+    @property
+    def holds(self) -> Extent:
+        """Documents that a search can find, and their tokens."""
+        tokens = [np.diff(segment.offsets)[segment.live].sum() for segment in self.segments]
+        return Extent(documents=self.live_documents, tokens=int(sum(tokens)))
 
     @functools.cached_property
     def numbers(self) -> dict[str, int]:
@@ -143,9 +151,12 @@ class ColbertIndex:
         files = {entry.path: entry.bytes for entry in self.manifest.files()}
         files[FILE_NAME] = (self.folder / FILE_NAME).stat().st_size
         stored = ("codes.npy", "residuals.npy", "list_docs.npy")
+        vector_bytes = sum(n for path, n in files.items() if path.endswith(stored))
+        own = sum(segment.codes.nbytes + segment.residuals.nbytes for segment in self.segments)
         return IndexSize(
             vectors=sum(entry.tokens for entry in self.manifest.segments),
             dims=self.manifest.dims,
-            vector_bytes=sum(n for path, n in files.items() if path.endswith(stored)),
+            vector_bytes=vector_bytes,
             files=files,
+            fixed_bytes=vector_bytes - own,
         )

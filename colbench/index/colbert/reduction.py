@@ -23,8 +23,12 @@ from colbench.digests import sha256_file
 from colbench.files import write_json
 from colbench.index.colbert.arrays import ArrayWriter, read_array, write_array
 from colbench.index.colbert.documents import Block, Documents, cuts
+from colbench.index.threads import each_on_one_thread
 from colbench.paths import remove_made
 from colbench.progress import bar
+
+POOLED = "pooled"
+"""Name of the folder in an index where merged tokens are kept until a build is done."""
 
 _AT_ONCE = 16_384
 _GRID = 2.0**24
@@ -61,11 +65,17 @@ def learn_projection(sample: NDArray[np.floating], dims: int) -> NDArray[np.floa
     Uncentred principal components: MaxSim is a sum of dot products, so it is the dot products and
     not the variance that should survive.
     """
-    products = np.zeros((sample.shape[1],) * 2, dtype=np.float64)
-    for start in range(0, len(sample), _AT_ONCE):
-        wide = sample[start : start + _AT_ONCE].astype(np.float32)
-        products += wide.T @ wide
-    _, directions = np.linalg.eigh(products)
+    import torch
+
+    def products_of(start: int) -> torch.Tensor:
+        rows = torch.from_numpy(sample[start : start + _AT_ONCE].astype(np.float32))
+        return rows.T @ rows
+
+    products = torch.zeros((sample.shape[1],) * 2, dtype=torch.float64)
+    for part in each_on_one_thread(products_of, range(0, len(sample), _AT_ONCE)):
+        products += part
+    (found,) = each_on_one_thread(torch.linalg.eigh, [products])
+    directions: NDArray[np.float64] = found.eigenvectors.numpy()
     chosen = directions[:, ::-1][:, :dims]
     # An eigenvector's sign is arbitrary; its largest entry is made positive.
     signs = np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(dims)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,16 @@ from numpy.typing import NDArray
 from colbench.index.colbert.arrays import read_array, write_array
 from colbench.index.colbert.assignment import Assigner
 from colbench.index.colbert.clustering import find_centroids
-from colbench.index.colbert.codec import Codec, learn_buckets
+from colbench.index.colbert.codec import PACKED_BITS, Codec, learn_buckets
 from colbench.index.colbert.documents import Block, Documents
-from colbench.index.colbert.manifest import FileEntry, file_entry
+from colbench.index.colbert.manifest import Extent, FileEntry, Manifest, file_entry
 from colbench.index.colbert.reduction import Reduction, learn_projection
 from colbench.index.colbert.segment import Coded
 from colbench.index.colbert.settings import IndexSettings, paper_centroids
+from colbench.index.colbert.spread import random_directions, tell_too_little
 
-CODEC_FILES = ("centroids.npy", "buckets.npy", "projection.npy")
-"""What `Trained.save` writes; the last only where there is a projection."""
+CODEC_FILES = ("centroids*.npy", "buckets*.npy", "projection*.npy")
+"""Patterns of what `Trained.save` writes; the last only where there is a projection."""
 
 _HELD_OUT_SHARE = 0.05
 _HELD_OUT_MOST = 50_000
@@ -29,11 +31,19 @@ _HELD_OUT_MOST = 50_000
 
 @dataclass(frozen=True)
 class Trained:
-    """Everything a document's vectors go through: reduction, centroids, buckets."""
+    """Everything a document's vectors go through: reduction, centroids, buckets.
+
+    Attributes:
+        settings: of the index.
+        reduction: of tokens and dimensions.
+        codec: centroids and buckets.
+        learnt: documents and tokens of the collection that they were learnt from.
+    """
 
     settings: IndexSettings
     reduction: Reduction
     codec: Codec
+    learnt: Extent
 
     @property
     def width(self) -> int:
@@ -66,32 +76,52 @@ class Trained:
             return block.vectors.astype(np.float16).view(np.uint16)
         return self.codec.compress(block.vectors, codes)
 
-    def save(self, folder: Path) -> list[FileEntry]:
-        """Write centroids, buckets and projection; return their entries for the manifest."""
-        write_array(folder / "centroids.npy", self.codec.centroids)
-        write_array(
-            folder / "buckets.npy", np.concatenate([self.codec.cutoffs, self.codec.weights])
-        )
-        names = ["centroids.npy", "buckets.npy"]
+    def save(self, folder: Path, suffix: str = "") -> list[FileEntry]:
+        """Write centroids, buckets and projection; return their entries for the manifest.
+
+        Args:
+            folder: of the index.
+            suffix: of the file names, where files learnt before must stay until the commit.
+        """
+        arrays: dict[str, NDArray[Any]] = {
+            "centroids": self.codec.centroids,
+            "buckets": np.concatenate([self.codec.cutoffs, self.codec.weights]),
+        }
         if self.reduction.projection is not None:
-            write_array(folder / "projection.npy", self.reduction.projection)
-            names.append("projection.npy")
-        return [file_entry(folder, name) for name in names]
+            arrays["projection"] = self.reduction.projection
+        for name, array in arrays.items():
+            write_array(folder / f"{name}{suffix}.npy", array)
+        return [file_entry(folder, f"{name}{suffix}.npy") for name in arrays]
 
     @classmethod
-    def load(cls, folder: Path, settings: IndexSettings) -> Trained:
-        """Read what `save` wrote."""
-        buckets = read_array(folder / "buckets.npy")
+    def load(cls, folder: Path, manifest: Manifest) -> Trained:
+        """Map what `save` wrote; `unlearnt` where nothing has been learnt yet."""
+        settings = manifest.settings
+        if not manifest.centroids:
+            return cls.unlearnt(settings, manifest.encoder_dims)
+        files = {re.split(r"[-.]", entry.path)[0]: folder / entry.path for entry in manifest.codec}
+        buckets = read_array(files["buckets"])
         cut = len(buckets) // 2
-        projection = folder / "projection.npy"
+        projection = read_array(files["projection"]) if settings.dims is not None else None
         return cls(
             settings,
-            Reduction(
-                settings.pooling, read_array(projection) if settings.dims is not None else None
-            ),
-            Codec(
-                settings.nbits, read_array(folder / "centroids.npy"), buckets[:cut], buckets[cut:]
-            ),
+            Reduction(settings.pooling, projection),
+            Codec(settings.nbits, read_array(files["centroids"]), buckets[:cut], buckets[cut:]),
+            manifest.learnt,
+        )
+
+    @classmethod
+    def unlearnt(cls, settings: IndexSettings, encoder_dims: int) -> Trained:
+        """Return what codes documents without tokens, and finds nothing."""
+        dims = settings.dims or encoder_dims
+        projection = None if settings.dims is None else np.zeros((encoder_dims, dims), np.float32)
+        centroids = np.empty((0, dims), dtype=np.float16)
+        nothing = np.empty(0, dtype=np.float32)
+        return cls(
+            settings,
+            Reduction(settings.pooling, projection),
+            Codec(settings.nbits, centroids, nothing, nothing),
+            Extent(documents=0, tokens=0),
         )
 
 
@@ -99,7 +129,8 @@ def train(documents: Documents, settings: IndexSettings, device: str = "cpu") ->
     """Learn projection, centroids and buckets from a seeded sample of whole documents.
 
     Five per cent of the sample, at most 50,000 tokens, are kept from k-means: cut-offs learnt from
-    the vectors that made the centroids would be too narrow.
+    the vectors that made the centroids would be too narrow. Where those say too little (`spread`),
+    buckets are learnt from random vectors.
 
     Args:
         documents: at least one with a token; tokens merged as the settings say.
@@ -118,9 +149,19 @@ def train(documents: Documents, settings: IndexSettings, device: str = "cpu") ->
     probe = sample[:held] if held else sample
     wide = centroids.astype(np.float32)
     exact = settings.assignment == "exact"
-    codes = make_assigner(wide, exact=exact, seed=settings.seed, device=device).assign(probe)
-    cutoffs, weights = learn_buckets(probe.astype(np.float32) - wide[codes], settings.nbits)
-    return Trained(settings, reduction, Codec(settings.nbits, centroids, cutoffs, weights))
+    assigner = make_assigner(wide, exact=exact, seed=settings.seed, device=device)
+    residuals = probe.astype(np.float32) - wide[assigner.assign(probe)]
+    if settings.nbits in PACKED_BITS and tell_too_little(residuals, settings.nbits):
+        vectors = random_directions(wide.shape[1], settings.seed)
+        residuals = vectors - wide[assigner.assign(vectors)]
+    cutoffs, weights = learn_buckets(residuals, settings.nbits)
+    codec = Codec(settings.nbits, centroids, cutoffs, weights)
+    return Trained(settings, reduction, codec, extent_of(documents.lengths))
+
+
+def extent_of(lengths: NDArray[np.int64]) -> Extent:
+    """Return how many documents there are, and how many tokens they have."""
+    return Extent(documents=len(lengths), tokens=int(lengths.sum()))
 
 
 def _sample(documents: Documents, settings: IndexSettings, *, wanted: int) -> NDArray[np.float16]:

@@ -2,35 +2,42 @@
 
 Every change writes new files beside the old ones and then replaces the manifest, so a crash at any
 point leaves the last committed state, and a reader keeps the state it opened. Centroids and buckets
-stay those of the build: a collection that has grown to many times its size deserves a new one.
+stay those of the build until `compact(relearn=True)`; the manifest tells what they come from.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colbench.errors import DataError, did_you_mean
 from colbench.index.colbert.arrays import write_array
-from colbench.index.colbert.documents import Documents, repeated_ids
+from colbench.index.colbert.documents import Documents, checked_ids, repeated_ids
 from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.lock import writing
 from colbench.index.colbert.manifest import (
     LEFTOVER,
+    Extent,
     FileEntry,
+    Growth,
     Manifest,
     SegmentEntry,
     file_entry,
     write_manifest,
 )
-from colbench.index.colbert.segment import Coded, Segment, write_segment
+from colbench.index.colbert.reduction import POOLED, Reduction, pool_documents
+from colbench.index.colbert.segment import Coded, write_segment
+from colbench.index.colbert.settings import IndexSettings
+from colbench.index.colbert.stored import live_parts, stored_documents, together
+from colbench.index.colbert.training import CODEC_FILES, Trained, extent_of, train
 from colbench.paths import remove_made
-
-_ROWS = 65_536
+from colbench.progress import note
 
 
 class IndexWriter:
@@ -42,10 +49,11 @@ class IndexWriter:
 
     def __init__(self, index: ColbertIndex) -> None:
         self.index = index
+        self._said = False
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, folder: Path, *, encoder: str | None = None) -> Iterator[IndexWriter]:
+    def open(cls, folder: Path | str, *, encoder: str | None = None) -> Iterator[IndexWriter]:
         """Open an index to change it, and hold it against other writers until the block ends.
 
         Args:
@@ -56,14 +64,19 @@ class IndexWriter:
             StorageError: another process is writing to it, or it cannot be opened.
             ConfigError: it was built with another encoder.
         """
+        folder = Path(folder)
         ColbertIndex.open(folder, encoder=encoder, checksums=False)
         with writing(folder):
             writer = cls(ColbertIndex.open(folder, encoder=encoder))
             writer._remove_leftovers()
             yield writer
 
-    def add(self, documents: Documents) -> None:
-        """Add documents.
+    def add(self, documents: Documents) -> Growth:
+        """Add documents. An index that holds no token yet learns from them.
+
+        Returns:
+            How large the index is beside what it learnt from; once it is `outgrown`, a line on
+            standard error says so too.
 
         Raises:
             DataError: an id is there already or given twice, vectors are invalid or of another
@@ -74,59 +87,135 @@ class IndexWriter:
             raise DataError(
                 f"document {taken[0]!r} is already in the index: update it, or delete it first"
             )
-        with self._change():
-            self._commit(deleted=self._deleted(), added=self._segment(documents))
+        return self._put(documents, self._deleted())
 
-    def delete(self, ids: Sequence[str]) -> None:
+    def delete(self, ids: Iterable[str]) -> None:
         """Delete documents; their space is reclaimed by `compact`.
 
         Raises:
-            DataError: an id is not in the index or given twice. Nothing is deleted then.
+            DataError: an id is not in the index, given twice or no string, or one string was given
+                for a list of them. Nothing is deleted then.
         """
-        deleted = self._deleted(ids)
+        deleted = self._deleted(checked_ids(ids))
         with self._change():
             self._commit(deleted=deleted)
 
-    def update(self, documents: Documents) -> None:
+    def update(self, documents: Documents) -> Growth:
         """Replace documents that are there by new versions, in one commit.
+
+        Returns:
+            As `add`.
 
         Raises:
             DataError: an id is not in the index, or the new vectors are invalid. Nothing is changed
                 then.
         """
-        deleted = self._deleted(documents.ids)
-        with self._change():
-            self._commit(deleted=deleted, added=self._segment(documents))
+        return self._put(documents, self._deleted(documents.ids))
 
-    def compact(self) -> None:
-        """Rewrite the live documents as one segment, and remove the space of deleted ones."""
-        live = (part for segment in self.index.segments for part in _live_parts(segment))
-        with self._change():
-            update = {"segments": [self._written(live)], "deleted": None}
-            self._write(self.index.manifest.model_copy(update=update))
+    def compact(self, *, relearn: bool = False, originals: Documents | None = None) -> Growth:
+        """Rewrite the live documents as one segment, and remove the space of deleted ones.
 
-    def _segment(self, documents: Documents) -> SegmentEntry:
-        """Write documents as a segment that no manifest names yet."""
-        manifest = self.index.manifest
-        if documents.dims != manifest.encoder_dims:
-            raise DataError(
-                f"vectors have {documents.dims} dimensions, the index takes {manifest.encoder_dims}"
-            )
+        Args:
+            relearn: also learn centroids and buckets anew, from all live documents. Vectors are
+                those that the index keeps, and so are quantised a second time: what the first time
+                lost is not regained, and the second loses a little more (overlap with exact MaxSim
+                falls by about .01 at 4 bits). It serves documents still to come, and search, by the
+                number of centroids. With `nbits=16` nothing is lost. A projection stays the one it
+                was, and merged tokens stay merged.
+            originals: vectors of live documents as the encoder made them, to relearn from and to
+                keep instead of those in the index. Where they are given for all live documents
+                nothing is lost, a projection is learnt anew as well, and the new segment is that of
+                a new index of these documents. Documents without come first in the new order.
+
+        Returns:
+            As `add`.
+
+        Raises:
+            DataError: originals of a document that is not in the index, or two of one, or vectors
+                that are invalid or of another number of dimensions. Nothing is changed then.
+        """
+        if originals is not None:
+            if not relearn:
+                raise DataError("original vectors are of use with relearn=True alone")
+            self._check_dims(originals)
+            self._deleted(originals.ids)  # refuses those that are not there
+        with self._change():
+            if relearn:
+                self._relearn(originals)
+            else:
+                parts = (part for segment in self.index.segments for part in live_parts(segment))
+                segment = self._written(parts, self.index.trained)
+                self._replace(segment, self.index.trained, self.index.manifest.codec)
+        return self._told()
+
+    def _put(self, documents: Documents, deleted: NDArray[np.int64]) -> Growth:
+        """Add documents beside deletions in one commit, and say what has become of the index."""
+        self._check_dims(documents)
         if repeated := repeated_ids(documents.ids):
             raise DataError(f"document id {repeated[0]!r} is given more than once")
-        blocks = documents.blocks(manifest.settings.chunk_tokens)
-        return self._written(self.index.trained.code(blocks))
+        with self._change():
+            trained, manifest = self.index.trained, self.index.manifest
+            blocks = documents.blocks(manifest.settings.chunk_tokens)
+            if manifest.centroids or not documents.tokens:
+                segment = self._written(trained.code(blocks), trained)
+                self._commit(deleted=deleted, added=segment)
+            else:
+                documents = self._pooled(documents)
+                trained = train(documents, manifest.settings)
+                blocks = documents.blocks(manifest.settings.chunk_tokens)
+                segment = self._written(trained.code(blocks, pooled_already=True), trained)
+                self._commit(deleted=deleted, added=segment, learnt=trained)
+        return self._told()
 
-    def _written(self, documents: Iterable[Coded]) -> SegmentEntry:
+    def _relearn(self, originals: Documents | None) -> None:
+        """Learn from the originals and from what is stored of other documents, and code them."""
+        index, settings = self.index, self.index.manifest.settings
+        given = frozenset(originals.ids if originals else ())
+        documents = stored_documents(index, without=given)
+        if originals is not None:
+            originals = self._pooled(originals)
+        if originals is not None and not documents.ids:
+            documents = originals
+        elif originals is not None:
+            documents = together(documents, _projected(originals, index.trained.reduction))
+        if documents is originals:
+            coder = trained = _learnt(documents, settings)
+        else:  # these vectors are projected already
+            coder = _learnt(documents, settings.model_copy(update={"dims": None}))
+            trained = replace(coder, settings=settings, reduction=index.trained.reduction)
+        blocks = documents.blocks(settings.chunk_tokens)
+        segment = self._written(coder.code(blocks, pooled_already=True), trained)
+        self._replace(segment, trained, self._saved(trained))
+
+    def _check_dims(self, documents: Documents) -> None:
+        want = self.index.manifest.encoder_dims
+        if documents.dims != want:
+            raise DataError(f"vectors have {documents.dims} dimensions, the index takes {want}")
+
+    def _pooled(self, documents: Documents) -> Documents:
+        """Return documents with tokens merged, for learning reads them twice."""
+        pooling = self.index.manifest.settings.pooling
+        if documents.pooling == pooling:
+            return documents
+        return pool_documents(documents, pooling, self.index.folder / POOLED)
+
+    def _written(self, documents: Iterable[Coded], trained: Trained) -> SegmentEntry:
+        """Write documents as a segment that no manifest names yet."""
         manifest = self.index.manifest
         return write_segment(
             self.index.folder,
             f"segment-{manifest.change + 1:06d}",
             documents,
-            centroids=manifest.centroids,
-            width=self.index.trained.width,
+            centroids=len(trained.codec.centroids),
+            width=trained.width,
             halves=manifest.settings.nbits == 16,
         )
+
+    def _saved(self, trained: Trained) -> list[FileEntry]:
+        """Write what was learnt beside what was learnt before."""
+        if not len(trained.codec.centroids):
+            return []
+        return trained.save(self.index.folder, f"-{self.index.manifest.change + 1:06d}")
 
     def _deleted(self, ids: Sequence[str] = ()) -> NDArray[np.int64]:
         """Return the numbers of all documents deleted so far and of those named."""
@@ -140,11 +229,43 @@ class IndexWriter:
         new = np.array([known[doc] for doc in ids], dtype=np.int64)
         return np.sort(np.concatenate([*dead, new])).astype(np.int64)
 
-    def _commit(self, *, deleted: NDArray[np.int64], added: SegmentEntry | None = None) -> None:
+    def _commit(
+        self,
+        *,
+        deleted: NDArray[np.int64],
+        added: SegmentEntry | None = None,
+        learnt: Trained | None = None,
+    ) -> None:
         manifest = self.index.manifest
         segments = [*manifest.segments, *([added] if added else [])]
-        update = {"segments": segments, "deleted": self._write_deleted(deleted)}
+        holds = self._left(deleted)
+        if added:
+            holds = Extent(
+                documents=holds.documents + added.documents, tokens=holds.tokens + added.tokens
+            )
+        update: dict[str, Any] = {"segments": segments, "deleted": self._write_deleted(deleted)}
+        if learnt is not None:
+            update |= {"codec": self._saved(learnt), "centroids": len(learnt.codec.centroids)}
+        trained = learnt or self.index.trained
+        update["growth"] = Growth.between(trained.learnt, holds)
         self._write(manifest.model_copy(update=update))
+
+    def _replace(self, segment: SegmentEntry, trained: Trained, codec: list[FileEntry]) -> None:
+        """Commit a segment and a codec in place of all there is."""
+        holds = Extent(documents=segment.documents, tokens=segment.tokens)
+        update = {
+            "segments": [segment],
+            "deleted": None,
+            "codec": codec,
+            "centroids": len(trained.codec.centroids),
+            "growth": Growth.between(trained.learnt, holds),
+        }
+        self._write(self.index.manifest.model_copy(update=update))
+
+    def _left(self, deleted: NDArray[np.int64]) -> Extent:
+        """Return what is left of the documents without those of these numbers."""
+        lengths = [np.diff(segment.offsets) for segment in self.index.segments]
+        return extent_of(np.delete(np.concatenate(lengths), deleted))
 
     def _write_deleted(self, deleted: NDArray[np.int64]) -> FileEntry | None:
         if not len(deleted):
@@ -157,6 +278,20 @@ class IndexWriter:
         later = manifest.model_copy(update={"change": manifest.change + 1})
         write_manifest(self.index.folder, later)
         self._settle()
+
+    def _told(self) -> Growth:
+        """Return how much the index has grown, and say so the first time that it is too much."""
+        growth = self.index.manifest.growth
+        assert growth is not None  # of every commit of a writer
+        if growth.outgrown and not self._said:
+            note(
+                f"the index in {self.index.folder} holds {growth.holds.tokens:,} tokens, "
+                f"{growth.holds.tokens / growth.learnt.tokens:,.0f} times the "
+                f"{growth.learnt.tokens:,} that its centroids were learnt from: "
+                "compact(relearn=True) learns them anew, best with originals"
+            )
+        self._said = growth.outgrown
+        return growth
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:
@@ -176,33 +311,35 @@ class IndexWriter:
         """Remove what a change that was interrupted left: files the manifest does not name."""
         manifest = self.index.manifest
         named = {segment.name for segment in manifest.segments}
+        named |= {entry.path for entry in manifest.codec}
         if manifest.deleted:
             named.add(manifest.deleted.path)
-        for pattern in ("segment-*", "deleted-*.npy", LEFTOVER):
+        for pattern in ("segment-*", "deleted-*.npy", *CODEC_FILES, f"{POOLED}*", LEFTOVER):
             for path in self.index.folder.glob(pattern):
                 if path.name in named:
                     continue
                 remove_made(path, inside=self.index.folder)
 
 
+def _learnt(documents: Documents, settings: IndexSettings) -> Trained:
+    if not documents.tokens:
+        return Trained.unlearnt(settings, documents.dims)
+    return train(documents, settings)
+
+
+def _projected(documents: Documents, reduction: Reduction) -> Documents:
+    """Return documents in the dimensions of an index."""
+    if reduction.projection is None:
+        return documents
+
+    def read(most: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        first = 0
+        for block in documents.blocks(most):
+            yield first, first + len(block.ids), reduction.vectors(block.vectors)
+            first += len(block.ids)
+
+    return replace(documents, dims=reduction.projection.shape[1], read=read)
+
+
 def _hint(doc: str, known: dict[str, int]) -> str:
     return did_you_mean(doc, known) if len(known) <= 20 else "check the spelling"
-
-
-def _live_parts(segment: Segment) -> Iterator[Coded]:
-    """Yield the live documents of a segment as they are stored, a block at a time."""
-    lengths = np.diff(segment.offsets)
-    first = 0
-    while first < len(segment):
-        reach = segment.offsets[first] + _ROWS
-        end = max(first + 1, int(np.searchsorted(segment.offsets, reach, side="right")) - 1)
-        live = segment.live[first:end]
-        rows = np.repeat(live, lengths[first:end])
-        span = slice(int(segment.offsets[first]), int(segment.offsets[end]))
-        yield Coded(
-            [doc for doc, alive in zip(segment.ids[first:end], live, strict=True) if alive],
-            lengths[first:end][live],
-            segment.codes[span][rows],
-            segment.residuals[span][rows],
-        )
-        first = end

@@ -31,12 +31,15 @@ class ChartKind:
     draw: Callable[[Results, Layout], Any | None]
 
 
-_FRONT = "Up and to the left is better. The line joins the systems that no other one beats in both."
+_FRONT = (
+    "Up and to the left is better. The line joins the systems that no other one beats: that equals "
+    "or betters them in both, and betters them in one. What the tables print alike is equal."
+)
 
 CHARTS = (
     ChartKind(
         LATENCY.name,
-        "Effectiveness and search time",
+        "Effectiveness and the time of a query",
         _FRONT,
         lambda results, layout: pareto(results, LATENCY, layout),
     ),
@@ -48,8 +51,9 @@ CHARTS = (
     ),
     ChartKind(
         "latency",
-        "Search time, query by query",
-        "A tick is one query, where the results hold them; the marks are p50, p95 and p99.",
+        "The time of a query, encoding and search together",
+        "A tick is one query, where the results hold them; the marks are p50, p95 and p99. Where "
+        "only the two parts were kept, the mark is the sum of their medians.",
         latency,
     ),
     ChartKind(

@@ -1,14 +1,15 @@
-"""How long a search takes, query by query."""
+"""How long a query takes from its text to ranked documents, query by query."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from colbench.report.charts.frame import Axis, Layout
 from colbench.report.charts.theme import colour
 from colbench.report.formats import three_digits
-from colbench.results.schema import Latency, Results
+from colbench.results.schema import Distribution, Latency, Results
 
 _STEP = 30
 _STEP_NARROW = 44
@@ -17,12 +18,35 @@ _PERCENTILES = ("p50", "p95", "p99")
 _SHAPES = ("circle", "diamond", "square")
 
 
+@dataclass(frozen=True)
+class _Timed:
+    """The times of a system's queries, in milliseconds, encoding and search together.
+
+    Attributes:
+        name: of the system.
+        p50: median.
+        whole: all percentiles; None where only the two parts were kept.
+        queries: of each query, where they were kept.
+    """
+
+    name: str
+    p50: float
+    whole: Distribution | None
+    queries: Sequence[float]
+
+    @classmethod
+    def of(cls, name: str, latency: Latency) -> _Timed:
+        whole = latency.end_to_end
+        p50 = whole.p50 if whole else latency.encode.p50 + latency.search.p50
+        parts = zip(latency.encode_ms or (), latency.search_ms or (), strict=False)
+        return cls(name, p50, whole, [encode + search for encode, search in parts])
+
+
 def latency(results: Results, layout: Layout) -> Any | None:
     """Return the Altair chart, or None where no latency was measured.
 
     A row per system, the fastest first: a tick per query where the results hold them, and p50, p95
-        and
-    p99. Of a sweep the fronts and the references only.
+    and p99. Of a sweep the fronts and the references only.
     """
     import altair
 
@@ -56,55 +80,55 @@ def latency(results: Results, layout: Layout) -> Any | None:
     return altair.layer(*layers).properties(width=layout.width, height=step * len(timed))
 
 
-def _timed(results: Results) -> list[tuple[str, Latency]]:
-    """Return (system, latency), the fastest first."""
+def _timed(results: Results) -> list[_Timed]:
+    """Return the systems with their times, the fastest first."""
     sweep = results.sweep
     names = {*sweep.front_latency, *sweep.front_bytes, *sweep.references} if sweep else None
     systems = [
-        (system.name, system.latency_ms)
+        _Timed.of(system.name, system.latency_ms)
         for system in results.systems
-        if system.latency_ms and system.latency_ms.search.p50 > 0
+        if system.latency_ms
         if names is None or system.name in names
     ]
-    return sorted(systems, key=lambda pair: pair[1].search.p50)
+    return sorted((s for s in systems if s.p50 > 0), key=lambda system: system.p50)
 
 
-def _ticks(timed: Sequence[tuple[str, Latency]]) -> list[dict[str, Any]]:
+def _ticks(timed: Sequence[_Timed]) -> list[dict[str, Any]]:
     return [
-        {"system": name, "ms": float(f"{value:.3g}")}
-        for name, latency in timed
-        for value in latency.search_ms or ()
+        {"system": system.name, "ms": float(f"{value:.3g}")}
+        for system in timed
+        for value in system.queries
         if value > 0
     ]
 
 
-def _spans(timed: Sequence[tuple[str, Latency]]) -> list[dict[str, Any]]:
-    return [
-        {"system": name, "ms": latency.search.p50, "to": latency.search.p99}
-        for name, latency in timed
-    ]
+def _spans(timed: Sequence[_Timed]) -> list[dict[str, Any]]:
+    return [{"system": s.name, "ms": s.p50, "to": s.whole.p99 if s.whole else s.p50} for s in timed]
 
 
-def _percentiles(timed: Sequence[tuple[str, Latency]]) -> list[dict[str, Any]]:
+def _percentiles(timed: Sequence[_Timed]) -> list[dict[str, Any]]:
     rows = []
-    for name, latency in timed:
-        values = latency.search.model_dump()
-        tooltips = {key: f"{three_digits(value)} ms" for key, value in values.items()}
+    for system in timed:
+        values = system.whole.model_dump() if system.whole else {"p50": system.p50}
+        told = dict.fromkeys((*_PERCENTILES, "mean"), "not known")
+        told |= {key: f"{three_digits(value)} ms" for key, value in values.items()}
         rows += [
-            {"system": name, "of": which, "ms": values[which], **tooltips} for which in _PERCENTILES
+            {"system": system.name, "of": which, "ms": values[which], **told}
+            for which in _PERCENTILES
+            if which in values
         ]
     return rows
 
 
-def _axes(timed: Sequence[tuple[str, Latency]], x: Axis, layout: Layout) -> dict[str, Any]:
+def _axes(timed: Sequence[_Timed], x: Axis, layout: Layout) -> dict[str, Any]:
     import altair
 
     axis = None if layout.narrow else altair.Axis(labelLimit=320, ticks=False, domain=False)
     return {
-        "x": altair.X("ms:Q", title="search of one query, ms (log scale)")
+        "x": altair.X("ms:Q", title="a query, encoding and search: ms (log scale)")
         .scale(x.scale())
         .axis(values=x.ticks(), format="~g"),
-        "y": altair.Y("system:N", title=None, sort=[name for name, _ in timed], axis=axis),
+        "y": altair.Y("system:N", title=None, sort=[system.name for system in timed], axis=axis),
     }
 
 

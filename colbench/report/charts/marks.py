@@ -1,4 +1,8 @@
-"""The systems as marks: effectiveness over a cost."""
+"""The systems as marks: effectiveness over a cost.
+
+What reads alike in the tables is alike here: a system that is behind another by digits that no
+table prints is not beaten by it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,12 @@ from dataclasses import dataclass
 
 from colbench.measures.pareto import pareto_front
 from colbench.report.costs import cost as described
-from colbench.report.systems import comparison, main_measure
+from colbench.report.formats import fraction, size
+from colbench.report.rows import UNTRAINED
+from colbench.report.systems import comparison
 from colbench.results.axes import shown
 from colbench.results.schema import Results, SystemResult
+from colbench.results.verdicts import primary_measure
 
 
 @dataclass(frozen=True)
@@ -18,29 +25,33 @@ class Cost:
 
     Attributes:
         name: of the picture's file.
+        key: of the cost, as in `COSTS`.
         title: of the axis.
         of: a system's cost; None where it was not measured.
+        format: writes a cost as the tables do.
         tick: Vega expression of a tick label.
     """
 
     name: str
+    key: str
     title: str
     of: Callable[[SystemResult], float | None]
+    format: Callable[[float], str]
     tick: str
 
 
-LATENCY = Cost(
-    "pareto_latency",
-    "search of one query, ms, p50",
-    described("search_p50_ms").of,
-    "format(datum.value, '~g')",
-)
-SIZE = Cost(
-    "pareto_bytes",
-    "index, bytes",
-    described("index_bytes").of,
-    "replace(format(datum.value, '~s'), /([kMGT]?)$/, ' $1B')",
-)
+def _axis(name: str, title: str, key: str) -> Cost:
+    cost = described(key)
+    return Cost(
+        name, key, title, cost.of, cost.format, BYTES_TICK if cost.format is size else NUMBER_TICK
+    )
+
+
+NUMBER_TICK = "format(datum.value, '~g')"
+BYTES_TICK = "replace(format(datum.value, '~s'), /([kMGT]?)$/, ' $1B')"
+
+LATENCY = _axis("pareto_latency", "a query, encoding and search: ms, p50", "query_p50_ms")
+SIZE = _axis("pareto_bytes", "index, bytes", "index_bytes")
 
 
 @dataclass(frozen=True)
@@ -52,11 +63,12 @@ class Mark:
         label: what is written beside it: its name, or only the values of a variant of a sweep.
         cost: above 0.
         effect: mean of the measure over queries.
-        front: whether no other mark is cheaper and as good, or better and as cheap.
+        front: whether no other mark equals or betters it in both, and betters it in one.
         labelled: whether its name is written beside it.
         parameters: setting → value, of a variant of a sweep.
         reference: whether it is a system measured beside a sweep.
         cells: title → text, what the comparison table says of it.
+        caveat: a word without which its name would mislead.
     """
 
     name: str
@@ -68,11 +80,12 @@ class Mark:
     parameters: dict[str, str]
     reference: bool
     cells: dict[str, str]
+    caveat: str = ""
 
 
 def marks(results: Results, cost: Cost) -> list[Mark]:
     """Return the systems that have both values, in the order of the results."""
-    measure = main_measure(results)
+    measure = primary_measure(results)
     places: dict[str, tuple[float, float]] = {}
     for system in results.systems:
         value, effect = cost.of(system), (system.effectiveness or {}).get(measure or "")
@@ -81,10 +94,11 @@ def marks(results: Results, cost: Cost) -> list[Mark]:
     front = set(_front(results, cost, places))
     cells = _cells(results)
     references = set(results.sweep.references) if results.sweep else set()
+    untrained = {system.name for system in results.systems if system.untrained}
     return [
         Mark(
             name=name,
-            label=_label(results, name),
+            label=label(results, name),
             cost=value,
             effect=effect,
             front=name in front,
@@ -92,6 +106,7 @@ def marks(results: Results, cost: Cost) -> list[Mark]:
             parameters=_parameters(results, name),
             reference=name in references,
             cells=cells[name],
+            caveat=UNTRAINED if name in untrained else "",
         )
         for name, (value, effect) in places.items()
     ]
@@ -117,15 +132,29 @@ def _parameters(results: Results, name: str) -> dict[str, str]:
     return {axis: shown(value) for axis, value in chosen.items()}
 
 
-def _label(results: Results, name: str) -> str:
+def label(results: Results, name: str) -> str:
+    """Return what is written beside a mark: of a variant of a sweep the values that were varied."""
     parameters = _parameters(results, name)
     return ", ".join(parameters[axis] for axis in varied(results) if axis in parameters) or name
 
 
 def _front(results: Results, cost: Cost, places: dict[str, tuple[float, float]]) -> list[str]:
     if results.sweep is None:
-        return pareto_front(places)
+        return pareto_front(_printed(places, cost))
     return results.sweep.front_latency if cost is LATENCY else results.sweep.front_bytes
+
+
+def _printed(places: dict[str, tuple[float, float]], cost: Cost) -> dict[str, tuple[float, float]]:
+    """Return the same places, equal where they are printed alike."""
+    costs: dict[str, float] = {}
+    effects: dict[str, float] = {}
+    return {
+        name: (
+            costs.setdefault(cost.format(value), value),
+            effects.setdefault(fraction(effect), effect),
+        )
+        for name, (value, effect) in places.items()
+    }
 
 
 def _cells(results: Results) -> dict[str, dict[str, str]]:

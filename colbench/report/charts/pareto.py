@@ -1,4 +1,6 @@
-"""Effectiveness against a cost, with the front of what nothing beats in both.
+"""Effectiveness against a cost, with the front of what nothing beats.
+
+Every layer has a name, by which a page finds it to draw it over other axes (`axes.js`).
 
 The variants of a sweep are told apart by colour and shape; a ring marks the front.
 """
@@ -14,8 +16,8 @@ from colbench.report.charts.labels import place
 from colbench.report.charts.marks import Cost, Mark, marks, short, varied
 from colbench.report.charts.theme import colour, spectrum
 from colbench.report.costs import costs
-from colbench.report.systems import main_measure
 from colbench.results.schema import Results
+from colbench.results.verdicts import primary_measure
 
 _GRID_SIZE = 70
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-left")
@@ -43,16 +45,20 @@ def grid(
     own = [row for row in rows if not row["reference"]]
     marks = altair.Chart(altair.InlineData(values=own)).encode(**axes, tooltip=hover)
     layers = [
-        marks.transform_filter(altair.datum.front).mark_point(
-            size=3 * _GRID_SIZE, color=colour("accent"), strokeWidth=1.5
+        marks.transform_filter(altair.datum.front)
+        .mark_point(size=3 * _GRID_SIZE, color=colour("accent"), strokeWidth=1.5)
+        .properties(name="systems_front"),
+        _coloured(marks.mark_point(filled=True, size=_GRID_SIZE), results, layout).properties(
+            name="systems"
         ),
-        _coloured(marks.mark_point(filled=True, size=_GRID_SIZE), results, layout),
     ]
     references = [row for row in rows if row["reference"]]
     if references:
         beside = altair.Chart(altair.InlineData(values=references)).encode(**axes, tooltip=hover)
         layers.append(
-            beside.mark_point(shape="cross", filled=True, size=110, opacity=1, color=colour("ink"))
+            beside.mark_point(
+                shape="cross", filled=True, size=110, opacity=1, color=colour("ink")
+            ).properties(name="systems_beside")
         )
     return layers
 
@@ -91,7 +97,7 @@ _TOLD = 2
 _SIZE = 85
 """Area of a mark, in square pixels."""
 _FEW = 12
-_FRONT, _BEATEN = "on the front", "beaten in both by another"
+STANDINGS = _FRONT, _BEATEN = "on the front", "beaten by another"
 
 
 def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
@@ -111,7 +117,7 @@ def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
         "x": altair.X("cost:Q", title=f"{cost.title} (log scale)")
         .scale(x.scale())
         .axis(values=x.ticks(), labelExpr=cost.tick, grid=True),
-        "y": altair.Y("effect:Q", title=main_measure(results))
+        "y": altair.Y("effect:Q", title=primary_measure(results))
         .scale(y.scale())
         .axis(format=y.format(layout.height // 50), tickCount=layout.height // 50),
     }
@@ -141,7 +147,7 @@ def pareto(results: Results, cost: Cost, layout: Layout) -> Any | None:
 
 def _hover(results: Results, systems: Sequence[Mark]) -> dict[str, str]:
     """Return field → title of what a hover tells. Numbered, as a title may hold anything."""
-    titles = ["name", *_axes(results), *results.measures, *_costs()]
+    titles = ["name", *_axes(results), *results.measures, "95 % CI", *_costs()]
     return {f"t{number}": title for number, title in enumerate(titles)}
 
 
@@ -154,7 +160,8 @@ def _axes(results: Results) -> list[str]:
 
 
 def _record(results: Results, mark: Mark) -> dict[str, Any]:
-    tooltips = {**mark.cells, **mark.parameters, "name": mark.name}
+    name = f"{mark.name} ({mark.caveat})" if mark.caveat else mark.name
+    tooltips = {**mark.cells, **mark.parameters, "name": name}
     hover = {field: tooltips.get(title, "") for field, title in _hover(results, []).items()}
     return {
         "name": mark.name,
@@ -221,6 +228,7 @@ def _front_line(rows: Sequence[dict[str, Any]], axes: dict[str, Any]) -> Any:
         altair.Chart(altair.InlineData(values=line))
         .mark_line(interpolate="step-after", color=colour("accent"), opacity=0.45, strokeWidth=1.5)
         .encode(**axes)
+        .properties(name="front")
     )
 
 
@@ -232,6 +240,7 @@ def _leaders(labels: Sequence[dict[str, Any]], axes: dict[str, Any]) -> Any:
         altair.Chart(altair.InlineData(values=far))
         .mark_rule(color=colour("other"), strokeWidth=0.8)
         .encode(**axes, x2="cost2:Q", y2="effect2:Q")
+        .properties(name="leaders")
     )
 
 
@@ -244,6 +253,7 @@ def _systems(rows: Sequence[dict[str, Any]], axes: dict[str, Any], hover: list[A
         altair.Chart(altair.InlineData(values=list(rows)))
         .mark_point(filled=True, size=_SIZE, opacity=1)
         .encode(**axes, color=altair.Color("standing:N", scale=scale, legend=legend), tooltip=hover)
+        .properties(name="systems")
     )
 
 
@@ -253,8 +263,10 @@ def _names(labels: Sequence[dict[str, Any]], axes: dict[str, Any]) -> list[Any]:
     base = altair.Chart(altair.InlineData(values=list(labels))).encode(**axes, text="label:N")
     align: Any = altair.expr("datum.align")
     written = {"align": align, "baseline": "middle"}
+    # Paper around the letters, so that a line behind them does not cross them out.
+    around = {"color": colour("paper"), "stroke": colour("paper"), "strokeWidth": 4}
+    letters = altair.expr("datum.front ? ink : muted")
     return [
-        # Paper around the letters, so that a line behind them does not cross them out.
-        base.mark_text(**written, color=colour("paper"), stroke=colour("paper"), strokeWidth=4),
-        base.mark_text(**written, color=altair.expr("datum.front ? ink : muted")),
+        base.mark_text(**written, **around).properties(name="names_ground"),
+        base.mark_text(**written, color=letters).properties(name="names"),
     ]

@@ -7,8 +7,8 @@ from typing import Any
 
 from colbench.report.charts.frame import Axis, Layout
 from colbench.report.charts.theme import colour
-from colbench.report.systems import main_measure
 from colbench.results.schema import AttributionStage, Results
+from colbench.results.verdicts import primary_measure
 
 _STEP = 26
 """Pixels of a row."""
@@ -31,7 +31,7 @@ def waterfall(results: Results, layout: Layout) -> Any | None:
     import altair
 
     taken = _taken(results)
-    measure = main_measure(results)
+    measure = primary_measure(results)
     if not taken or measure is None:
         return None
     values = [stage.effectiveness[measure] for _, stages in taken for stage in stages]

@@ -22,11 +22,12 @@ from markupsafe import Markup, escape
 from colbench.report.charts.catalogue import CHARTS
 from colbench.report.charts.draw import specification, vega_lite_version
 from colbench.report.charts.frame import NARROW, WIDE
+from colbench.report.charts.marks import LATENCY, SIZE
+from colbench.report.charts.plane import plane
 from colbench.report.charts.theme import DARK, FONT, LIGHT, configuration
 from colbench.report.formats import points
 from colbench.report.groups import Group, group
 from colbench.report.run import group_document
-from colbench.report.systems import main_measure
 from colbench.report.table import (
     Code,
     Document,
@@ -39,6 +40,7 @@ from colbench.report.table import (
     spans,
 )
 from colbench.results.schema import Results, SystemResult
+from colbench.results.verdicts import primary_measure
 
 
 def json_block(value: Any) -> Markup:
@@ -95,6 +97,8 @@ def query_data(results: Results) -> dict[str, Any] | None:
 
     `systems[i].values[measure][j]` is the value of `queries[j]`, `systems[i].top[j]` the numbers of
     its best documents in `documents`, and `queries[j].judged` maps such numbers to grades.
+    `queries[j].documents` are its relevant documents with their grades, `systems[i].ranks[j]` the
+    ranks of these, 0 for none, and `systems[i].first[j]` the rank of the first.
     """
     systems = [system for system in results.systems if system.per_query]
     if len(systems) < 2 or not results.queries or results.sweep is not None:
@@ -103,7 +107,7 @@ def query_data(results: Results) -> dict[str, Any] | None:
     places = {document.id: place for place, document in enumerate(results.documents)}
     return {
         "measures": results.measures,
-        "measure": main_measure(results),
+        "measure": primary_measure(results),
         "first": first,
         "second": second,
         "queries": [
@@ -111,6 +115,7 @@ def query_data(results: Results) -> dict[str, Any] | None:
                 "id": query.id,
                 "text": query.text,
                 "relevant": query.relevant,
+                "documents": list((query.relevant_docs or {}).items()),
                 "judged": {
                     places[document]: grade
                     for document, grade in (query.judged or {}).items()
@@ -128,6 +133,8 @@ def query_data(results: Results) -> dict[str, Any] | None:
                     for measure, values in (system.per_query or {}).items()
                 },
                 "top": system.top or [],
+                "ranks": system.relevant_ranks,
+                "first": system.first_relevant,
             }
             for system in systems
         ],
@@ -136,7 +143,7 @@ def query_data(results: Results) -> dict[str, Any] | None:
 
 def _pair(results: Results, systems: list[SystemResult]) -> tuple[int, int]:
     """Return the places of the best system and of what it is held against at first."""
-    measure = main_measure(results) or ""
+    measure = primary_measure(results) or ""
     order = sorted(
         range(len(systems)),
         key=lambda place: -(systems[place].effectiveness or {}).get(measure, 0.0),
@@ -146,7 +153,7 @@ def _pair(results: Results, systems: list[SystemResult]) -> tuple[int, int]:
     return order[0] if order[0] != against else order[1], against
 
 
-_SCRIPTS = ("tables.js", "charts.js", "queries.js")
+_SCRIPTS = ("tables.js", "axes.js", "charts.js", "queries.js")
 
 
 @dataclass(frozen=True)
@@ -157,12 +164,14 @@ class _Part:
         name: of the collection.
         document: the report.
         charts: name → layout → Vega-Lite specification.
+        plane: axes and values that the systems can be drawn over; None where they cannot.
         queries: what the view of single queries is filled from; None where it is left out.
     """
 
     name: str
     document: Document
     charts: dict[str, dict[str, Any]]
+    plane: dict[str, Any] | None
     queries: dict[str, Any] | None
 
     def parts(self) -> Iterator[tuple[bool, list[Section]]]:
@@ -186,6 +195,8 @@ def render_html(runs: Sequence[Results]) -> str:
             title=" and ".join(dict.fromkeys(run.experiment for run in runs)),
             groups=groups,
             charts=json_block([part.charts for part in groups]),
+            planes=json_block([part.plane for part in groups]),
+            across={one.name: one.key for one in (LATENCY, SIZE)},
             queries=json_block([part.queries for part in groups]),
             themes=json_block({"light": configuration(LIGHT), "dark": configuration(DARK)}),
             policy=content_policy(scripts),
@@ -206,6 +217,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["numbered"] = itertools.count().__next__
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["points"] = points
     environment.filters["prose"] = prose
@@ -224,7 +236,7 @@ def _part(found: Group) -> _Part:
     # A view that cannot be filled, and of which there is nothing to say, leaves no heading behind.
     sections = [s for s in document.sections if queries or any(map(_says, s.blocks))]
     name = found.results.collection.name
-    return _Part(name, replace(document, sections=sections), charts, queries)
+    return _Part(name, replace(document, sections=sections), charts, plane(found.results), queries)
 
 
 def _says(block: object) -> bool:

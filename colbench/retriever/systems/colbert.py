@@ -15,7 +15,7 @@ from colbench.digests import json_digest, text_digest
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.errors import StorageError
+from colbench.errors import DataError, StorageError
 from colbench.files import write_json
 from colbench.hits import Hits
 from colbench.index.colbert.build import build_index
@@ -137,6 +137,8 @@ class Colbert(Retriever):
             self._encoder,
             settings.skip_tokens,
         )
+        if not documents.tokens:
+            raise DataError("no document has a token: there is nothing to index")
         merged_before = 0.0
         if settings.pooling > 1:
             documents, merged_before = self._merged(documents)

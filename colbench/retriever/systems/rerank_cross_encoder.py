@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from colbench.encoder.cut_off import CutOff
 from colbench.encoder.loading.cross_encoder import (
     CrossEncoder,
     CrossEncoderSettings,
@@ -63,28 +64,49 @@ class RerankCrossEncoder(Reranker):
         return self._model.score([(query, texts[doc]) for doc in docs])
 
     def scorer_size(self) -> IndexSize:
-        """A cross-encoder stores nothing a document."""
-        return IndexSize()
+        """Bytes of the texts, which it reads at each search: nothing of them is precomputed."""
+        texts = self.bench.collection.texts
+        return IndexSize(files={"texts": sum(len(text.encode("utf-8")) for text in texts)})
 
     def metadata(self) -> dict[str, Any]:
         """Also the pairs of the queries searched, and those of them whose end was cut off.
 
         Counted here, outside of all that is timed: each text is tokenised once more.
         """
-        pairs = sum(map(len, self._scored.values()))
-        facts = super().metadata() | {"pairs": pairs}
-        return facts | {"pairs_truncated": self._truncated()} if pairs else facts
+        facts = super().metadata() | {"pairs": sum(map(len, self._scored.values()))}
+        pairs = self._read()
+        if pairs is None:
+            return facts
+        return facts | {
+            "pairs_truncated": pairs.truncated,
+            "pair_tokens": pairs.tokens,
+            "pair_tokens_truncated": pairs.truncated_tokens,
+        }
 
-    def _truncated(self) -> int:
-        """Return the pairs scored that are longer than the model reads."""
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """Also how much of the pairs the model did not read."""
+        pairs = self._read()
+        told = pairs and pairs.told(
+            name=self.settings.cross_encoder.name,
+            limit=self._model.pair_limit,
+            kind="pairs of a query and a document",
+            remedy="a larger cross_encoder.max_length keeps them, where the model has positions",
+        )
+        return [*super().notes(queries), *([told] if told else [])]
+
+    def _read(self) -> CutOff | None:
+        """Return how much of the pairs scored the model reads; None without pairs."""
+        if not any(map(len, self._scored.values())):
+            return None
         texts = self.bench.collection.texts
         docs = np.unique(np.concatenate(list(self._scored.values())))
         lengths = self._model.count_tokens([texts[doc] for doc in docs.tolist()])
-        rooms = self._model.pair_limit - self._model.count_tokens(list(self._scored))
-        return sum(
-            int((lengths[np.searchsorted(docs, scored)] > room).sum())
-            for scored, room in zip(self._scored.values(), rooms.tolist(), strict=True)
-        )
+        asked = self._model.count_tokens(list(self._scored))
+        pairs = [
+            lengths[np.searchsorted(docs, scored)] + query
+            for scored, query in zip(self._scored.values(), asked.tolist(), strict=True)
+        ]
+        return CutOff.of(np.concatenate(pairs), self._model.pair_limit)
 
 
 SYSTEM = RerankCrossEncoder

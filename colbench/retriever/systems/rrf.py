@@ -74,6 +74,10 @@ class RRF(Retriever):
         """The parts' facts."""
         return {part.name: part.metadata() for part in self._parts}
 
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """The parts' notes."""
+        return [note for part in self._parts for note in part.notes(queries)]
+
 
 def fuse_hits(rankings: Sequence[Hits], rrf_k: int, k: int, ranks: NDArray[np.int64]) -> Hits:
     """Fuse rankings of one query with ranx and return the k best.

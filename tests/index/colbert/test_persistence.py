@@ -169,13 +169,13 @@ def test_a_manifest_that_is_no_text_is_damaged(folder):
 
 @pytest.mark.parametrize(
     ("version", "advice"),
-    [(VERSION + 1, "use a newer colbench"), (VERSION - 1, "build it again"), ("x", "build it")],
+    [(VERSION + 1, "use a newer colbench"), (0, "build it again"), ("x", "build it")],
 )
 def test_another_version_is_refused_before_anything_else_is_looked_at(folder, version, advice):
     edit_manifest(folder, version=version, segments="what a later version may have made of it")
     message = refusal(folder)
     assert str(folder) in message and advice in message
-    assert f"version {version}" in message and f"reads {VERSION}" in message
+    assert f"version {version}" in message and f"reads 1 and {VERSION}" in message
 
 
 def test_an_unknown_key_and_a_missing_one_are_named(folder):
@@ -265,7 +265,7 @@ def test_searching_reads_of_the_residuals_only_those_of_the_last_documents(tmp_p
 
 def test_what_was_trained_survives_the_disk(whole):
     opened = ColbertIndex.open(whole)
-    loaded = Trained.load(whole, opened.manifest.settings)
+    loaded = Trained.load(whole, opened.manifest)
     assert loaded.settings == opened.manifest.settings
     assert loaded.codec.centroids.dtype == np.float16 and loaded.codec.nbits == 2
     assert len(loaded.codec.cutoffs) == 3 and len(loaded.codec.weights) == 4
@@ -326,6 +326,18 @@ def test_size_counts_every_file_and_what_a_vector_costs(whole, folder):
     stored = [f"segment-00000{n}/{name}.npy" for n in (1, 2) for name in ("codes", "residuals")]
     stored += [f"segment-00000{n}/list_docs.npy" for n in (1, 2)]
     assert size.vector_bytes == sum(size.files[name] for name in stored)
+
+
+def test_a_vector_costs_the_same_net_of_what_is_fixed_however_many_there_are(tmp_path):
+    rng = np.random.default_rng(0)
+    sizes = []
+    for count in (200, 20):
+        documents = {f"d{number}": unit(rng, 30, DIMS) for number in range(count)}
+        sizes.append(build(tmp_path / str(count), documents, DIMS, iterations=1).size())
+    net = {(size.vector_bytes - size.fixed_bytes) / size.vectors for size in sizes}
+    gross = [size.vector_bytes / size.vectors for size in sizes]
+    assert len(net) == 1 and gross[0] != gross[1]
+    assert all(0 < size.fixed_bytes < size.vector_bytes for size in sizes)
 
 
 @pytest.mark.parametrize(("nbits", "most"), [(1, 20), (2, 36), (4, 68), (8, 132)])

@@ -25,6 +25,7 @@
     let shown = AT_ONCE;
     let chosen = null;
 
+    const section = root.closest("[data-section]").dataset.section;
     const pair = () => [part("first"), part("second")].map((c) => content.systems[c.value]);
     const values = (system) => system.values[part("measure").value];
     const differences = () => {
@@ -67,6 +68,7 @@
       button.setAttribute("aria-pressed", String(place === chosen));
       button.addEventListener("click", () => {
         chosen = place;
+        leave();
         for (const other of list.querySelectorAll(".query-line")) {
           other.setAttribute("aria-pressed", String(other === button));
         }
@@ -118,13 +120,80 @@
           : make("p", "note", "Its documents for this query are not in results.json."));
     }
 
+    // The rank of each relevant document in both lists.
+    function ranks(query, a, b) {
+      const [ours, theirs] = [a, b].map((system) => system.ranks?.[chosen]);
+      const told = (rank) => (rank ? String(rank) : "not found");
+      if (!ours || !theirs || !query.documents.length) {
+        const first = (system) => told(system.first?.[chosen]);
+        return query.relevant && a.first && b.first
+          ? make("p", "ranks", `First relevant document: rank in A ${first(a)}, in B ${first(b)}.`)
+          : make("p", "ranks");
+      }
+      const titles = new Map(content.documents.map(([id, title]) => [id, title]));
+      const head = make("tr", "", null,
+        ...["relevant document", "grade", "rank in A", "rank in B"].map((title) => {
+          const cell = make("th", title === "relevant document" ? "" : "number", title);
+          cell.scope = "col";
+          return cell;
+        }));
+      const rows = query.documents.map(([id, grade], place) => {
+        const name = make("th", "", null, make("span", "", titles.get(id) || id));
+        name.scope = "row";
+        if (titles.get(id)) name.append(make("span", "id", ` ${id}`));
+        return make("tr", "", null, name, ...[grade, told(ours[place]), told(theirs[place])]
+          .map((value) => make("td", "number", String(value))));
+      });
+      const more = query.relevant - query.documents.length;
+      return make("div", "ranks", null,
+        make("table", "", null, make("thead", "", null, head), make("tbody", "", null, ...rows)),
+        more > 0 ? make("p", "id", `and ${count(more, "other", "others")}`) : "");
+    }
+
+    // The address of what is shown: both systems, the measure and the query, by their names.
+    function link() {
+      const [a, b] = pair();
+      const words = { query: content.queries[chosen].id, a: a.name, b: b.name };
+      words.measure = part("measure").value;
+      if (data.length > 1) words.section = section;
+      return `#${new URLSearchParams(words)}`;
+    }
+
+    function leave() {
+      if (chosen !== null) history.replaceState(null, "", link());
+    }
+
+    // Shows what an address names; false where it names nothing that is here.
+    function restore() {
+      const words = new URLSearchParams(window.location.hash.slice(1));
+      if (!words.has("query") || (words.get("section") ?? "0") !== section) return false;
+      const named = (name) => content.systems.findIndex((one) => one.name === words.get(name));
+      const query = content.queries.findIndex(({ id }) => id === words.get("query"));
+      const measure = words.get("measure") ?? content.measure;
+      if (query < 0 || named("a") < 0 || named("b") < 0 || !content.measures.includes(measure)) {
+        root.querySelector(".missing").hidden = false;
+        return false;
+      }
+      root.querySelector(".missing").hidden = true;
+      part("first").value = named("a");
+      part("second").value = named("b");
+      part("measure").value = measure;
+      chosen = query;
+      refresh(false);
+      root.scrollIntoView();
+      return true;
+    }
+
     function detail() {
       if (chosen === null) return;
       const query = content.queries[chosen];
       const [a, b] = pair();
+      const here = make("a", "permalink", "Link to this query and these systems");
+      here.href = link();
       article.replaceChildren(
         make("h3", "", query.text || query.id),
-        make("p", "id", `${query.id} · ${count(query.relevant, "relevant document", "relevant documents")}`),
+        make("p", "id", `${query.id} · ${count(query.relevant, "relevant document", "relevant documents")} · `, here),
+        ranks(query, a, b),
         make("div", "pair", null, documents("A", a, b), documents("B", b, a)));
     }
 
@@ -145,11 +214,13 @@
     part("second").value = content.second;
     part("measure").value = content.measure;
     for (const name of ["first", "second", "measure", "order"]) {
-      part(name).addEventListener("change", () => refresh(true));
+      part(name).addEventListener("change", () => { refresh(true); leave(); });
     }
     part("find").addEventListener("input", () => refresh(false));
     root.hidden = false;
-    refresh(true);
+    window.addEventListener("hashchange", restore);
+    if (!restore()) refresh(true);
+    else document.addEventListener("drawn", () => root.scrollIntoView(), { once: true });
   }
 
   for (const root of document.querySelectorAll(".queries")) {
