@@ -77,6 +77,7 @@ class OutputFolder:
                 is writing to it.
         """
         check_output(self.root)
+        own_folder(self.unfinished)
         scratch = self.root / _SCRATCH
         with _locked(scratch) as held:
             if not held:

@@ -85,6 +85,7 @@ def test_what_no_run_has_made_is_refused_and_stays(results, tmp_path, place):
     "name",
     [
         *(".colbench", "pictures", "runs", "per_query", "stages", "indexes", "steps"),
+        *("logs", ".unfinished"),
         *(
             ".colbench/replacing",
             ".colbench/placing",
