@@ -1,12 +1,12 @@
-"""What is committed of a measurement: every value, but few of the collection's texts.
+"""What is committed of a measurement: every value, but few of the collection's documents.
 
     python -m benchmarks.committed results/scifact results/sweep_search_scifact
 
-The beginnings of documents that a report shows are two thirds of a `results.json`. They measure
-nothing, belong to the collection and come back with it, by their ids, when the command is repeated.
-They stay for the queries on which systems differ most, so that a page still shows what it can show;
-of a sweep, whose page shows none, for no query. Of a sweep's hundred variants the times of single
-queries go too, once their quantiles are there, and values of single queries have eight decimals.
+The documents that a report shows, with their beginnings, are two thirds of a `results.json`. They
+measure nothing, belong to the collection and come back with it when the command is repeated. Those
+of the queries on which systems differ most stay, so that a page still shows what it can show; of a
+sweep, whose page shows none, no query's. Of a sweep's hundred variants the times of single queries
+go too, once their quantiles are there, and values of single queries have eight decimals.
 
 A reference result can be measured again: it comes from a commit without changes, on a machine that
 it had to itself. Others are refused before anything is written.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,11 @@ from colbench.measures.latency import Distribution
 from colbench.results.checksummed import KEY, layout, read_object, verified, write_checksummed
 from colbench.results.store import FILE_NAME
 
-SHOWN = 3
-"""Queries whose documents keep their texts."""
+SHOWN = 10
+"""Queries whose documents stay."""
 NOTE = (
-    f"Texts of documents are held for the {SHOWN} queries on which systems differ most; those of "
-    "the others are in the collection."
+    f"Documents are held for the {SHOWN} queries on which systems differ most; those of the others "
+    "come with the collection."
 )
 _DECIMALS = 8
 BUSY = 0.05
@@ -42,7 +42,7 @@ _REFUSED = "is no reference result"
 
 
 def commit_ready(folder: Path) -> None:
-    """Write every JSON file below `folder` again: `results.json` with fewer texts, all compactly.
+    """Write every JSON file below `folder` again: `results.json` with few documents, all compactly.
 
     Raises:
         DataError: they are no reference results.
@@ -110,11 +110,55 @@ def _shares(content: Any, name: str = "it") -> Iterator[tuple[float, str]]:
 
 
 def shortened(results: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of `results.json` with few texts, and few lists where it is a sweep's."""
-    short = with_few_texts(results)
-    if not short.get("sweep"):
+    """Return the content of `results.json` with few documents, of a sweep with few lists."""
+    is_sweep = bool(results.get("sweep"))
+    short = with_documents_of(() if is_sweep else _furthest_apart(results), results)
+    if not is_sweep:
         return short
     return {**short, "systems": [_in_short(system) for system in short["systems"]]}
+
+
+def with_documents_of(chosen: Collection[int], results: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of `results.json` without the documents of other queries.
+
+    Args:
+        chosen: places of the queries whose documents stay.
+        results: the content; the same is returned where it shows no others.
+    """
+    shown = {n for n, query in enumerate(results["queries"]) if query["judged"] is not None}
+    if shown <= set(chosen):
+        return results
+    queries = [
+        query if n in chosen else query | {"judged": None}
+        for n, query in enumerate(results["queries"])
+    ]
+    tops = [
+        [docs if n in chosen else [] for n, docs in enumerate(system.get("top") or [])]
+        for system in results["systems"]
+    ]
+    judged = {doc for query in queries for doc in query["judged"] or ()}
+    found = {place for top in tops for docs in top for place in docs}
+    kept = [
+        place
+        for place, document in enumerate(results["documents"])
+        if place in found or document["id"] in judged
+    ]
+    number = {place: n for n, place in enumerate(kept)}
+    systems = [
+        system | {"top": [[number[place] for place in docs] for docs in top] if kept else None}
+        if system.get("top")
+        else system
+        for system, top in zip(results["systems"], tops, strict=True)
+    ]
+    documents = [results["documents"][place] for place in kept]
+    notes = [*results["notes"], NOTE] if kept else results["notes"]
+    return {
+        **results,
+        "queries": queries,
+        "documents": documents,
+        "systems": systems,
+        "notes": notes,
+    }
 
 
 def _in_short(variant: dict[str, Any]) -> dict[str, Any]:
@@ -133,23 +177,8 @@ def _in_short(variant: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def with_few_texts(results: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of `results.json` with the texts of `SHOWN` queries' documents only."""
-    if not results.get("documents"):
-        return results
-    chosen = set() if results.get("sweep") else _shown(results)
-    documents = [
-        document if place in chosen or document["id"] in chosen else {"id": document["id"]}
-        for place, document in enumerate(results["documents"])
-    ]
-    if documents == results["documents"]:
-        return results
-    notes = results["notes"] if results.get("sweep") else [*results["notes"], NOTE]
-    return {**results, "documents": documents, "notes": notes}
-
-
-def _shown(results: dict[str, Any]) -> set[int | str]:
-    """Return places of the documents that were found, and ids of those that are judged."""
+def _furthest_apart(results: dict[str, Any]) -> list[int]:
+    """Return the places of the queries on which systems differ most, of those that are shown."""
     systems = [
         system for system in results["systems"] if system.get("per_query") and system.get("top")
     ]
@@ -160,13 +189,7 @@ def _shown(results: dict[str, Any]) -> set[int | str]:
         return max(values) - min(values) if values else 0.0
 
     held = [place for place, query in enumerate(results["queries"]) if query["judged"] is not None]
-    chosen = sorted(held, key=lambda query: -apart(query))[:SHOWN]
-    numbers_shown = {
-        document for system in systems for query in chosen for document in system["top"][query]
-    }
-    return numbers_shown | {
-        document for query in chosen for document in results["queries"][query]["judged"]
-    }
+    return sorted(held, key=lambda query: -apart(query))[:SHOWN]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

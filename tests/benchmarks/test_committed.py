@@ -1,11 +1,11 @@
-"""What is committed of a measurement holds every value, and texts for few queries."""
+"""What is committed of a measurement holds every value, and documents of few queries."""
 
 import json
 
 import pytest
 
 from benchmarks import committed
-from benchmarks.committed import commit_ready, main, with_few_texts
+from benchmarks.committed import commit_ready, main, shortened
 from colbench.report.html.page import render_html
 from colbench.results.schema import DocumentInfo, QueryInfo
 from colbench.results.store import read_results, write_results
@@ -46,16 +46,27 @@ def results(example_results, monkeypatch):
     )
 
 
-def test_texts_stay_for_the_query_that_sets_systems_apart_and_all_values_do(results, tmp_path):
+def test_documents_stay_for_the_query_that_sets_systems_apart_and_all_values_do(results, tmp_path):
     write_results(results, tmp_path)
     commit_ready(tmp_path)
     found = read_results(tmp_path)
-    assert [document.text for document in found.documents] == ["text 0", "text 1", "", "text 3", ""]
-    assert [document.id for document in found.documents] == ["d0", "d1", "d2", "d3", "d4"]
+    assert [(one.id, one.text) for one in found.documents] == [
+        ("d0", "text 0"),
+        ("d1", "text 1"),
+        ("d3", "text 3"),
+    ]
+    assert [query.judged for query in found.queries] == [{"d1": 1, "d3": 1}, None, None]
+    tops = {system.name: system.top for system in found.systems if system.status == "ok"}
+    assert tops == {"bm25": [[1, 0], [], []], "colbert_exact": [[0, 1], [], []]}
     assert found.notes == [*results.notes, committed.NOTE]
-    same = {"documents": results.documents, "notes": results.notes}
-    assert found.model_copy(update=same) == results
-    assert "d4" in render_html([found])
+
+    same = {"documents": results.documents, "notes": results.notes, "queries": results.queries}
+    systems = [
+        one.model_copy(update={"top": other.top})
+        for one, other in zip(found.systems, results.systems, strict=True)
+    ]
+    assert found.model_copy(update={**same, "systems": systems}) == results
+    assert "text 3" in render_html([found])
 
 
 def test_a_second_time_changes_nothing(results, tmp_path):
@@ -66,16 +77,17 @@ def test_a_second_time_changes_nothing(results, tmp_path):
     assert file.read_bytes() == once
 
 
-def test_a_sweep_keeps_no_text_and_needs_no_note(results):
+def test_a_sweep_keeps_no_document_and_needs_no_note(results):
     content = {**results.model_dump(mode="json"), "sweep": {"system": "colbert"}}
-    found = with_few_texts(content)
-    assert found["documents"] == [{"id": f"d{n}"} for n in range(5)]
-    assert found["notes"] == results.notes
+    found = shortened(content)
+    assert found["documents"] == [] and found["notes"] == results.notes
+    assert [query["judged"] for query in found["queries"]] == [None] * 3
+    assert [system["top"] for system in found["systems"]] == [None] * len(found["systems"])
 
 
 def test_results_without_documents_stay_as_they_are(example_results):
     content = example_results.model_dump(mode="json")
-    assert with_few_texts(content) == content
+    assert shortened(content) == content
 
 
 def test_values_of_queries_are_laid_out_anew(tmp_path):
@@ -144,9 +156,10 @@ def test_a_sweep_keeps_quantiles_for_the_times_of_its_queries(results):
     timed = content["systems"][0]
     timed["latency_ms"] |= {"encode_ms": [1.0, 2.0], "search_ms": [3.0, 6.0], "total": None}
     timed["per_query"]["ndcg@10"] = [0.123456789123, 1.0, 0.0]
-    assert committed.shortened(content)["systems"][0] == timed
+    whole = shortened(content)["systems"][0]
+    assert whole["latency_ms"] == timed["latency_ms"] and whole["per_query"] == timed["per_query"]
 
-    short = committed.shortened(content | {"sweep": {"variants": {}}})["systems"][0]
+    short = shortened(content | {"sweep": {"variants": {}}})["systems"][0]
     assert short["latency_ms"]["total"]["mean"] == 6.0
     assert short["latency_ms"]["encode_ms"] is None and short["latency_ms"]["search_ms"] is None
     assert short["per_query"]["ndcg@10"] == [0.12345679, 1.0, 0.0]

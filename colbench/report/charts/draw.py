@@ -13,7 +13,8 @@ _TAG = re.compile(r"<[^>]*>")
 _TOLD = re.compile(r' (?:role|aria-\w+)="[^"]*"')
 _FINE = re.compile(r"\d+\.\d{3,}")
 _ALIKE = re.compile(
-    r'<path d="[^"]*"(?P<look> fill="[^"]*"(?: opacity="[^"]*")?)/>(?:<path d="[^"]*"(?P=look)/>){2,}'
+    r'<path d="[^"]*"(?P<look> fill="[^"]*"(?: opacity="[^"]*")?)/>'
+    r'(?:<path d="[^"]*"(?P=look)/>){2,}'
 )
 _FONT = f' font-family="{FONT}"'
 
