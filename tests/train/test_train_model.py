@@ -142,6 +142,7 @@ def test_what_training_began_with_is_measured_as_it_is_used_and_every_evaluation
         "train=colbert", "train.student.dims=null", "train.max_steps=1", out="own"
     )  # without a projection
     assert own.base_value == own.start_value
+    monkeypatch.undo()
     new, _ = train("train=cross_encoder", "train.max_steps=1", out="new")
     assert new.base_value is None  # a classifier was put behind a backbone
 
