@@ -16,6 +16,7 @@ from colbench.experiment.evaluation import Outcome, evaluate_systems
 from colbench.experiment.measurement import measure_system
 from colbench.experiment.output import OutputFolder, check_output
 from colbench.measures.overlap import rbo
+from colbench.paths import plain_name
 from colbench.results.store import read_results
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import system_settings
@@ -187,8 +188,8 @@ def test_a_stages_run_is_cut_like_the_systems_own(collection, tmp_path):
         path.relative_to(output.staging).as_posix() for path in output.staging.rglob("*.trec")
     )
     assert staged == [
-        "runs/a-system.trec",
-        *(f"stages/a-system/{stage}.trec" for stage in sorted(STAGES)),
+        f"runs/{plain_name('a system')}.trec",
+        *(f"stages/{plain_name('a system')}/{stage}.trec" for stage in sorted(STAGES)),
     ]
 
 
