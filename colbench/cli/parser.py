@@ -60,4 +60,6 @@ class Parser(argparse.ArgumentParser):
         if option is None:
             last.error(f"unexpected '{unknown[0]}'")
         name = option.partition("=")[0]
+        if name in last.options():
+            last.error(f"'{name}' belongs behind the command: {last.prog} {option}")
         last.error(f"unknown option '{name}': {did_you_mean(name, last.options())}")

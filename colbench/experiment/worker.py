@@ -93,8 +93,21 @@ def _arguments(function: Any, job: Job) -> list[Any]:
     return [task, Bench.model_validate(job.bench).open()]
 
 
-def _end_with_the_conductor() -> None:
-    while os.read(0, 1024):  # sys.stdin has a lock that an interpreter cannot end with
+def _keep_the_conductor() -> int:
+    """Return a descriptor that ends with the conductor; who reads standard input finds it empty.
+
+    A user's module that asks for something, or stops in a debugger, gets an `EOFError` at once
+    instead of waiting for ever.
+    """
+    conductor = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return conductor
+
+
+def _end_with_the_conductor(conductor: int) -> None:
+    while os.read(conductor, 1024):
         pass
     _exit(130)
 
@@ -106,8 +119,8 @@ def _exit(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _conductor_ended() -> bool:
-    return bool(select.select([sys.stdin], [], [], 0)[0])
+def _conductor_ended(conductor: int) -> bool:
+    return bool(select.select([conductor], [], [], 0)[0])
 
 
 def _log_to(file: Path) -> None:
@@ -123,7 +136,7 @@ def _log_to(file: Path) -> None:
     faulthandler.enable(file=2)
 
 
-def _work(job_file: str) -> None:
+def _work(job_file: str, conductor: int) -> None:
     job = Job.model_validate_json(Path(job_file).read_text(encoding="utf-8"))
     _log_to(job.log)
     if job.modules:
@@ -135,16 +148,17 @@ def _work(job_file: str) -> None:
         with atomic_write(job.reply) as stream:
             stream.write(reply.model_dump_json())
     except StorageError:
-        os._exit(130 if _conductor_ended() else NO_REPLY)
+        os._exit(130 if _conductor_ended(conductor) else NO_REPLY)
 
 
 def main(job_file: str) -> None:
     """Entry point of the process."""
-    threading.Thread(target=_end_with_the_conductor, daemon=True).start()
+    conductor = _keep_the_conductor()
+    threading.Thread(target=_end_with_the_conductor, args=(conductor,), daemon=True).start()
     try:
-        _work(job_file)
+        _work(job_file, conductor)
     except Exception:
-        if _conductor_ended():  # and took the files of this job with it
+        if _conductor_ended(conductor):  # and took the files of this job with it
             _exit(130)
         traceback.print_exc(file=os.fdopen(2, "w", closefd=False))
         _exit(1)

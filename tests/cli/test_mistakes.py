@@ -20,6 +20,7 @@ from colbench.results.store import write_results
         (["report", "x", "--format", "htm"], "did you mean 'html'?"),
         (["cache", "list", "--dri=x"], "did you mean '--dir'?"),
         (["completion", "fihs"], "did you mean 'fish'?"),
+        (["--quiet", "run"], "'--quiet' belongs behind the command: colbench run --quiet"),
         (["report"], "results"),
     ],
 )

@@ -38,6 +38,8 @@ class Fragile(Retriever):
             os.kill(os.getpid(), 9)
         if end == "exits":
             raise SystemExit(4)
+        if end == "asks":
+            input("May I? ")
         if end == "starves":
             raise MemoryError
         self.lengths = np.array([-len(text) for text in self.bench.collection.texts])
@@ -54,7 +56,7 @@ class Fragile(Retriever):
 
 SYSTEM = Fragile
 """
-ENDS = ("raises", "crashes", "killed", "exits", "starves")
+ENDS = ("raises", "crashes", "killed", "exits", "starves", "asks")
 DOCUMENTS = {f"d{n:02d}": f"tide number {n} of the {'sea' if n % 3 else 'lake'}" for n in range(20)}
 QUERIES = {f"q{n}": f"tide {n}" for n in range(4)}
 QRELS = [(f"q{n}", f"d{n:02d}", 1) for n in range(4)]
@@ -106,6 +108,7 @@ def test_systems_that_fail_are_rows_beside_those_that_ran(failed):
     assert rows["crashes"].reason.startswith("the process was ended by SIGSEGV")
     assert "memory" in rows["killed"].reason and "memory_gb" in rows["starves"].reason
     assert rows["exits"].reason.startswith("SystemExit: 4")
+    assert rows["asks"].reason.startswith("EOFError")  # it would wait for ever
     assert all("\n" not in row.reason for row in rows.values() if row.reason)
     assert "is bad" in (output / rows["raises"].log).read_text(encoding="utf-8")
     assert "in build" in (output / rows["crashes"].log).read_text(encoding="utf-8")
@@ -114,7 +117,7 @@ def test_systems_that_fail_are_rows_beside_those_that_ran(failed):
 
 def test_no_crash_reaches_the_user_as_it_is(failed):
     told = failed[0].stderr
-    assert "5 of 6 systems failed: raises: ValueError: the weather" in told
+    assert "6 of 7 systems failed: raises: ValueError: the weather" in told
     assert "Fatal Python error" not in told and "Traceback" not in told
 
 
