@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from colbench.measures.latency import BUSY
 from colbench.report.costs import cost
 from colbench.report.formats import fraction, percent, points
 from colbench.results.schema import Results, SystemResult
@@ -26,16 +27,28 @@ def finding(results: Results) -> str:
 def cut_off(results: Results) -> list[str]:
     """Return a sentence for each way in which systems read less than was there; none as a rule."""
     sentences = []
-    for what, remedy, share in _WAYS:
-        by_share: dict[str, list[str]] = {}
+    for what, group, remedy, share in _WAYS:
+        by_share: dict[str, list[SystemResult]] = {}
         for system in results.systems:
             if (cut := share(system)) > CUT:
-                by_share.setdefault(percent(cut), []).append(system.name)
-        sentences += [
-            f"{listed(names)} did not read {cut} {what} ({remedy})."
-            for cut, names in by_share.items()
-        ]
+                by_share.setdefault(percent(cut), []).append(system)
+        for told, systems in by_share.items():
+            keys = dict.fromkeys(_key(results, system, group) for system in systems)
+            ways = listed([remedy.format(key) for key in keys])
+            names = listed([system.name for system in systems])
+            sentences.append(f"{names} did not read {told} {what} ({ways}).")
     return sentences
+
+
+def _key(results: Results, system: SystemResult, group: str) -> str:
+    """Return under which key the model of a system is set: one of its own is not the run's."""
+    chosen, own = results.config.get(group), system.config.get(group)
+    if not (isinstance(chosen, dict) and isinstance(own, dict)):
+        return group
+    if system.name not in results.config.get("system", {}):  # a variant of a sweep
+        return group
+    both = chosen.keys() & own.keys()
+    return group if all(chosen[k] == own[k] for k in both) else f"system.{system.name}.{group}"
 
 
 def _documents_cut(system: SystemResult) -> float:
@@ -53,20 +66,27 @@ def _pairs_cut(system: SystemResult) -> float:
     return cut / (cut + read) if cut else 0.0
 
 
-_WAYS: tuple[tuple[str, str, Callable[[SystemResult], float]], ...] = (
+_WAYS: tuple[tuple[str, str, str, Callable[[SystemResult], float]], ...] = (
     (
         "of the tokens of the documents",
-        "encoder.long_documents=chunk reads them whole",
+        "encoder",
+        "{}.long_documents=chunk reads them whole",
         _documents_cut,
     ),
-    ("of the tokens of the queries", "a larger encoder.query_length reads more", _queries_cut),
+    (
+        "of the tokens of the queries",
+        "encoder",
+        "a larger {}.query_length reads more",
+        _queries_cut,
+    ),
     (
         "of the tokens of the pairs of query and document",
-        "a larger cross_encoder.max_length reads more, as far as the model goes",
+        "cross_encoder",
+        "a larger {}.max_length reads more, as far as the model goes",
         _pairs_cut,
     ),
 )
-"""What was not read, how more of it is, and the share of a system."""
+"""What was not read, whose settings decide it, how more is read, and the share of a system."""
 
 
 def _verdict(results: Results) -> str:
@@ -99,10 +119,14 @@ def _verdict(results: Results) -> str:
 
 
 def _times(systems: Iterable[SystemResult]) -> str:
-    """Return how long a query takes each system; nothing where one was not timed."""
+    """Return how long a query takes each system; nothing where one was not timed, or while others
+    kept the machine busy: the same report says that such a time is not to be trusted."""
     shown = cost("query_p50_ms")
-    times = [(system.name, shown.of(system)) for system in systems]
-    if any(value is None for _, value in times):
+    timed = list(systems)
+    times = [(system.name, shown.of(system)) for system in timed]
+    if any(value is None for _, value in times) or any(
+        (system.other_cpu_share or 0.0) > BUSY for system in timed
+    ):
         return ""
     one, *others = [f"{name} {shown.told(value)}" for name, value in times]
     rest = "".join(f", {other}" for other in others)

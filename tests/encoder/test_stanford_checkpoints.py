@@ -167,7 +167,8 @@ def test_a_bias_of_the_projection_is_used(stanford, copy):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"doc_maxlen": "long"}', '{"interaction": "flipr"}']
+    "content",
+    ["{", "[]", '{"doc_maxlen": "long"}', '{"query_maxlen": -1}', '{"interaction": "flipr"}'],
 )
 def test_metadata_that_cannot_be_followed_is_one_line(copy, content):
     (copy / "artifact.metadata").write_text(content)
@@ -186,6 +187,22 @@ def test_a_projection_of_another_model_is_refused(copy):
     rewrite(copy, weights=lambda w: w | {"linear.weight": torch.randn(8, 24)})
     with pytest.raises(ConfigError, match="24 dimensions and the backbone gives 16"):
         load(copy)
+
+
+def test_a_projection_that_is_no_matrix_is_refused(copy):
+    rewrite(copy, weights=lambda w: w | {"linear.weight": torch.randn(16)})
+    with pytest.raises(ConfigError, match=r"linear\.weight has the shape \(16,\)"):
+        load(copy)
+
+
+@pytest.mark.parametrize("fixture", ["stanford", "plain_bert", "bi_encoder"])
+def test_a_folder_without_a_vocabulary_is_refused(fixture, request, tmp_path):
+    folder = shutil.copytree(request.getfixturevalue(fixture), tmp_path / "model")
+    for file in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        (folder / file).unlink(missing_ok=True)
+    with pytest.raises(ConfigError, match="no vocabulary for its tokenizer") as error:
+        load(folder)
+    assert "\n" not in str(error.value)
 
 
 def test_one_that_was_saved_with_its_modules_since_then_keeps_them(stanford, tmp_path):

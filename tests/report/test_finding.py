@@ -44,6 +44,42 @@ def test_cut_documents_are_named_before_the_winner_with_the_way_out(example_resu
     assert winner.startswith("colbert_exact has the highest ndcg@10")
 
 
+def test_the_way_out_is_the_key_of_the_encoder_that_cut(example_results):
+    """A system with an encoder of its own is not changed by that of the run."""
+    run = {"name": "minilm", "model": "a", "long_documents": "truncate"}
+    own = {**run, "name": "trained", "model": "b"}
+    cut = [encoding(tokens=500, truncated_tokens=500, truncated_query_tokens=9, query_tokens=9)]
+    results = example_results.model_copy(
+        update={"config": {"encoder": run, "system": {"bm25": {}, "colbert_exact": {}}}}
+    )
+
+    def told(encoder):
+        return cut_off(of_exact(results, encodings=cut, config={"encoder": encoder}))
+
+    documents, queries = told(run)
+    assert documents.endswith("(encoder.long_documents=chunk reads them whole).")
+    assert queries.endswith("(a larger encoder.query_length reads more).")
+    documents, queries = told(own)
+    assert "(system.colbert_exact.encoder.long_documents=chunk reads" in documents
+    assert "(a larger system.colbert_exact.encoder.query_length reads" in queries
+
+
+def test_systems_cut_alike_by_two_encoders_have_two_ways_out(example_results):
+    update = {"config": {"encoder": {"name": "a"}, "system": {"bm25": {}, "colbert_exact": {}}}}
+    cut = [encoding(tokens=500, truncated_tokens=500)]
+    systems = [
+        system.model_copy(update={"encodings": cut, "config": {"encoder": {"name": name}}})
+        for system, name in zip(example_results.systems[:2], "ab", strict=True)
+    ]
+    (sentence,) = cut_off(example_results.model_copy(update={**update, "systems": systems}))
+    assert "(encoder.long_documents=chunk reads them whole and system." in sentence
+
+
+def test_times_of_a_busy_machine_are_not_told(example_results):
+    assert "Encoding and searching" in finding(of_exact(example_results, other_cpu_share=0.05))
+    assert "Encoding" not in finding(of_exact(example_results, other_cpu_share=0.5))
+
+
 def test_cut_queries_are_named(example_results):
     cut = encoding(queries=3, query_tokens=75, truncated_queries=1, truncated_query_tokens=25)
     told = finding(of_exact(example_results, encodings=[cut]))

@@ -108,18 +108,26 @@ def foreign_code(folder: Path) -> list[str]:
 
 
 def check_tokenizer(model: Any, folder: Path) -> None:
-    """Fail if the tokenizer of a loaded model has tokens that its backbone has no vector for.
+    """Fail if the tokenizer of a loaded model is not that of its backbone.
+
+    transformers makes a tokenizer of special tokens alone where a folder has no vocabulary: every
+    word is then the unknown token, and every text of a length is the same.
 
     Args:
         model: of sentence-transformers, a `Transformer` in front.
         folder: the checkpoint.
 
     Raises:
-        ConfigError: the tokenizer is of another model.
+        ConfigError: it has tokens that the backbone has no vector for, or knows no word.
     """
     backbone: Any = getattr(model[0], "model", None)
     if not hasattr(backbone, "get_input_embeddings"):  # a bag of words, say
         return
+    if model.tokenizer.get_vocab().keys() <= set(model.tokenizer.all_special_tokens):
+        raise ConfigError(
+            f"{folder} has no vocabulary for its tokenizer (tokenizer.json or vocab.txt, say), so "
+            "every word would be the unknown token; fetch the model again"
+        )
     tokens = len(model.tokenizer)
     rows = backbone.get_input_embeddings().weight.shape[0]
     if tokens > rows:

@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from colbench.errors import ConfigError
 
@@ -44,8 +44,8 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    query_maxlen: int | None = None
-    doc_maxlen: int | None = None
+    query_maxlen: int | None = Field(None, ge=1)
+    doc_maxlen: int | None = Field(None, ge=1)
     query_token_id: str | None = None
     doc_token_id: str | None = None
     mask_punctuation: bool | None = None
@@ -84,7 +84,10 @@ def read_metadata(folder: Path) -> Metadata:
     try:
         metadata = Metadata.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        reason = str(error.errors()[0]["msg"] if isinstance(error, ValidationError) else error)
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = ": ".join([*map(str, first["loc"]), first["msg"]])
         raise ConfigError(
             f"{path} is not the metadata of a ColBERT checkpoint ({reason}); fetch the model again"
         ) from error
@@ -125,6 +128,11 @@ def stanford_model(folder: str, **options: Any) -> Any:
     transformer.model._weight_conversions = None
     tokenizer = transformer.tokenizer
     hidden = transformer.get_embedding_dimension()
+    if weight.ndim != 2:
+        raise ConfigError(
+            f"{folder}: {_PROJECTION} has the shape {tuple(weight.shape)}, want dimensions x "
+            f"{hidden}; fetch the model again"
+        )
     if weight.shape[1] != hidden:
         raise ConfigError(
             f"{folder}: {_PROJECTION} projects {weight.shape[1]} dimensions and the backbone gives "
