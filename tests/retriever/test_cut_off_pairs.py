@@ -62,7 +62,7 @@ def test_pairs_are_counted_once_however_often_they_are_searched(system):
         2 + 6 + 3 * 7 + 6,
         24 + 28 + 3,
     )
-    (told,) = system.notes()
+    (told,) = system.notes(QUERIES)
     assert "x: 3 of 6 pairs" in told and "cross_encoder.max_length" in told
     system.search(system.encode(QUERIES), 3)
     assert system.metadata() == facts
