@@ -203,6 +203,7 @@ def _pair(
         moved_by=moved_by,
         drops=drops,
         rises=rises,
+        untrained=pair.a.untrained or pair.b.untrained,
         notes=_pair_notes(pair),
         cost_notes=[*busy, *([sampling] if sampling else [])],
     )

@@ -114,6 +114,11 @@ class PairComparison(Record):
     moved_by: str | None = Field(description="measure of drops and rises; null without values")
     drops: list[MovedQuery] = Field(description="queries that lose most, the largest loss first")
     rises: list[MovedQuery] = Field(description="queries that gain most, the largest gain first")
+    untrained: bool = Field(
+        False,
+        description="whether the token vectors of either are untrained: of a model never "
+        "trained for late interaction",
+    )
     notes: list[str] = Field(description="what a reader must know of its effectiveness")
     cost_notes: list[str] = Field(description="what a reader must know of its costs")
 

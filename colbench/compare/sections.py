@@ -18,6 +18,7 @@ from colbench.compare.record import (
 )
 from colbench.report.costs import cost, costs, explained
 from colbench.report.formats import fraction, p_value, points, shortened, three_digits
+from colbench.report.rows import UNTRAINED
 from colbench.report.table import (
     Block,
     Bullets,
@@ -68,6 +69,10 @@ def sections(comparison: Comparison) -> list[Section]:
     return [one for one in parts if one.blocks]
 
 
+def _pair_cell(pair: PairComparison) -> Cell:
+    return Cell(pair_name(pair), caveat=UNTRAINED if pair.untrained else "")
+
+
 def pair_name(pair: PairComparison) -> str:
     """Return the name of both systems, or both names.
 
@@ -94,7 +99,7 @@ def _effectiveness(comparison: Comparison) -> Section:
         *texts("verdict", priority=3, optional=True),
     ]
     rows = [
-        [pair_name(pair), _named(change), *_measure(change)]
+        [_pair_cell(pair), _named(change), *_measure(change)]
         for pair in comparison.pairs
         if pair not in same
         for change in pair.effectiveness
@@ -179,7 +184,7 @@ def _costs(comparison: Comparison) -> Section:
         *numbers(three_digits, "B / A"),
     ]
     rows = [
-        [pair_name(pair), *_cost(change, pair.times_comparable)]
+        [_pair_cell(pair), *_cost(change, pair.times_comparable)]
         for pair in pairs
         for change in pair.costs
     ]

@@ -58,6 +58,7 @@ def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateRe
         verdicts=verdicts,
         guards=guards,
         costs=costs,
+        untrained=[pair.name for pair in pairs if pair.after.untrained],
         notes=_notes(candidate, baseline, pairs, rules),
         worst=[],
         config=config_changes(baseline.results, candidate.results),

@@ -115,6 +115,10 @@ class GateReport(Record):
     verdicts: list[MeasureVerdict]
     guards: list[Guard]
     costs: list[CostVerdict]
+    untrained: list[str] = Field(
+        default_factory=list,
+        description="systems whose token vectors are of a model never trained for them",
+    )
     notes: list[str] = Field(description="what a reader must know")
     worst: list[WorstQueries] = Field(description="of the systems that lost")
     config: list[Change] = Field(description="full configuration, but for where files are kept")

@@ -34,6 +34,7 @@ from colbench.gate.findings import values as cost_values
 from colbench.gate.record import CostVerdict, GateReport, GateSide, MeasureVerdict
 from colbench.report.formats import clean, fraction, points
 from colbench.report.markdown import prose, render_block, table_lines
+from colbench.report.rows import UNTRAINED
 from colbench.report.table import (
     Block,
     Bullets,
@@ -128,14 +129,19 @@ def _effectiveness(report: GateReport) -> Section:
         "rise), one-sided, Holm-corrected over all systems and measures tested. worse / better: "
         "queries."
     )
-    table = Table("", columns, [_measure(verdict, alpha) for verdict in report.verdicts])
+    rows = [[_name(v.system, report), *_measure(v, alpha)] for v in report.verdicts]
+    table = Table("", columns, rows)
     return section("Effectiveness", [table.compact()], legend)
+
+
+def _name(system: str, report: GateReport) -> Cell:
+    return Cell(system, caveat=UNTRAINED if system in report.untrained else "")
 
 
 def _measure(verdict: MeasureVerdict, alpha: float) -> list[Any]:
     smallest, p = verdict.smallest_drop, p_text(verdict)
     return [
-        *(verdict.system, verdict.measure, verdict.verdict, verdict.reason or None),
+        *(verdict.measure, verdict.verdict, verdict.reason or None),
         *(verdict.baseline, verdict.candidate),
         Cell(verdict.difference, points_beside(verdict.difference, smallest)),
         _interval(verdict.low, verdict.high, smallest),
@@ -153,7 +159,10 @@ def _interval(low: float | None, high: float | None, smallest: float) -> str | N
 def _guards(report: GateReport) -> Section:
     columns = [*names("system"), *texts("guard", "verdict"), *texts("why", priority=4)]
     rows = [
-        [guard.system, GUARDS[guard.guard], "passed" if guard.passed else "failed", guard.finding]
+        [
+            *(_name(guard.system, report), GUARDS[guard.guard]),
+            *("passed" if guard.passed else "failed", guard.finding),
+        ]
         for guard in report.guards
     ]
     return section("Guards", [Table("", columns, rows)])
@@ -174,14 +183,15 @@ def _costs(report: GateReport) -> Section:
         "product for encoding, a scan for searching). Of encoding and search apart: medians over "
         "that work (GEMM, scan). B/vector: without headers, offsets, lists, graphs and manifests."
     )
-    table = Table("", columns, [_cost(cost) for cost in report.costs])
+    rows = [[_name(cost.system, report), *_cost(cost)] for cost in report.costs]
+    table = Table("", columns, rows)
     return section("Costs", [table.compact()], legend)
 
 
 def _cost(cost: CostVerdict) -> list[Any]:
     before, after = cost_values(cost)
     return [
-        *(cost.system, gated(cost.cost).title, cost.verdict, cost.reason or None),
+        *(gated(cost.cost).title, cost.verdict, cost.reason or None),
         *(Cell(cost.baseline, before), Cell(cost.candidate, after)),
         None if cost.ratio is None else Cell(cost.ratio, growth(cost.ratio, cost.allowed)),
         Cell(cost.allowed, limit(cost.allowed)),

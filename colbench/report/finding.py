@@ -32,11 +32,11 @@ def cut_off(results: Results) -> list[str]:
         for system in results.systems:
             if (cut := share(system)) > CUT:
                 by_share.setdefault(percent(cut), []).append(system)
-        for told, systems in by_share.items():
+        for amount, systems in by_share.items():
             keys = dict.fromkeys(_key(results, system, group) for system in systems)
             ways = listed([remedy.format(key) for key in keys])
             names = listed([system.name for system in systems])
-            sentences.append(f"{names} did not read {told} {what} ({ways}).")
+            sentences.append(f"{names} did not read {amount} {what} ({ways}).")
     return sentences
 
 

@@ -211,3 +211,11 @@ def test_a_long_text_is_shortened_and_a_line_break_in_it_is_a_space(a):
     one, two = results_of(a, queries=queries), results_of(a, BETTER, queries=queries)
     rows = cells(rendered(compare(opened(one), opened(two))), "Queries that moved most")
     assert all(row[1].startswith("two lines two") and len(row[1]) == 90 for row in rows[1:])
+
+
+def test_untrained_tokens_are_named_in_every_table(a, comparison):
+    assert "untrained" not in terminal(comparison)
+    pairs = [pair.model_copy(update={"untrained": pair.b == "bm25"}) for pair in comparison.pairs]
+    shown = terminal(comparison.model_copy(update={"pairs": pairs}))
+    assert shown.count("bm25 (untrained tokens)") == 2
+    assert "colbert_exact (untrained tokens)" not in shown

@@ -389,3 +389,12 @@ def test_another_collection_cannot_be_judged(example_results):
     found = judged(before, before.model_copy(update={"collection": other}))
     assert terminal(found).startswith("Cannot be judged: another collection")
     assert [outcome[0] for outcome in cases(found).values()] == ["error"]
+
+
+def test_untrained_tokens_are_named_in_every_table():
+    costs = [cost(system="colbert_exact")]
+    guards = [guard(system="colbert_exact")]
+    found = report(verdicts=[verdict(system="colbert_exact")], guards=guards, costs=costs)
+    assert "untrained" not in terminal(found)
+    named = found.model_copy(update={"untrained": ["colbert_exact"]})
+    assert terminal(named).count("colbert_exact (untrained tokens)") == 3
