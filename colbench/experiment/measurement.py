@@ -170,7 +170,7 @@ def _batches(
     return first, times
 
 
-def _one_a_query(hits: Any, queries: int) -> list[Hits]:
+def _one_a_query(hits: object, queries: int) -> list[Hits]:
     """Return the results of a search.
 
     Raises:
