@@ -273,7 +273,7 @@ GROUPS = {
     "significance": [SignificanceSettings],
     "latency": [LatencySettings],
 }
-KEY = re.compile(rf"({'|'.join(GROUPS)})\.([a-z_]+)(?:=.*)?")
+KEY = re.compile(rf"({'|'.join(GROUPS)})\.(?!json)([a-z_]+)(?:=.*)?")
 
 
 def test_keys_that_pages_name_are_there():

@@ -166,8 +166,23 @@ def _batches(
         watch = Stopwatch()
         hits = system.search(system.encode(texts), depth)
         times.append(watch.seconds)
-        first = first or hits
+        first = first or _one_a_query(hits, len(texts))
     return first, times
+
+
+def _one_a_query(hits: object, queries: int) -> list[Hits]:
+    """Return the results of a search.
+
+    Raises:
+        TypeError: they are not what `Retriever.search` promises, as a system of the user's may do.
+    """
+    found = type(hits).__name__
+    if isinstance(hits, list):
+        kinds = {type(one).__name__ for one in hits}
+        if len(hits) == queries and all(isinstance(one, Hits) for one in hits):
+            return hits
+        found = f"{len(hits)} of {', '.join(sorted(kinds)) or 'nothing'}"
+    raise TypeError(f"search must return a list of {queries} Hits, one a query, not {found}")
 
 
 def _single_queries(

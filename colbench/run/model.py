@@ -125,6 +125,10 @@ def fetch_depth(collection: Collection, k: int) -> int:
 def _ranking(hits: Hits, doc_ids: Sequence[str], dropped: str | None, k: int) -> Ranking:
     if len(hits) and hits.docs.min() < 0:
         raise ValueError("a document number is negative: the index returned padding as a result")
+    if not np.issubdtype(hits.docs.dtype, np.integer):
+        raise ValueError(f"document numbers must be integers, not {hits.docs.dtype}")
+    if len(hits) and hits.docs.max() >= len(doc_ids):
+        raise ValueError(f"document number {hits.docs.max()} of {len(doc_ids)} documents")
     named = [doc_ids[number] for number in hits.docs.tolist()]
     scores = hits.scores
     if dropped in named:

@@ -5,6 +5,7 @@ import pytest
 
 from colbench.experiment import spawn
 from colbench.experiment.job import Job, Message
+from colbench.experiment.measurement import _one_a_query
 from colbench.experiment.worker import perform
 from colbench.report.csv import csv_text
 from colbench.report.html.page import render_html
@@ -284,3 +285,12 @@ def test_the_last_words_of_a_process_are_those_about_an_error(tmp_path, log, tol
     file.write_text(log, encoding="utf-8")
     assert spawn.last_words(file) == told
     assert spawn.last_words(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize(
+    ("hits", "found"),
+    [(None, "not NoneType"), ([], "not 0 of nothing"), (["d1", "d2"], "not 2 of str")],
+)
+def test_what_a_search_returns_is_told_where_it_is_no_result(hits, found):
+    with pytest.raises(TypeError, match=f"a list of 2 Hits, one a query, {found}"):
+        _one_a_query(hits, 2)

@@ -93,6 +93,7 @@ def test_scores_that_differ_only_beyond_float32_are_tied():
         ([0, 0], [2, 1], "twice"),
         ([0, 1], [np.nan, 1], "NaN"),
         ([0, -1], [2, 1], "negative"),
+        ([0, 2], [2, 1], "document number 2 of 2 documents"),
     ],
 )
 def test_results_that_no_index_should_return_are_refused(docs, scores, message):
