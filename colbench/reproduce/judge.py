@@ -227,6 +227,7 @@ def _judge(
         "settings_that_differ": differing,
         "settings_unknown": unknown,
         "system": system.name,
+        "untrained": system.untrained,
         "run": folder_name(opened, relative_to),
     }
     if measured is None:

@@ -74,6 +74,9 @@ class Comparison(Record):
     )
     reason: str | None = Field(None, description="why it was not run")
     system: str | None = Field(None, description="system that measured it")
+    untrained: bool = Field(
+        False, description="whether its token vectors are of a model never trained for them"
+    )
     run: str | None = Field(None, description="folder of the results it was measured in")
     suspect: bool = Field(
         description="the published figure is probably wrong: see note. It is not counted as "

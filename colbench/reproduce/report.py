@@ -8,6 +8,7 @@ from pathlib import Path
 from colbench.report.csv import write_csv
 from colbench.report.formats import count, fraction, points, unsigned_points
 from colbench.report.markdown import write_markdown
+from colbench.report.rows import UNTRAINED
 from colbench.report.table import (
     Block,
     Bullets,
@@ -51,6 +52,7 @@ _COLUMNS = (
     "difference",
     "tolerance",
     "system",
+    "untrained",
     "suspect",
     "reason",
     "note",
@@ -179,7 +181,8 @@ def measured_table(entries: Sequence[Comparison]) -> Table:
     rows = [
         [
             *(entry.id, status(entry), entry.published, entry.measured, _interval(entry)),
-            *(entry.difference, entry.tolerance, entry.system),
+            *(entry.difference, entry.tolerance),
+            Cell(entry.system, caveat=UNTRAINED if entry.untrained else ""),
             *(settings(entry), ", ".join(entry.settings_unknown)),
             *(_source(entry.source), others(entry)),
         ]

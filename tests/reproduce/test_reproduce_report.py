@@ -136,3 +136,12 @@ def test_a_measured_figure_has_its_interval_where_one_is_known(reproduction):
     assert [row[shown].shown for row in table.cells()] == ["0.4500 to 0.5500", ""]
     without = measured_table([figure("far", measured=0.6, difference=0.1, system="s")])
     assert "95% interval" not in [column.title for column in without.columns]
+
+
+def test_untrained_tokens_are_named():
+    ran = {"measured": 0.5, "difference": 0.0, "status": "reproduced", "system": "colbert_exact"}
+    plain, untrained = (
+        measured_table([figure("one", **ran, untrained=value)]) for value in (False, True)
+    )
+    assert "untrained tokens" not in str(plain.rows)
+    assert "untrained tokens" in str(untrained.rows)
