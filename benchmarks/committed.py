@@ -1,4 +1,4 @@
-"""What is committed of a measurement: every value, but few of the collection's documents.
+"""What is committed of a measurement: all its values, but few of the collection's documents.
 
     python -m benchmarks.committed results/scifact results/sweep_search_scifact
 
@@ -6,7 +6,8 @@ The documents that a report shows, with their beginnings, are two thirds of a `r
 measure nothing, belong to the collection and come back with it when the command is repeated. Those
 of the queries on which systems differ most stay, so that a page still shows what it can show; of a
 sweep, whose page shows none, no query's. Of a sweep's hundred variants the times of single queries
-go too, once their quantiles are there, and values of single queries have eight decimals.
+go too, once their quantiles are there. Values of single queries have eight decimals, and digests of
+single rankings are left out beside that of the run file.
 
 A reference result can be measured again: it comes from a commit without changes, on a machine that
 it had to itself. Others are refused before anything is written.
@@ -26,7 +27,7 @@ from colbench.measures.latency import Distribution
 from colbench.results.checksummed import KEY, layout, read_object, verified, write_checksummed
 from colbench.results.store import FILE_NAME
 
-SHOWN = 10
+SHOWN = 5
 """Queries whose documents stay."""
 NOTE = (
     f"Documents are held for the {SHOWN} queries on which systems differ most; those of the others "
@@ -113,9 +114,8 @@ def shortened(results: dict[str, Any]) -> dict[str, Any]:
     """Return the content of `results.json` with few documents, of a sweep with few lists."""
     is_sweep = bool(results.get("sweep"))
     short = with_documents_of(() if is_sweep else _furthest_apart(results), results)
-    if not is_sweep:
-        return short
-    return {**short, "systems": [_in_short(system) for system in short["systems"]]}
+    systems = [_rounded(system) for system in short["systems"]]
+    return {**short, "systems": [_untimed(one) for one in systems] if is_sweep else systems}
 
 
 def with_documents_of(chosen: Collection[int], results: dict[str, Any]) -> dict[str, Any]:
@@ -161,20 +161,26 @@ def with_documents_of(chosen: Collection[int], results: dict[str, Any]) -> dict[
     }
 
 
-def _in_short(variant: dict[str, Any]) -> dict[str, Any]:
-    changed = dict(variant)
-    times = changed.get("latency_ms") or {}
+def _rounded(system: dict[str, Any]) -> dict[str, Any]:
+    """Return a system with fewer decimals of the values of single queries, and no digests."""
+    if not system.get("per_query"):
+        return system
+    values = {
+        measure: [round(value, _DECIMALS) for value in one]
+        for measure, one in system["per_query"].items()
+    }
+    return system | {"per_query": values} | ({"rankings": None} if "rankings" in system else {})
+
+
+def _untimed(variant: dict[str, Any]) -> dict[str, Any]:
+    """Return a variant with the quantiles of its times in place of each query's."""
+    times = variant.get("latency_ms") or {}
     encode, search = times.get("encode_ms"), times.get("search_ms")
-    if encode and search:
-        sums = [round(1e6 * (a + b)) for a, b in zip(encode, search, strict=True)]
-        total = times.get("total") or Distribution.of(sums).model_dump()
-        changed["latency_ms"] = {**times, "total": total, "encode_ms": None, "search_ms": None}
-    if values := changed.get("per_query"):
-        changed["per_query"] = {
-            measure: [value if value is None else round(value, _DECIMALS) for value in one]
-            for measure, one in values.items()
-        }
-    return changed
+    if not encode or not search:
+        return variant
+    sums = [round(1e6 * (a + b)) for a, b in zip(encode, search, strict=True)]
+    total = times.get("total") or Distribution.of(sums).model_dump()
+    return variant | {"latency_ms": {**times, "total": total, "encode_ms": None, "search_ms": None}}
 
 
 def _furthest_apart(results: dict[str, Any]) -> list[int]:

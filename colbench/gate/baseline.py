@@ -110,7 +110,10 @@ def _reduced(results: Results, systems: Sequence[SystemResult]) -> Results:
         update={
             "reference": results.reference if results.reference in names else None,
             "documents": [],
-            "queries": [q.model_copy(update={"judged": None}) for q in results.queries],
+            "queries": [
+                query.model_copy(update={"judged": None, "relevant_docs": None})
+                for query in results.queries
+            ],
             "systems": [_reduced_system(system) for system in systems],
         }
     )
@@ -125,6 +128,7 @@ def _reduced_system(system: SystemResult) -> SystemResult:
             "fidelity": None,
             "latency_ms": latency and latency.model_copy(update=single),
             "per_query_file": None,
+            "relevant_ranks": None,
             "run_file": None,
             "significance": None,
             "top": None,

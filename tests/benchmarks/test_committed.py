@@ -156,8 +156,7 @@ def test_a_sweep_keeps_quantiles_for_the_times_of_its_queries(results):
     timed = content["systems"][0]
     timed["latency_ms"] |= {"encode_ms": [1.0, 2.0], "search_ms": [3.0, 6.0], "total": None}
     timed["per_query"]["ndcg@10"] = [0.123456789123, 1.0, 0.0]
-    whole = shortened(content)["systems"][0]
-    assert whole["latency_ms"] == timed["latency_ms"] and whole["per_query"] == timed["per_query"]
+    assert shortened(content)["systems"][0]["latency_ms"] == timed["latency_ms"]
 
     short = shortened(content | {"sweep": {"variants": {}}})["systems"][0]
     assert short["latency_ms"]["total"]["mean"] == 6.0
