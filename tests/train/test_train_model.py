@@ -160,7 +160,8 @@ def test_what_is_judged_in_the_evaluation_split_is_not_trained_on(train):
 @pytest.mark.parametrize(
     "words",
     [
-        ["train=colbert_lora", "train.student.rank=2", "train.student.dropout=0.1"],
+        ["train=colbert_head"],
+        more(["train=colbert_lora", "train.student.rank=2", "train.student.dropout=0.1"]),
         more(["train=colbertv2", "train.teacher.kind=bi_encoder", "train.negatives.count=3"]),
     ],
     ids=lambda words: words[0],
