@@ -22,6 +22,7 @@ from pydantic import Field
 
 import colbench
 from colbench.digests import json_digest, sha256_file
+from colbench.encoder.loading.contents import file_digests
 from colbench.encoder.loading.weights import EMBEDDED
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.errors import StorageError
@@ -154,19 +155,18 @@ def code_digest() -> str:
 
 def weights_state(
     models: Iterable[EncoderSettings | CrossEncoderSettings],
-) -> Mapping[str, list[tuple[str, int, int]]]:
-    """Return the files of models that lie in folders, with their sizes and times.
+) -> Mapping[str, Mapping[str, str]]:
+    """Return the files of models that lie in folders, with their sha256.
 
     Settings name a folder, which may hold another model by now; what comes from elsewhere has its
     revision in the settings.
+
+    Raises:
+        ConfigError, StorageError: a folder holds what cannot be read.
     """
-    found = {}
-    for model in models:
-        folder = Path(model.model).expanduser()
-        if not model.model.startswith(EMBEDDED) and folder.is_dir():
-            files = [(file, file.stat()) for file in sorted(folder.rglob("*")) if file.is_file()]
-            found[model.model] = [
-                (str(file.relative_to(folder)), status.st_size, status.st_mtime_ns)
-                for file, status in files
-            ]
-    return found
+    folders = {model.model: Path(model.model).expanduser() for model in models}
+    return {
+        name: file_digests(folder)
+        for name, folder in folders.items()
+        if not name.startswith(EMBEDDED) and folder.is_dir()
+    }
