@@ -31,7 +31,7 @@ _FILE_SUFFIXES = {
     ".txt",
 }
 _PSEUDO = (Path("/proc"), Path("/sys"))
-_MOST_FILES = 10_000
+_MOST, _DEEPEST = 10_000, 32
 _SPARSE = 2**26
 _JSON_BYTES = 2**28
 _SETTLED_NS = 3 * 10**9
@@ -74,14 +74,15 @@ def checkpoint_files(folder: Path) -> list[CheckpointFile]:
             a folder stands where a file belongs, or a file is mostly holes.
         StorageError: something in it cannot be read.
     """
-    status = _status(folder)
     found: list[CheckpointFile] = []
-    for file in _walk(folder, "", (_place(status),)):
-        found.append(file)
-        if len(found) > _MOST_FILES:
+    for number, file in enumerate(_walk(folder, "", (_place(_status(folder)),))):
+        if number >= _MOST:
             raise ConfigError(
-                f"{folder} has more than {_MOST_FILES:,} files, links followed: it is no checkpoint"
+                f"{folder} has more than {_MOST:,} files and folders, links followed: it is no "
+                "checkpoint"
             )
+        if stat.S_ISREG(file.status.st_mode):
+            found.append(file)
     return sorted(found)
 
 
@@ -149,6 +150,9 @@ def not_a_configuration(path: Path) -> ConfigError:
 def _walk(
     folder: Path, prefix: str, above: tuple[tuple[int, int], ...]
 ) -> Iterator[CheckpointFile]:
+    """Yield what is in a folder, and in all folders in it, which come before their content."""
+    if len(above) > _DEEPEST:
+        raise ConfigError(f"{folder} is {_DEEPEST} folders deep in a checkpoint, links followed")
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
@@ -165,6 +169,7 @@ def _walk(
                 raise ConfigError(
                     f"{path} is a link to a folder that it lies in: remove it, or {_AGAIN}"
                 )
+            yield CheckpointFile(relative, path, status)
             yield from _walk(path, f"{relative}/", (*above, _place(status)))
         else:
             _check_ordinary(path, status)
