@@ -581,6 +581,36 @@ def test_a_vector_that_is_missing_is_named(plain, name, trained):
         load(plain, Form.TOKENS)
 
 
+def test_a_model_without_a_transformer_in_front_is_one_line(tmp_path, plain):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    words = StaticEmbedding(Tokenizer.from_file(str(plain / "tokenizer.json")), embedding_dim=8)
+    SentenceTransformer(modules=[words]).save_pretrained(str(tmp_path / "static"))
+    for form in Form:
+        with pytest.raises(ConfigError, match="no transformer in front"):
+            load(tmp_path / "static", form)
+
+
+def test_a_hub_model_whose_branch_moved_is_measured_again(plain, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    repository = tmp_path / "hub" / "models--some--model"
+    (repository / "refs").mkdir(parents=True)
+    states = [weights_state([settings("some/model")])]
+    for commit in ("c" * 40, "d" * 40):
+        snapshot = Path(shutil.copytree(plain, repository / "snapshots" / commit))
+        rewrite(snapshot / "config.json", lambda c, commit=commit: c.update(commit=commit))
+        (repository / "refs" / "main").write_text(commit)
+        states.append(weights_state([settings("some/model")]))
+    assert states[0] == {}
+    assert states[1] != states[2]
+    assert weights_state([settings("not a name")]) == {}
+    assert weights_state([settings("embedded:all-MiniLM-L6-v2")]) == {}
+
+
 def test_readers_say_what_is_wrong(tmp_path, monkeypatch):
     monkeypatch.setattr(contents, "_JSON_BYTES", 1000)
     with pytest.raises(StorageError, match="cannot read"):
