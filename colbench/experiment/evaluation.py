@@ -20,6 +20,7 @@ from colbench.measures.bootstrap import mean_difference
 from colbench.measures.catalogue import ignores_order
 from colbench.measures.effectiveness import evaluate, first_relevant, mean_scores, ranking_digest
 from colbench.measures.overlap import mean_overlap
+from colbench.measures.ranks import Ranks, rank_intervals
 from colbench.measures.significance import Significance, compare_to_reference
 from colbench.progress import note
 from colbench.results.schema import AttributionStage, SystemResult
@@ -123,7 +124,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class _Ranks:
+class _Found:
     """What is kept of whole rankings, in the order of the collection's queries."""
 
     first_relevant: list[int | None]
@@ -131,7 +132,7 @@ class _Ranks:
     digests: list[str]
 
     @classmethod
-    def of(cls, collection: Collection, run: Run) -> _Ranks:
+    def of(cls, collection: Collection, run: Run) -> _Found:
         ids = [query.id for query in collection.queries]
         first = first_relevant(collection.qrels, run)
         nothing = Ranking.sort([], [])
@@ -165,27 +166,30 @@ def evaluate_systems(
     reference, significance = settings.reference, settings.significance
     scores: dict[str, PerQuery] = {}
     runs: dict[str, Run] = {}
-    ranks: dict[str, _Ranks] = {}
+    found: dict[str, _Found] = {}
     for outcome in outcomes:
         if isinstance(outcome.reply, SystemReply):
             run = read_trec(output.run_file(outcome.name))
             scores[outcome.name] = evaluate(collection.qrels, run, measures)
             write_json(output.per_query_file(outcome.name), scores[outcome.name])
-            ranks[outcome.name] = _Ranks.of(collection, run)
+            found[outcome.name] = _Found.of(collection, run)
             runs[outcome.name] = _beginnings(run, settings.examples.documents)
     chosen = reference or next(iter(scores), None)
+    documents = len(collection.documents)
+    untested = [name for name in measures if ignores_order(name, depth, documents)]
+    test, alpha = significance.test, significance.alpha
     tests = {}
     if chosen in scores and len(scores) > 1:
-        documents = len(collection.documents)
         tests = compare_to_reference(
             chosen,
             scores,
             measures,
-            test=significance.test,
-            alpha=significance.alpha,
-            untested=[name for name in measures if ignores_order(name, depth, documents)],
+            test=test,
+            alpha=alpha,
+            untested=untested,
             margin=significance.margin,
         )
+    ranks = rank_intervals(scores, measures, test, alpha, untested=untested)
     losses = {
         outcome.name: attribute_loss(
             outcome.name, outcome.reply.stages, collection, measures, output, depth=depth
@@ -201,7 +205,8 @@ def evaluate_systems(
             scores[outcome.name],
             tests.get(outcome.name),
             losses[outcome.name],
-            ranks[outcome.name],
+            found[outcome.name],
+            ranks[outcome.name] if len(scores) > 1 else None,
             examples,
             output,
             depth,
@@ -229,7 +234,8 @@ def _row(
     scores: PerQuery,
     tests: dict[str, Significance] | None,
     attribution: list[AttributionStage] | None,
-    ranks: _Ranks,
+    found: _Found,
+    ranks: dict[str, Ranks] | None,
     examples: Examples,
     output: OutputFolder,
     depth: int,
@@ -244,6 +250,7 @@ def _row(
         reply,
         effectiveness=mean_scores(scores),
         intervals=mean_intervals(scores, next(iter(scores))),
+        ranks=ranks,
         depth=depth,
         docs_encoded=outcome.docs_encoded if encodes else None,
         attribution=attribution,
@@ -252,9 +259,9 @@ def _row(
             measure: [values[query.id] for query in examples.queries]
             for measure, values in scores.items()
         },
-        first_relevant=ranks.first_relevant,
-        relevant_ranks=ranks.relevant,
-        rankings=ranks.digests,
+        first_relevant=found.first_relevant,
+        relevant_ranks=found.relevant,
+        rankings=found.digests,
         top=examples.top[outcome.name],
         run_file=output.relative(run_file),
         run_sha256=sha256_file(run_file),

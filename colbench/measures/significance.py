@@ -44,6 +44,9 @@ Verdict = Literal["better", "worse", "alike", "open"]
 
 Cell = TypeVar("Cell")
 
+Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""system → measure → query id → value"""
+
 
 class Significance(Record):
     """Paired test of one measure against the reference."""
@@ -86,7 +89,7 @@ class Significance(Record):
 
 def compare_to_reference(
     reference: str,
-    per_query: Mapping[str, Mapping[str, Mapping[str, float]]],
+    per_query: Scores,
     measures: Sequence[str],
     test: Test = "student",
     alpha: float = 0.05,
@@ -121,7 +124,7 @@ def compare_to_reference(
     first = primary or next(iter(measures), None)
     compared = {
         (system, name): compare_values(
-            _differences(per_query, system, reference, name),
+            paired_differences(per_query, system, reference, name),
             test,
             primary=name == first,
             tested=name not in untested,
@@ -149,7 +152,7 @@ def compare_values(
         difference=float(differences.mean()),
         low=interval.low,
         high=interval.high,
-        p_value=_p_value(differences, test) if tested else None,
+        p_value=two_sided_p(differences, test) if tested else None,
         p_holm=None,
         significant=False,
         primary=primary,
@@ -270,13 +273,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _differences(
-    per_query: Mapping[str, Mapping[str, Mapping[str, float]]],
-    system: str,
-    reference: str,
-    measure: str,
+def paired_differences(
+    per_query: Scores, system: str, reference: str, measure: str
 ) -> NDArray[np.float64]:
-    """Return system minus reference per query, float64, in the reference's order of queries."""
+    """Return system minus reference per query, in the reference's order of queries.
+
+    Args:
+        per_query: system → measure → query id → value.
+        system: one of them.
+        reference: another one.
+        measure: that both have values of.
+
+    Returns:
+        float64, shape (queries,).
+
+    Raises:
+        DataError: they have values for different queries, or for none.
+    """
     ours, theirs = per_query[system][measure], per_query[reference][measure]
     if ours.keys() != theirs.keys() or not theirs:
         raise DataError(
@@ -286,7 +299,13 @@ def _differences(
     return np.array([ours[query_id] - value for query_id, value in theirs.items()])
 
 
-def _p_value(differences: NDArray[np.float64], test: Test) -> float | None:
+def two_sided_p(differences: NDArray[np.float64], test: Test) -> float | None:
+    """Return the two-sided p-value of a mean of 0, uncorrected; None with a single query.
+
+    Args:
+        differences: one value a query, shape (queries,).
+        test: as in `compare_to_reference`.
+    """
     if len(differences) == 1:
         return None
     if (np.abs(differences) <= TIE).all():
@@ -313,7 +332,7 @@ def _fisher(differences: NDArray[np.float64]) -> float:
         np.mean,
         permutation_type="samples",
         n_resamples=_RESAMPLES,
-        batch=100,
+        batch=2000,
         rng=np.random.default_rng(_SEED),
     )
     return float(result.pvalue)

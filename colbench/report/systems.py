@@ -52,9 +52,9 @@ def comparison(
         SYSTEM,
         *_front_column(results),
         *_parameter_columns(results),
-        *(effectiveness(measure, results) for measure in measures[:1]),
+        *_measure_columns(measures[:1], results),
         *([_INTERVAL] if main in measures else []),
-        *(effectiveness(measure, results) for measure in measures[1:]),
+        *_measure_columns(measures[1:], results),
         *numbers(
             fraction,
             *overlap,
@@ -70,9 +70,9 @@ def comparison(
             name_cell(system, "reference" if system.name in known else ""),
             *_front(system, results),
             *_parameters(system, results),
-            *(_measure(system, measure, results) for measure in measures[:1]),
+            *_measures(system, measures[:1], results),
             *([_interval(system, main)] if main in measures else []),
-            *(_measure(system, measure, results) for measure in measures[1:]),
+            *_measures(system, measures[1:], results),
             *_overlaps(system, overlap),
             *(_of_this_run(shown, system, results) for shown in costs_told),
             *([taken.get(system.name, "")] if taken else []),
@@ -117,6 +117,36 @@ def effectiveness(measure: str, results: Results) -> Column:
         priority=0 if is_primary else 2,
         about="; ".join(filter(None, (_described(measure), standing))),
     )
+
+
+def _measure_columns(measures: Sequence[str], results: Results) -> list[Column]:
+    """Return two columns a measure: its mean, and the ranks it leaves open."""
+    pairs = [(effectiveness(name, results), _rank_column(name, results)) for name in measures]
+    return [column for pair in pairs for column in pair]
+
+
+def _measures(system: SystemResult, measures: Sequence[str], results: Results) -> list[Cell]:
+    pairs = [(_measure(system, name, results), _rank(system, name)) for name in measures]
+    return [cell for pair in pairs for cell in pair]
+
+
+def _rank_column(measure: str, results: Results) -> Column:
+    return Column(
+        title="rank" if measure == primary_measure(results) else f"{measure} rank",
+        source=f"{measure} rank",
+        priority=3 if measure == primary_measure(results) else 4,
+        optional=True,
+        about=f"by {measure}: the ranks that paired tests of all systems leave open; systems that "
+        "cannot be told apart share them",
+    )
+
+
+def _rank(system: SystemResult, measure: str) -> Cell:
+    ranks = (system.ranks or {}).get(measure)
+    if ranks is None:
+        return Cell()
+    best, worst = ranks
+    return Cell((best + worst) / 2, text=str(best) if best == worst else f"{best}–{worst}")
 
 
 def _described(measure: str) -> str:

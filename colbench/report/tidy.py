@@ -60,6 +60,9 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
         test = tests.get(measure)
         values[f"{measure}_difference"] = test.difference if test else None
         values[f"{measure}_p_holm"] = test.p_holm if test else None
+        if any(other.ranks for other in results.systems):
+            best, worst = (system.ranks or {}).get(measure, (None, None))
+            values |= {f"{measure}_best_rank": best, f"{measure}_worst_rank": worst}
     if system.fidelity is not None:
         values |= {"reference": system.fidelity.reference, "rbo": system.fidelity.rbo}
         values |= {f"intersection@{k}": v for k, v in system.fidelity.intersection.items()}

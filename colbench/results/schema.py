@@ -137,6 +137,12 @@ class SystemResult(Record):
         description="the primary measure → limits of its mean over queries: bootstrap (BCa), 95 %; "
         "null with a single query and in results of an earlier colbench",
     )
+    ranks: dict[str, tuple[int, int]] | None = Field(
+        None,
+        description="measure → best and worst rank among the systems that the paired tests of all "
+        "pairs leave open, Holm-corrected over the pairs of a measure; null with a single system "
+        "and in results of an earlier colbench",
+    )
     depth: int | None = Field(None, description="documents asked for per query")
     latency_ms: Latency | None = None
     throughput_qps: float | None = Field(

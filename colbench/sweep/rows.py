@@ -10,6 +10,7 @@ from colbench.experiment.evaluation import mean_intervals
 from colbench.experiment.job import Failure
 from colbench.measures.latency import BUSY
 from colbench.measures.pareto import pareto_front
+from colbench.measures.ranks import rank_intervals
 from colbench.measures.significance import Test, compare_to_reference
 from colbench.results.schema import Results, SweepInfo, SystemResult
 from colbench.sweep.advice import Advice, index_bytes, is_disturbed, p50
@@ -156,10 +157,13 @@ def _tested(
     tests = compare_to_reference(
         reference.name, values, [measure], test=test, alpha=results.alpha, margin=results.margin
     )
+    # Thousands of pairs: Fisher's draws would take minutes.
+    ranks = rank_intervals(values, [measure], alpha=results.alpha) if test == "student" else {}
     return [
         row.model_copy(
             update={
                 "intervals": mean_intervals(values[row.name], measure),
+                "ranks": ranks.get(row.name),
                 "significance": tests.get(row.name),
             }
         )

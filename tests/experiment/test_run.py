@@ -139,6 +139,10 @@ def test_the_first_measure_is_the_primary_one_and_has_intervals(first_run):
     assert any(note.startswith(whole) for note in results.notes)
     assert tests["recall@100"].p_value is None and tests["ndcg@10"].p_value is not None
     assert tests["ndcg@10"].verdict == "open"
+    # Two queries tell no two systems apart, so that all share all ranks.
+    ran = [system for system in results.systems if system.status == "ok"]
+    assert {system.ranks["ndcg@10"] for system in ran} == {(1, len(ran))}
+    assert not any("recall@100" in system.ranks for system in ran)
 
 
 def test_results_say_how_documents_were_encoded(colbench, first_run, folder, tmp_path):

@@ -65,6 +65,24 @@ def test_the_interval_stands_beside_the_primary_measure(full_results):
     assert (row["ndcg@10_low"], row["ndcg@10_high"]) == (0.65555, 0.75)
 
 
+def test_ranks_stand_beside_their_measures_and_say_by_which(full_results):
+    ranks = {"bm25": {"ndcg@10": (1, 2), "mrr@10": (2, 2)}, "colbert_exact": {"ndcg@10": (1, 2)}}
+    systems = [s.model_copy(update={"ranks": ranks.get(s.name)}) for s in full_results.systems]
+    results = full_results.model_copy(update={"systems": systems, "primary": "ndcg@10"})
+    table = comparison(results)
+    titles = [column.title for column in table.columns]
+    assert titles[:5] == ["system", "ndcg@10", "rank", "mrr@10", "mrr@10 rank"]
+    shown = [[row[2].plain, row[4].plain] for row in table.cells()]
+    assert shown == [["1–2", "2"], ["1–2", ""]]
+    for told in (printed(results), render_markdown(run_document(results)), render_html([results])):
+        assert "mrr@10 rank" in told and "1–2" in told
+    first, second, skipped = tidy(results).records()
+    assert (first["mrr@10_best_rank"], first["mrr@10_worst_rank"]) == (2, 2)
+    assert (second["ndcg@10_best_rank"], second["ndcg@10_worst_rank"]) == (1, 2)
+    assert second["mrr@10_best_rank"] is skipped["ndcg@10_worst_rank"] is None
+    assert "mrr@10_best_rank" not in tidy(full_results).records()[0]
+
+
 def test_the_primary_measure_comes_first_whichever_it_is(full_results):
     results = full_results.model_copy(update={"primary": "mrr@10"})
     columns = comparison(results).columns
