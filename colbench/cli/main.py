@@ -16,6 +16,7 @@ from colbench.console import take_any_text
 from colbench.errors import ColbenchError
 from colbench.features import entry_point, features
 from colbench.files import check_target
+from colbench.printing import printable_lines
 from colbench.progress import quieted
 
 _ABOUT = """\
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> i
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:  # not 1, which would pass for a regression
-        traceback.print_exc()
+        sys.stderr.write(printable_lines(traceback.format_exc()))  # it quotes what was read
         return 3
 
 
