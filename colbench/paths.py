@@ -88,6 +88,22 @@ def inner_path(folder: Path, relative: str, named_in: Path) -> Path:
     return path
 
 
+def refuse_link(folder: Path, *, remedy: str) -> None:
+    """Refuse a folder of colbench's own that is a link.
+
+    Args:
+        folder: it need not be there.
+        remedy: what else to do.
+
+    Raises:
+        StorageError: naming it.
+    """
+    if folder.is_symlink():
+        raise StorageError(
+            f"{folder} is a link, and colbench changes nothing behind one: remove it or {remedy}"
+        )
+
+
 def own_folder(folder: Path, *, remedy: str = "choose another output_dir") -> None:
     """Refuse a folder of colbench's own that is a link, no folder, or another user's.
 
@@ -98,6 +114,7 @@ def own_folder(folder: Path, *, remedy: str = "choose another output_dir") -> No
     Raises:
         StorageError: naming it.
     """
+    refuse_link(folder, remedy=remedy)
     try:
         status = folder.lstat()
         owners = {os.geteuid(), folder.parent.stat().st_uid}
@@ -105,10 +122,6 @@ def own_folder(folder: Path, *, remedy: str = "choose another output_dir") -> No
         return
     except OSError as error:
         raise StorageError(f"cannot read {folder}: {error.strerror or error}; {remedy}") from error
-    if stat.S_ISLNK(status.st_mode):
-        raise StorageError(
-            f"{folder} is a link, and colbench changes nothing behind one: remove it or {remedy}"
-        )
     if not stat.S_ISDIR(status.st_mode):
         raise StorageError(f"{folder} is no folder: remove it or {remedy}")
     if status.st_uid not in owners:

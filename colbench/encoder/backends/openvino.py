@@ -28,6 +28,7 @@ from colbench.encoder.backends.precision import has_bf16
 from colbench.errors import ConfigError, StorageError
 from colbench.files import write_json
 from colbench.locks import locked
+from colbench.paths import refuse_link
 from colbench.progress import note
 
 RECIPE = 2
@@ -66,7 +67,7 @@ def open_backbone(model: Any, precision: str, folder: Path) -> OpenVinoBackbone:
 
     Raises:
         ConfigError: the backbone cannot be converted.
-        StorageError: the folder cannot be written.
+        StorageError: the folder cannot be written, or lies behind a link.
     """
     # Left out: it would report to a third party unasked, from a forked process that can hang and
     # then outlives this one, holding its standard output open.
@@ -76,6 +77,7 @@ def open_backbone(model: Any, precision: str, folder: Path) -> OpenVinoBackbone:
     with _writing(folder):
         manifest = _verified(folder)
         if manifest is None:
+            refuse_link(folder.parent, remedy=_SPACE)
             for left in (folder, *folder.parent.glob(f".{folder.name}.*")):
                 shutil.rmtree(left, ignore_errors=True)
             manifest = _convert(model, folder, int8=precision == "int8")

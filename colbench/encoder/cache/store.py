@@ -33,6 +33,7 @@ from colbench.encoder.cache.inventory import (
 from colbench.encoder.cache.shards import Shard
 from colbench.encoder.cache.space import WRITABLE, Space
 from colbench.locks import locked
+from colbench.paths import refuse_link
 
 __all__ = ["CacheEntry", "EmbeddingCache", "Embeddings", "EncodeStats", "embed_documents"]
 
@@ -59,7 +60,12 @@ class EmbeddingCache:
         return Space(self.root / fingerprint, fingerprint)
 
     def lock_file(self, fingerprint: str) -> Path:
-        """Return the file that is locked while a process adds to a space."""
+        """Return the file that is locked while a process adds to a space.
+
+        Raises:
+            StorageError: the folder of such files is a link.
+        """
+        refuse_link(self.root / "locks", remedy=WRITABLE)
         return self.root / "locks" / f"{fingerprint}.lock"
 
     def entries(self) -> list[CacheEntry]:
