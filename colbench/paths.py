@@ -9,6 +9,7 @@ folder of colbench's own, bears a name that colbench gives, and no link is follo
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -140,25 +141,37 @@ def remove_made(path: Path, *, inside: Path) -> None:
     Raises:
         StorageError: it does not lie there, or is a link.
     """
+    parts = path.relative_to(inside).parts if path.is_relative_to(inside) else ()
+    if not parts or ".." in parts:
+        raise _outside(path, inside)
     try:
-        parts = path.relative_to(inside).parts
-        within = bool(parts) and ".." not in parts
-        within = within and path.parent.resolve() == inside.resolve().joinpath(*parts[:-1])
-    except ValueError:
-        within = False
-    if not within:
-        raise StorageError(f"{path} is not inside {inside}: it is not removed")
-    try:
-        mode = path.lstat().st_mode
-    except OSError:
-        return
+        # A link may be put under a name at any moment; what a descriptor stands for stays.
+        with contextlib.ExitStack() as opened:
+            folder = None
+            for part in (inside, *parts[:-1]):
+                flags = os.O_RDONLY | os.O_DIRECTORY | (0 if folder is None else os.O_NOFOLLOW)
+                folder = os.open(part, flags, dir_fd=folder)
+                opened.callback(os.close, folder)
+            _remove(path, folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):  # a link on the way there
+            raise _outside(path, inside) from None
+
+
+def _remove(path: Path, folder: int | None) -> None:
+    """Remove what lies in a folder, given by its descriptor, under the last part of a path."""
+    mode = os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode
     if stat.S_ISLNK(mode):
         raise StorageError(f"{path} is a link, and colbench removes nothing behind one: remove it")
     if stat.S_ISDIR(mode):
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path.name, ignore_errors=True, dir_fd=folder)
     else:
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path.name, dir_fd=folder)
+
+
+def _outside(path: Path, inside: Path) -> StorageError:
+    return StorageError(f"{path} is not inside {inside}: it is not removed")
 
 
 def clear_made(folder: Path, made: re.Pattern[str]) -> None:

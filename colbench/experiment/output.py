@@ -150,6 +150,7 @@ class OutputFolder:
         Raises:
             StorageError: a file cannot be put there; the same command does it again.
         """
+        check_output(self.root)  # once more: much may have happened since the run began
         if keep_indexes and self.indexes.is_dir():
             self.indexes.rename(self.staging / "indexes")
         self.staging.rename(self.root / _SCRATCH / _REPLACING)
@@ -201,6 +202,8 @@ def _is_replaceable(latest: Path) -> bool:
 
 
 def _remove_work(scratch: Path) -> None:
+    if scratch.is_symlink():  # put there while the run went on
+        return
     for folder in scratch.glob(f"{_WORK}*"):
         if _MADE.fullmatch(folder.name) and not folder.is_symlink():
             remove_made(folder, inside=scratch)
