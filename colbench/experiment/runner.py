@@ -41,7 +41,7 @@ from colbench.experiment.plan import (
 )
 from colbench.experiment.spawn import run_job
 from colbench.experiment.store import machine, work_key
-from colbench.files import ensure_writable, write_json
+from colbench.files import atomic_write, ensure_writable, write_json
 from colbench.index.device import check_device
 from colbench.measures.catalogue import ignores_order, level_note
 from colbench.measures.latency import BUSY
@@ -401,9 +401,9 @@ class Runner:
         if self.settings.strict:
             log = self.output.unfinished / log.name
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(failure.log, log)
-        except OSError:  # the reason is told without it
+            with failure.log.open("rb") as told, atomic_write(log, "wb") as stream:
+                shutil.copyfileobj(told, stream)
+        except (OSError, StorageError):  # the reason is told without it
             return None
         return log
 

@@ -115,8 +115,10 @@ class Space:
 
     def touch(self) -> None:
         """Record that the space was used now, where that can be written."""
+        used = self.folder / LAST_USED
         with contextlib.suppress(OSError):
-            (self.folder / LAST_USED).touch()
+            if not (self.folder.is_symlink() or used.is_symlink()):
+                used.touch()
 
 
 def remove(path: Path) -> None:
