@@ -15,6 +15,7 @@ from colbench.explain.labels import labels, printable
 from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.explain.wording import summary, two_decimals
 from colbench.files import atomic_write
+from colbench.report.charts.draw import drawable
 
 _CELL_WIDTH, _CELL_HEIGHT = 27, 22
 _BARS_WIDTH = 150
@@ -46,10 +47,10 @@ def write_picture(explanation: Explanation, path: Path, *, everything: bool = Fa
     specification = chart(explanation, everything=everything).to_dict()
     if path.suffix.lower() == ".svg":
         with atomic_write(path) as stream:
-            stream.write(vl_convert.vegalite_to_svg(specification))
+            stream.write(vl_convert.vegalite_to_svg(drawable(specification)))
     else:
         with atomic_write(path, "wb") as stream:
-            stream.write(vl_convert.vegalite_to_png(specification, scale=2))
+            stream.write(vl_convert.vegalite_to_png(drawable(specification), scale=2))
 
 
 def chart(explanation: Explanation, *, everything: bool = False) -> Any:
