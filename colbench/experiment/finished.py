@@ -22,9 +22,11 @@ from pydantic import Field
 
 import colbench
 from colbench.digests import json_digest, sha256_file
+from colbench.encoder.loading.contents import file_digests
+from colbench.encoder.loading.hub import cached_snapshot
 from colbench.encoder.loading.weights import EMBEDDED
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
-from colbench.errors import StorageError
+from colbench.errors import ConfigError, StorageError
 from colbench.experiment.bench import SystemReply
 from colbench.experiment.output import stage_path
 from colbench.experiment.store import keep, recall
@@ -154,19 +156,28 @@ def code_digest() -> str:
 
 def weights_state(
     models: Iterable[EncoderSettings | CrossEncoderSettings],
-) -> Mapping[str, list[tuple[str, int, int]]]:
-    """Return the files of models that lie in folders, with their sizes and times.
+) -> Mapping[str, Mapping[str, str]]:
+    """Return the files of models with their sha256; of none for what comes with colbench.
 
-    Settings name a folder, which may hold another model by now; what comes from elsewhere has its
-    revision in the settings.
+    Settings name a folder, which may hold another model by now, or a model of the hub, whose
+    branch may have moved on.
+
+    Raises:
+        ConfigError, StorageError: a folder holds what cannot be read.
     """
     found = {}
     for model in models:
-        folder = Path(model.model).expanduser()
-        if not model.model.startswith(EMBEDDED) and folder.is_dir():
-            files = [(file, file.stat()) for file in sorted(folder.rglob("*")) if file.is_file()]
-            found[model.model] = [
-                (str(file.relative_to(folder)), status.st_size, status.st_mtime_ns)
-                for file, status in files
-            ]
+        if model.model.startswith(EMBEDDED):
+            continue
+        named = Path(model.model).expanduser()
+        folder = named if named.is_dir() else _on_this_machine(model)
+        if folder is not None:
+            found[f"{model.model}@{model.revision}"] = file_digests(folder)
     return found
+
+
+def _on_this_machine(model: EncoderSettings | CrossEncoderSettings) -> Path | None:
+    try:
+        return cached_snapshot(model.model, model.revision)
+    except ConfigError:  # a name that only a module of the user knows
+        return None

@@ -13,7 +13,8 @@ from trying import READ, answer, fuzz
 
 from colbench.encoder.cache.inventory import list_entries
 from colbench.encoder.cache.shards import Damaged, Foreign, open_shard, write_shard
-from colbench.encoder.loading.checkpoint import Kind, detect_kind, foreign_code
+from colbench.encoder.loading.checkpoint import Kind, detect_kind
+from colbench.encoder.loading.references import foreign_code
 from colbench.index.colbert.manifest import (
     FileEntry,
     Manifest,

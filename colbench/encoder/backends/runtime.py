@@ -11,12 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from colbench.encoder.base import Arithmetic
-from colbench.encoder.loading.checkpoint import (
-    check_tokenizer,
-    foreign_code,
-)
+from colbench.encoder.loading.checkpoint import check_tokenizer
 from colbench.encoder.loading.complete import check_no_random_weights
 from colbench.encoder.loading.hub import snapshot
+from colbench.encoder.loading.references import check_classes, foreign_code
 from colbench.encoder.settings import EncoderSettings
 from colbench.errors import ColbenchError, ConfigError
 from colbench.vectors import Vectors
@@ -88,23 +86,52 @@ def load_quietly(
             f"{folder} runs code from {', '.join(repositories)}; read that code, "
             "then set trust_remote_code=true"
         )
+    if not trust_remote_code:
+        check_classes(folder)
     code_folders(folder)
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     try:
-        return make(
-            str(folder),
-            device=device,
-            local_files_only=True,
-            trust_remote_code=trust_remote_code,
-            model_kwargs={"use_safetensors": True},
-        )
+        with _no_pickles():
+            return make(
+                str(folder),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=trust_remote_code,
+                model_kwargs={"use_safetensors": True},
+            )
     except ColbenchError:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(f"{folder} cannot be loaded as a model: {reason}") from error
+
+
+@contextlib.contextmanager
+def _no_pickles() -> Iterator[None]:
+    """Refuse every pickle of weights while a model is loaded, whoever finds one.
+
+    The names of files are checked before; here is the one function through which transformers and
+    sentence-transformers read what is no safetensors.
+
+    Raises:
+        ConfigError: naming the file.
+    """
+    import torch
+
+    def refuse(file: Any, *_arguments: Any, **_options: Any) -> Any:
+        raise ConfigError(
+            f"{getattr(file, 'name', file)} is a pickle, which colbench never loads; convert it "
+            "with https://huggingface.co/spaces/safetensors/convert"
+        )
+
+    load = torch.load
+    torch.load = refuse  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.load = load
 
 
 def with_new_classifier(folder: Path, device: str, trust_remote_code: bool) -> Any:

@@ -163,12 +163,16 @@ def _dense_model(folder: Path, kind: Kind, settings: EncoderSettings, device: st
     """Return a SentenceTransformer whose last module gives `sentence_embedding`, unit rows or not
     as the settings say."""
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import Normalize
+    from sentence_transformers.base.modules import Normalize, Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling
 
-    model: Any = load_quietly(
-        SentenceTransformer, folder, trust_remote_code=settings.trust_remote_code, device=device
-    )
+    trusted = settings.trust_remote_code
+    model: Any = load_quietly(SentenceTransformer, folder, trust_remote_code=trusted, device=device)
+    if not isinstance(model[0], Transformer) and not trusted:
+        raise ConfigError(
+            f"encoder {settings.name!r}: {settings.model!r} has no transformer in front, and "
+            "colbench encodes with no other kind"
+        )
     while isinstance(model[-1], Normalize):
         del model[-1]
     if settings.normalize:

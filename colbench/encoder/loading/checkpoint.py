@@ -8,12 +8,11 @@ afterwards.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from colbench.encoder.loading.contents import not_a_configuration, read_json
 from colbench.encoder.loading.stanford import METADATA, holds_projection
 from colbench.errors import ConfigError
 
@@ -50,7 +49,7 @@ def detect_kind(folder: Path) -> Kind:
     Raises:
         ConfigError: a kind colbench has no use for, or a file that is not JSON.
     """
-    saved = _read_json(folder / "config_sentence_transformers.json", {})
+    saved = read_json(folder / "config_sentence_transformers.json", {})
     modules = _modules(folder)
     architectures = _architectures(folder)
     model_type = saved.get("model_type")
@@ -77,7 +76,7 @@ def is_stanford(folder: Path) -> bool:
     Raises:
         ConfigError: a file that is not JSON.
     """
-    saved = _read_json(folder / "config_sentence_transformers.json", {})
+    saved = read_json(folder / "config_sentence_transformers.json", {})
     modules = _modules(folder)
     if modules and _says_late_interaction(saved, modules):
         return False
@@ -95,16 +94,6 @@ def _says_late_interaction(saved: dict[str, Any], modules: list[dict[str, Any]])
         or bool(_PYLATE_KEYS & saved.keys())
         or any(str(m.get("type")).startswith("pylate.") for m in modules)
     )
-
-
-def foreign_code(folder: Path) -> list[str]:
-    """Return the hub names of other repositories whose code this checkpoint runs.
-
-    transformers writes such a reference as `owner/name--module.Class` in `auto_map`.
-    """
-    references = _strings(_read_json(folder / "config.json", {}).get("auto_map"))
-    modules = _strings([m.get("type") for m in _modules(folder)])
-    return sorted({text.split("--")[0] for text in [*references, *modules] if "--" in text})
 
 
 def check_tokenizer(model: Any, folder: Path) -> None:
@@ -137,45 +126,17 @@ def check_tokenizer(model: Any, folder: Path) -> None:
         )
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _strings(list(value.values()))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-
-
 def _modules(folder: Path) -> list[dict[str, Any]]:
     path = folder / "modules.json"
-    modules: list[Any] = _read_json(path, [])
+    modules: list[Any] = read_json(path, [])
     if not all(isinstance(module, dict) for module in modules):
-        raise _not_a_configuration(path)
+        raise not_a_configuration(path)
     return modules
 
 
 def _architectures(folder: Path) -> list[str]:
     path = folder / "config.json"
-    names = _read_json(path, {}).get("architectures") or []
+    names = read_json(path, {}).get("architectures") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise _not_a_configuration(path)
+        raise not_a_configuration(path)
     return names
-
-
-def _read_json(path: Path, default: Any) -> Any:
-    if not path.is_file():
-        return default
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{path} is not readable JSON ({error}); fetch the model again"
-        ) from error
-    if not isinstance(value, type(default)):
-        raise _not_a_configuration(path)
-    return value
-
-
-def _not_a_configuration(path: Path) -> ConfigError:
-    return ConfigError(f"{path} is not a model's configuration file; fetch the model again")

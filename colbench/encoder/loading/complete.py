@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from colbench.encoder.loading.contents import CheckpointFile, checkpoint_files
 from colbench.errors import ConfigError
 
 _HEADS = {
@@ -34,11 +36,12 @@ _PICKLED_PROJECTION = "colbert_linear.pt"
 
 
 def check_no_random_weights(model: Any, folder: Path, *, unused: tuple[str, ...]) -> None:
-    """Fail if a weight matrix of a loaded model does not come from the checkpoint.
+    """Fail if a weight of a loaded model does not come from the checkpoint.
 
-    Matrices are matched by shape and content rather than by name, so that neither the renaming
-    that transformers does while loading nor a prefix in the file matters. Vectors (biases, layer
-    norms) are left out: freshly made ones are constant and appear in any checkpoint.
+    Weights are matched by shape and content rather than by name, so that neither the renaming that
+    transformers does while loading nor a prefix in the file matters. Vectors (biases, layer norms)
+    that are missing are filled with a constant, which others may have too: of those, the file has
+    to hold as many as the model.
 
     Args:
         model: a loaded torch module, weights still as in the file.
@@ -46,17 +49,46 @@ def check_no_random_weights(model: Any, folder: Path, *, unused: tuple[str, ...]
         unused: parts of parameter names that the forward pass never reads.
 
     Raises:
-        ConfigError: naming the first such matrix.
+        ConfigError: naming the first such weight.
     """
-    stored = {mark for path in folder.rglob("*.safetensors") for mark in _marks(path).values()}
+    stored = [
+        (key, mark)
+        for file in checkpoint_files(folder)
+        if file.name.endswith(".safetensors")
+        for key, mark in _marks(file).items()
+        if not any(part in key for part in unused)
+    ]
+    left = Counter(mark for _, mark in stored)
+    keys = [key for key, _ in stored]
+    vectors: dict[str, list[str]] = {}
     for name, parameter in model.named_parameters():
-        if parameter.ndim < 2 or any(part in name for part in unused):
+        if parameter.ndim == 0 or any(part in name for part in unused):
             continue
-        if _mark(parameter) not in stored:
+        mark = _mark(parameter)
+        if parameter.ndim == 1:
+            vectors.setdefault(mark, []).append(name)
+        elif not left[mark]:
             raise ConfigError(
                 f"{folder} does not hold the weights of {name}; they would be random numbers. "
                 "Check that the folder is complete and of the kind the system needs"
             )
+    for mark, names in vectors.items():
+        if len(names) > left[mark]:
+            missing = [name for name in names if not _is_stored(name, keys)] or names
+            raise ConfigError(
+                f"{folder} does not hold the weights of {missing[0]}; a constant would take their "
+                "place. Check that the folder is complete and of the kind the system needs"
+            )
+
+
+def _is_stored(name: str, keys: Iterable[str]) -> bool:
+    """Return whether a file holds a weight under the name of a parameter, prefixes aside."""
+    for key in keys:
+        parts = key.split(".")
+        tails = [key, *(".".join(parts[left:]) for left in (1, 2) if len(parts) - left >= 3)]
+        if any(f".{name}".endswith(f".{tail}") for tail in tails):
+            return True
+    return False
 
 
 def check_no_unused_weights(model: Any, folder: Path, *, untrained: bool) -> None:
@@ -79,12 +111,12 @@ def check_no_unused_weights(model: Any, folder: Path, *, untrained: bool) -> Non
     marks = {_mark(tensor) for _, tensor in held if tensor.is_floating_point()}
     backbone = getattr(model[0], "model", None)
     names = tuple(getattr(backbone, "state_dict", dict)())
-    for path in _files(folder, untrained=untrained):
-        for key, mark in _marks(path).items():
+    for file in _files(folder, untrained=untrained):
+        for key, mark in _marks(file).items():
             taken = mark in marks or (key.endswith(names) and _whole_name(key, names))
             if not taken and not _is_head(key):
                 raise ConfigError(
-                    f"{path} holds {key}, which no part of this model uses; a model measured "
+                    f"{file.path} holds {key}, which no part of this model uses; a model measured "
                     "without its weights is another one: check that the folder is of one kind and "
                     "complete"
                 )
@@ -95,16 +127,15 @@ def check_no_unused_weights(model: Any, folder: Path, *, untrained: bool) -> Non
         )
 
 
-def _files(folder: Path, *, untrained: bool) -> Iterator[Path]:
+def _files(folder: Path, *, untrained: bool) -> Iterator[CheckpointFile]:
     """Yield the files of weights that a model in a folder is loaded from, or should be."""
-    for path in sorted(folder.glob("*.safetensors")):
-        if not path.match(_OTHER_NAMES):
-            yield path
-    for part in sorted(folder.iterdir()):
-        if not _MODULE_FOLDER.fullmatch(part.name) or not part.is_dir():
-            continue
-        if not (untrained and (folder / "modules.json").is_file()):
-            yield from sorted(part.glob("*.safetensors"))
+    alone = untrained and (folder / "modules.json").is_file()
+    for file in checkpoint_files(folder):
+        *above, name = file.relative.split("/")
+        beside = not above and not file.path.match(_OTHER_NAMES)
+        in_module = len(above) == 1 and _MODULE_FOLDER.fullmatch(above[0]) and not alone
+        if name.endswith(".safetensors") and (beside or in_module):
+            yield file
 
 
 def _whole_name(key: str, names: tuple[str, ...]) -> bool:
@@ -115,14 +146,13 @@ def _is_head(key: str) -> bool:
     return not _HEADS.isdisjoint(key.split(".")) or any(part in key for part in _MODERNBERT_HEAD)
 
 
-def _marks(path: Path) -> dict[str, str]:
+def _marks(file: CheckpointFile) -> dict[str, str]:
     """Return name → mark of the floating-point tensors of a file."""
-    status = path.stat()
-    return _read_marks(path, status.st_size, status.st_mtime_ns)
+    return _read_marks(file.path, file.identity)
 
 
 @lru_cache(maxsize=64)
-def _read_marks(path: Path, _size: int, _modified: int) -> dict[str, str]:
+def _read_marks(path: Path, _identity: tuple[int, ...]) -> dict[str, str]:
     from safetensors import safe_open
 
     marks = {}

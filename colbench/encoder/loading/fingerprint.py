@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from colbench.digests import json_digest, sha256_file
+from colbench.digests import json_digest
+from colbench.encoder.loading.contents import file_digests
 
-_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".metadata", ".jinja", ".py"}
-_UNUSED = {"onnx", "openvino", "coreml"}
 _LIBRARIES = ("torch", "transformers", "tokenizers", "sentence-transformers")
 
 
 def fingerprint(folder: Path, settings: Mapping[str, Any]) -> str:
     """Return the hexadecimal sha256 over a model folder, settings, and library versions.
 
-    Weights, tokenizer, configuration and code files count, by name and content; the documentation
-    and other formats of the same weights do not. `settings` must be JSON.
+    Every file that could be read when the model is loaded counts, by its path in the folder and its
+    content, what is behind links too. `settings` must be JSON.
+
+    Raises:
+        ConfigError, StorageError: the folder holds what cannot be read, see `contents`.
     """
     parts = {
-        "files": _digests(folder),
+        "files": file_digests(folder),
         "settings": dict(settings),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
     return json_digest(parts, spaced=True)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """Return relative name → sha256 of the files a model is loaded from."""
-    digests = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") or part in _UNUSED for part in relative.parts)
-        if path.suffix in _SUFFIXES and path.is_file() and not hidden:
-            status = path.stat()
-            digests[relative.as_posix()] = _digest(path, status.st_size, status.st_mtime_ns)
-    return digests
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, _size: int, _modified: int) -> str:
-    """Hash a file once a process, however many encoders share the folder."""
-    return sha256_file(path)

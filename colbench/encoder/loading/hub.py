@@ -37,7 +37,7 @@ def snapshot(repo: str, revision: str | None, needs: str = "*.safetensors") -> P
         ConfigError: `repo` is not a hub name, or the hub knows no such model or revision.
         WeightsUnavailable: it is not cached and cannot be fetched; the message says how to get it.
     """
-    cached = _cached(repo, revision)
+    cached = cached_snapshot(repo, revision)
     if cached is not None and any(cached.rglob(needs)):
         return cached
     return _fetch(repo, revision)
@@ -70,7 +70,12 @@ def is_reachable() -> bool:
     return opened.is_set()
 
 
-def _cached(repo: str, revision: str | None) -> Path | None:
+def cached_snapshot(repo: str, revision: str | None) -> Path | None:
+    """Return the folder of a hub model that is on this machine; None where it is not.
+
+    Raises:
+        ConfigError: `repo` is not a hub name.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 

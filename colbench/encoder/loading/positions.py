@@ -6,13 +6,14 @@ no length is refused there, whatever `max_position_embeddings` says.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from colbench.encoder.loading.contents import read_json
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
-from colbench.errors import ConfigError
+from colbench.errors import ColbenchError, ConfigError
 
 _COUNT_FROM_0 = {
     *(
@@ -148,8 +149,6 @@ def _stored(folder: Path, side: str) -> Iterator[_Length]:
 
 def _object(path: Path) -> dict[str, Any]:
     """Return a JSON object; an empty one where there is none, which loading it will tell."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    with suppress(ColbenchError):
+        return dict(read_json(path, {}))
+    return {}

@@ -16,7 +16,6 @@ filled up with [MASK], or what a tokenizer has in its place (Khattab and Zaharia
 
 from __future__ import annotations
 
-import json
 import re
 import string
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from colbench.encoder.loading.contents import read_bytes, read_json
 from colbench.errors import ConfigError
 
 METADATA = "artifact.metadata"
@@ -79,15 +79,13 @@ def read_metadata(folder: Path) -> Metadata:
         ConfigError: it is not such a file, or scores in a way that is no MaxSim.
     """
     path = folder / METADATA
-    if not path.is_file():
-        return Metadata()
     try:
-        metadata = Metadata.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = ": ".join([*map(str, first["loc"]), first["msg"]])
+        metadata = Metadata.model_validate_json(read_bytes(path))
+    except FileNotFoundError:
+        return Metadata()
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = ": ".join([*map(str, first["loc"]), first["msg"]])
         raise ConfigError(
             f"{path} is not the metadata of a ColBERT checkpoint ({reason}); fetch the model again"
         ) from error
@@ -191,13 +189,12 @@ def _conventions(folder: Path, metadata: Metadata, tokenizer: Any) -> Convention
 
 def _primeqa_markers(folder: Path, tokenizer: Any) -> tuple[str, str] | None:
     """Return the markers that PrimeQA takes for a kind of model; None for another kind."""
-    with suppress(OSError, ValueError):
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
-        if kind == "xlm-roberta" and len(tokenizer) > max(_XLMR_IDS):
-            query, document = tokenizer.convert_ids_to_tokens(list(_XLMR_IDS))
-            return query, document
-        if kind == "roberta" and set(_ROBERTA) <= set(tokenizer.get_vocab()):
-            return _ROBERTA
+    kind = read_json(folder / "config.json", {}).get("model_type")
+    if kind == "xlm-roberta" and len(tokenizer) > max(_XLMR_IDS):
+        query, document = tokenizer.convert_ids_to_tokens(list(_XLMR_IDS))
+        return query, document
+    if kind == "roberta" and set(_ROBERTA) <= set(tokenizer.get_vocab()):
+        return _ROBERTA
     return None
 
 

