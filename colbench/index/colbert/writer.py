@@ -245,10 +245,12 @@ class IndexWriter:
 
     def _written(self, documents: Iterable[Coded], trained: Trained) -> SegmentEntry:
         """Write documents as a segment that no manifest names yet."""
-        manifest = self.index.manifest
+        manifest, folder = self.index.manifest, self.index.folder
+        name = f"segment-{manifest.change + 1:06d}"
+        remove_made(folder / name, inside=folder)  # of a change that could not be cleared away
         return write_segment(
-            self.index.folder,
-            f"segment-{manifest.change + 1:06d}",
+            folder,
+            name,
             documents,
             centroids=len(trained.codec.centroids),
             width=trained.width,

@@ -1,8 +1,8 @@
 """Indexes that somebody forged: one thing is changed, and all checksums are made right again.
 
-Run as a program it makes seeded forgeries of an index, opens each, and searches where that succeeds.
-It prints a line before each, so that one that ends the process is known, and ends with an error where
-a forgery is neither refused in one line nor answers as the index it was made from.
+Run as a program it makes seeded forgeries of an index, opens each, and searches where that
+succeeds. It prints a line before each, so that one that ends the process is known, and ends with an
+error where a forgery is neither refused in one line nor answers as the index it was made from.
 """
 
 from __future__ import annotations
