@@ -158,7 +158,7 @@ class Colbert(Retriever):
         folder, record = self.bench.shared / name, self.bench.shared / f"{name}.json"
         with self._alone(name):
             before = _read_seconds(record)
-            if before is not None and pooled_before(folder):
+            if before is not None and pooled_before(folder, documents):
                 return pool_documents(documents, settings.pooling, folder), before
             record.unlink(missing_ok=True)
             remove_made(folder, inside=self.bench.shared)
