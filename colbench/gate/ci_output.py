@@ -25,7 +25,6 @@ from colbench.gate.findings import (
     verdict_fails,
 )
 from colbench.gate.record import CostVerdict, GateReport, MeasureVerdict
-from colbench.printing import printable
 from colbench.report.formats import clean
 
 _MOST = 10
@@ -42,7 +41,7 @@ def annotation_lines(report: GateReport) -> list[str]:
     }
     return [
         # A line break would end the command; `clean` leaves none, so that only % is to be escaped.
-        f"::{kind} title=colbench gate::{printable(clean(line)).replace('%', '%25')}"
+        f"::{kind} title=colbench gate::{clean(line).replace('%', '%25')}"
         for kind, findings in kinds.items()
         for line in _first(findings)
     ]
