@@ -116,19 +116,19 @@ class SystemTask(Message):
 
 
 class SystemReply(Message):
-    """Outcome of a `SystemTask`."""
+    """Outcome of a `SystemTask`; of a system that was not timed here, without times."""
 
     metadata: dict[str, Any]
-    build_seconds: float
-    latency_ms: Latency
-    throughput_qps: float
-    throughput_trials: int
-    other_cpu_share: float
-    calibration: Calibration
-    encode_docs_per_second: float | None
+    build_seconds: float | None = None
+    latency_ms: Latency | None = None
+    throughput_qps: float | None = None
+    throughput_trials: int | None = None
+    other_cpu_share: float | None = None
+    calibration: Calibration | None = None
+    encode_docs_per_second: float | None = None
     encodings: list[EncodingInfo] = Field(default=[])
-    index: IndexInfo
+    index: IndexInfo | None = None
     model_bytes: int | None = None
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None = None
     stages: list[str] = Field(default=[])
     notes: list[str] = Field(default=[])

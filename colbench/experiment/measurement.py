@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from typing import Any
 
 import psutil
 
@@ -22,7 +23,7 @@ from colbench.experiment.output import stage_path
 from colbench.hits import Hits
 from colbench.index.size import IndexSize
 from colbench.measures.latency import Latency, measure_latency
-from colbench.measures.machine import calibrate, peak_rss_bytes
+from colbench.measures.machine import calibrate
 from colbench.progress import note
 from colbench.report.formats import counted
 from colbench.results.schema import IndexInfo
@@ -99,43 +100,56 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
 
     Loading models and opening cached vectors is in no time. The peak memory is read after the
     timings, so it covers preparation, build, batch and single searches, and before the calibration
-    and the search of the stages, one of which may be a scan of everything.
+    and the search of the stages, one of which may be a scan of everything. Of a system that
+    searched elsewhere only the run is taken.
     """
     collection = bench.collection
     depth = fetch_depth(collection, task.depth)
     bench.spare_hits = depth - task.depth
     system = make_system(task.name, bench)
-    system.prepare()
-    with other_processes() as others:
-        build_seconds = seconds(system.build)
+    with closing(system):
+        system.prepare()
         texts = [query.text for query in collection.queries]
-        note(f"{task.name}: searching {counted(len(texts), 'query', 'queries')}")
-        hits, times = _batches(task, system, texts, depth)
-        run = Run.from_hits(task.name, collection, hits, task.depth)
-        write_trec(run, task.run_file)
-        note(f"{task.name}: timing single queries")
-        latency = _single_queries(task, system, texts, depth)
-        peak = peak_rss_bytes()
-        calibration = calibrate()
-        encodings = encoding_infos(bench.encodings, fresh=task.fresh)
-    reply = SystemReply(
-        metadata={**system.metadata(), **module_metadata(system.settings.kind)},
-        build_seconds=build_seconds
-        if system.counted_build_seconds is None
-        else system.counted_build_seconds,
-        latency_ms=latency,
-        throughput_qps=len(texts) / min(times),
-        throughput_trials=len(times),
-        other_cpu_share=others[0],
-        calibration=calibration,
-        encode_docs_per_second=_encoding_speed(bench),
-        encodings=encodings,
-        index=index_info(system.size(), collection),
-        model_bytes=model_bytes(task.name, bench),
-        peak_rss_bytes=peak,
-        notes=search_notes(system, texts, run),
-    )
-    return reply.model_copy(update={"stages": _search_stages(task, system, texts, depth)})
+        with other_processes() as others:
+            build_seconds = seconds(system.build)
+            run = system.finished_run()
+            if run is not None:
+                write_trec(run, task.run_file)
+                return SystemReply(
+                    metadata=_metadata(system), notes=search_notes(system, texts, run)
+                )
+            note(f"{task.name}: searching {counted(len(texts), 'query', 'queries')}")
+            hits, times = _batches(task, system, texts, depth)
+            run = Run.from_hits(task.name, collection, hits, task.depth)
+            write_trec(run, task.run_file)
+            note(f"{task.name}: timing single queries")
+            latency = _single_queries(task, system, texts, depth)
+            peak = system.peak_memory()
+            calibration = calibrate()
+            encodings = encoding_infos(bench.encodings, fresh=task.fresh)
+        size = system.size()
+        reply = SystemReply(
+            metadata=_metadata(system),
+            build_seconds=build_seconds
+            if system.counted_build_seconds is None
+            else system.counted_build_seconds,
+            latency_ms=latency,
+            throughput_qps=len(texts) / min(times),
+            throughput_trials=len(times),
+            other_cpu_share=others[0],
+            calibration=calibration,
+            encode_docs_per_second=_encoding_speed(bench),
+            encodings=encodings,
+            index=None if size is None else index_info(size, collection),
+            model_bytes=model_bytes(task.name, bench),
+            peak_rss_bytes=peak,
+            notes=search_notes(system, texts, run),
+        )
+        return reply.model_copy(update={"stages": _search_stages(task, system, texts, depth)})
+
+
+def _metadata(system: Retriever) -> dict[str, Any]:
+    return {**system.metadata(), **module_metadata(system.settings.kind)}
 
 
 def search_notes(system: Retriever, texts: Sequence[str], run: Run) -> list[str]:
@@ -277,9 +291,14 @@ def other_processes() -> Iterator[list[float]]:
 
 
 def _own_seconds() -> float:
-    """Return the processor time of this process and of its children that have ended."""
+    """Return the processor time of this process and of its children, ended or not."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    spent = times.user + times.system + times.children_user + times.children_system
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            used = child.cpu_times()
+            spent += used.user + used.system + used.children_user + used.children_system
+    return spent
 
 
 def _busy_seconds() -> float:

@@ -241,7 +241,7 @@ class Runner:
         """Say what a reader of a system's numbers must know."""
         for text in reply.notes:
             self._note(text)
-        if reply.other_cpu_share > BUSY:
+        if reply.other_cpu_share is not None and reply.other_cpu_share > BUSY:
             self._note(
                 f"{name}: other processes used {reply.other_cpu_share:.0%} of the cores while "
                 "it was timed; its times are not to be trusted"

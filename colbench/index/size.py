@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,20 +53,26 @@ class IndexSize:
         return cls(vectors, dims, total, files, fixed)
 
     @classmethod
-    def together(cls, parts: dict[str, IndexSize]) -> IndexSize:
+    def together(cls, parts: Mapping[str, IndexSize | None]) -> IndexSize | None:
         """Join the indexes of a composed system; each file is prefixed with its part's name.
+
+        Returns:
+            None where that of a part is not known.
 
         >>> parts = {"a": IndexSize(2, 4, 16, {"v": 16}, 8), "b": IndexSize(files={"t": 5})}
         >>> IndexSize.together(parts)
         IndexSize(vectors=2, dims=4, vector_bytes=16, files={'a/v': 16, 'b/t': 5}, fixed_bytes=8)
         """
-        fixed = [part.fixed_bytes for part in parts.values() if part.vectors]
+        sizes = {name: part for name, part in parts.items() if part is not None}
+        if len(sizes) < len(parts):
+            return None
+        fixed = [part.fixed_bytes for part in sizes.values() if part.vectors]
         known = [count for count in fixed if count is not None]
-        files = {f"{name}/{file}": n for name, p in parts.items() for file, n in p.files.items()}
+        files = {f"{name}/{file}": n for name, p in sizes.items() for file, n in p.files.items()}
         return cls(
-            vectors=sum(part.vectors for part in parts.values()),
-            dims=max((part.dims for part in parts.values()), default=0),
-            vector_bytes=sum(part.vector_bytes for part in parts.values()),
+            vectors=sum(part.vectors for part in sizes.values()),
+            dims=max((part.dims for part in sizes.values()), default=0),
+            vector_bytes=sum(part.vector_bytes for part in sizes.values()),
             files=files,
             fixed_bytes=sum(known) if known and len(known) == len(fixed) else None,
         )

@@ -27,7 +27,7 @@ from pydantic import Field
 from colbench.records import Record
 from colbench.timing import repeated
 
-_STATUS = Path("/proc/self/status")
+_PROCESSES = Path("/proc")
 
 
 def peak_rss_bytes() -> int:
@@ -36,14 +36,41 @@ def peak_rss_bytes() -> int:
     On Linux it is VmHWM: the peak that getrusage reports survives exec, so a worker started by a
     large process would carry its parent's.
     """
-    if _STATUS.exists():
-        match = re.search(rb"^VmHWM:\s+(\d+) kB$", _STATUS.read_bytes(), re.MULTILINE)
-        if match:
-            return int(match[1]) * 1024
+    peak = _high_water_mark("self")
+    if peak is not None:
+        return peak
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024
+
+
+def peak_rss_bytes_of(process: int) -> int | None:
+    """Return the sum of the largest resident sets of a process and of its living descendants.
+
+    Args:
+        process: id of a child of this process.
+
+    Returns:
+        Bytes; None where the operating system does not tell, or the process has ended.
+    """
+    import psutil
+
+    try:
+        family = [process, *(c.pid for c in psutil.Process(process).children(recursive=True))]
+    except psutil.Error:
+        return None
+    peaks = [_high_water_mark(str(member)) for member in family]
+    return None if peaks[0] is None else sum(peak for peak in peaks if peak is not None)
+
+
+def _high_water_mark(process: str) -> int | None:
+    try:
+        status = (_PROCESSES / process / "status").read_bytes()
+    except OSError:
+        return None
+    match = re.search(rb"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
 
 
 _SIDE = 2048

@@ -33,7 +33,9 @@ from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, For
 from colbench.hits import Hits, tie_ranks
 from colbench.index.device import search_device
 from colbench.index.size import IndexSize
+from colbench.measures.machine import peak_rss_bytes, peak_rss_bytes_of
 from colbench.retriever.chunks import Chunks
+from colbench.run.model import Run
 from colbench.settings import Settings
 
 
@@ -216,6 +218,11 @@ class Retriever(ABC):
     counted_build_seconds: float | None = None
     """What building takes, set by `build` where that is not the time it took: it found the index,
     or what the index is made of, already built."""
+    process: int | None = None
+    """Id of the process that builds and searches, set by `build` where that is not this one: its
+    memory and processor time, and those of its children, are the system's."""
+    memory_is_known: bool = True
+    """Whether the memory of what searches can be read: not that of a server."""
 
     def __init__(self, name: str, settings: Any, bench: Workbench, folder: Path) -> None:
         self.name = name
@@ -261,8 +268,42 @@ class Retriever(ABC):
         return {}
 
     @abstractmethod
-    def size(self) -> IndexSize:
-        """What a search needs on disk."""
+    def size(self) -> IndexSize | None:
+        """What a search needs on disk; None where that cannot be known, as of a server."""
+
+    def finished_run(self) -> Run | None:
+        """Return the run of a system that searched elsewhere, asked for once it is built.
+
+        Such a system is neither searched nor timed: its row has effectiveness and no costs. Every
+        query of the collection is in the run, with no documents where it found none.
+        """
+        return None
+
+    def composed_of(self) -> Sequence[Retriever]:
+        """Return the systems this one is composed of, once it is built."""
+        return ()
+
+    def peak_memory(self) -> int | None:
+        """Return the peak resident memory of all that builds and searches, in bytes.
+
+        None where it cannot be known, as of a server.
+        """
+        if not self.memory_is_known:
+            return None
+        if self.process is not None:
+            return peak_rss_bytes_of(self.process)
+        peaks: list[int | None] = [peak_rss_bytes()]
+        elsewhere = [
+            p for p in self.composed_of() if p.process is not None or not p.memory_is_known
+        ]
+        peaks += [part.peak_memory() for part in elsewhere]
+        known = [peak for peak in peaks if peak is not None]
+        return sum(known) if len(known) == len(peaks) else None
+
+    def close(self) -> None:
+        """End what was started for the searches, such as a process; called once, at the end."""
+        for part in self.composed_of():
+            part.close()
 
     def metadata(self) -> dict[str, Any]:
         """Choices the system made itself and a reader of the results should know."""

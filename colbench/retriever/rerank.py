@@ -118,7 +118,11 @@ class Reranker(Retriever):
             return scores
         return share * standard_scores(hits.scores) + (1 - share) * standard_scores(scores)
 
-    def size(self) -> IndexSize:
+    def composed_of(self) -> Sequence[Retriever]:
+        """Return the first stage."""
+        return [self.first_stage]
+
+    def size(self) -> IndexSize | None:
         """Both stages' files."""
         return IndexSize.together(
             {self.first_stage.name: self.first_stage.size(), "rerank": self.scorer_size()}

@@ -158,7 +158,7 @@ class _Sweep:
             },
             latency_ms=fastest(timings),
             fidelity=self._fidelity(run, variant.depth),
-            index=index_info(size, collection),
+            index=None if size is None else index_info(size, collection),
             build_seconds=built,
             other_cpu_share=others[0],
             run_sha256=run_digest(run),

@@ -50,7 +50,7 @@ class VariantRecord(Message):
     latency_ms: Latency
     fidelity: Fidelity | None
     encodings: list[EncodingInfo] | None = None
-    index: IndexInfo
+    index: IndexInfo | None
     model_bytes: int | None = None
     build_seconds: float
     other_cpu_share: float

@@ -66,7 +66,11 @@ class RRF(Retriever):
         rrf_k, ranks = self.settings.rrf_k, self.bench.ranks
         return [fuse_hits(hits, rrf_k, k, ranks) for hits in zip(*rankings, strict=True)]
 
-    def size(self) -> IndexSize:
+    def composed_of(self) -> Sequence[Retriever]:
+        """Return the systems whose rankings are fused."""
+        return self._parts
+
+    def size(self) -> IndexSize | None:
         """All parts' files."""
         return IndexSize.together({part.name: part.size() for part in self._parts})
 
