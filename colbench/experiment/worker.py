@@ -33,7 +33,7 @@ from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.features import entry_point
 from colbench.files import atomic_write
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MEMORY = "out of memory; lower memory_gb or encoder.batch_tokens"
 
 
