@@ -22,7 +22,45 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.errors import StorageError
+from colbench.errors import StorageError, StorageUnavailable
+
+_OF_THE_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""What the system answers where a file is not there, or is no file."""
+
+_REMEDIES = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close some programs",
+    errno.ENOMEM: "free some memory or raise the limit (ulimit -v)",
+    errno.EACCES: "change its permissions or run as its owner",
+    errno.EPERM: "change its permissions or run as its owner",
+    errno.EIO: "check the disk and try again",
+    errno.ENOSPC: "free some space and try again",
+    errno.EDQUOT: "free some space and try again",
+}
+_OTHERWISE = "try again"
+
+
+def unavailable(path: Path, error: OSError | MemoryError) -> StorageUnavailable | None:
+    """Tell an error of the moment or of the machine from one that tells of the file.
+
+    Args:
+        path: what was read.
+        error: what came of it.
+
+    Returns:
+        One line, to be raised: what cannot be read, why, and what to do; None where there is no
+        such file, or it is a folder or a link, so that the caller says what should be there.
+
+    >>> print(unavailable(Path("x"), OSError(errno.EIO, "Input/output error")))
+    cannot read x: Input/output error; check the disk and try again
+    >>> unavailable(Path("x"), FileNotFoundError(2, "No such file"))
+    """
+    if isinstance(error, MemoryError):
+        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    if error.errno in _OF_THE_FILE:
+        return None
+    remedy = _REMEDIES.get(error.errno or 0, _OTHERWISE)
+    return StorageUnavailable(f"cannot read {path}: {error.strerror or error}; {remedy}")
 
 
 @contextlib.contextmanager
