@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from colbench.encoder.base import Encoder
 from colbench.encoder.cache.embeddings import Embeddings
 from colbench.hits import Hits
 from colbench.index.colbert.documents import Documents
+from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.search import Searcher, Trace
 from colbench.index.colbert.stages import PreparedQuery
 from colbench.retriever.chunks import Chunks, best_chunks
@@ -60,6 +62,25 @@ def documents_for_index(
             yield first, end, vectors[mask[starts[first] : starts[end]]]
 
     return Documents(ids, lengths, embeddings.dims, read)
+
+
+def holds_exactly(index: ColbertIndex, ids: Sequence[str]) -> bool:
+    """Return whether an index holds these documents, in this order, and no others.
+
+    The ids that it stores are read for that and not kept.
+    """
+    if index.live_documents != index.documents or index.documents != len(ids):
+        return False
+    first = 0
+    for segment in index.segments:
+        try:
+            stored = json.loads(segment.ids_text.tobytes())
+        except (ValueError, RecursionError):
+            return False
+        if stored != list(ids[first : first + len(segment)]):
+            return False
+        first += len(segment)
+    return True
 
 
 def _plain(token: str) -> str:

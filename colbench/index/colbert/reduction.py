@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.digests import sha256_file
-from colbench.files import write_json
+from colbench.files import unavailable, write_json
 from colbench.index.colbert.arrays import ArrayWriter, read_array, write_array
 from colbench.index.colbert.documents import Block, Documents, cuts
 from colbench.index.threads import each_on_one_thread
@@ -154,12 +154,34 @@ def pool_documents(documents: Documents, factor: int, folder: Path) -> Documents
 
 
 def pooled_before(folder: Path) -> bool:
-    """Return whether the folder holds what `pool_documents` wrote, unchanged; reads all of it."""
+    """Return whether the folder holds what `pool_documents` wrote, unchanged; reads all of it.
+
+    Raises:
+        StorageUnavailable: it cannot be read now.
+    """
     try:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
         return bool(manifest == _manifest(folder))
-    except (OSError, ValueError):
+    except (OSError, MemoryError) as error:
+        if (reason := unavailable(folder, error)) is not None:
+            raise reason from error
         return False
+    except (ValueError, RecursionError):
+        return False
+
+
+def pooled_checksum(folder: Path) -> str | None:
+    """Return a digest of what `pool_documents` wrote, by its own checksums; None where it did not.
+
+    Raises:
+        StorageUnavailable: it cannot be read now.
+    """
+    try:
+        return sha256_file(folder / _MANIFEST)
+    except OSError as error:
+        if (reason := unavailable(folder, error)) is not None:
+            raise reason from error
+        return None
 
 
 def _manifest(folder: Path) -> dict[str, str]:
