@@ -44,7 +44,7 @@ class StorageError(ColbenchError):
 
 
 class StorageUnavailable(StorageError):
-    """A file or folder that cannot be read now, and may well be whole; `files.unavailable` makes it.
+    """A file or folder that cannot be read now and may be whole: see `files.unavailable`.
 
     Too many files are open, memory is short, permissions lack, a disk fails. It says nothing of the
     content, so that nothing is removed or made anew for it.

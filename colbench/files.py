@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from colbench.errors import StorageError, StorageUnavailable
 
 _OF_THE_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_OF_THE_FILE |= {errno.ENXIO, errno.ENODEV}
 """What the system answers where a file is not there, or is no file."""
 
 _REMEDIES = {
@@ -38,6 +39,7 @@ _REMEDIES = {
     errno.EDQUOT: "free some space and try again",
 }
 _OTHERWISE = "try again"
+_NOT_OF_THE_DISK = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 def unavailable(path: Path, error: OSError | MemoryError) -> StorageUnavailable | None:
@@ -63,6 +65,18 @@ def unavailable(path: Path, error: OSError | MemoryError) -> StorageUnavailable 
     return StorageUnavailable(f"cannot read {path}: {error.strerror or error}; {remedy}")
 
 
+def cannot_write(path: Path, error: OSError) -> StorageError:
+    """Return one line, to be raised: what cannot be written, why, and what to do.
+
+    >>> print(cannot_write(Path("x"), OSError(errno.ENOSPC, "No space left on device")))
+    cannot write x: No space left on device; free some space or choose another folder
+    """
+    remedy = "free some space or choose another folder"
+    if error.errno in _NOT_OF_THE_DISK:
+        remedy = _REMEDIES[error.errno]
+    return StorageError(f"cannot write {path}: {error.strerror or error}; {remedy}")
+
+
 @contextlib.contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that appears under `path` only when the block ends without an error.
@@ -86,10 +100,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "free some space or choose another folder"
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -182,7 +193,4 @@ def ensure_writable(folder: Path, *, or_readable: bool = False) -> None:
     except OSError as error:
         if or_readable and error.errno in READ_ONLY and os.access(folder, os.R_OK | os.X_OK):
             return
-        raise StorageError(
-            f"cannot write {folder}: {error.strerror or error}; "
-            "free some space or choose another folder"
-        ) from error
+        raise cannot_write(folder, error) from error

@@ -182,7 +182,7 @@ KINDS = {
     ),
     "merged tokens": Kind(
         lambda folder, *_: pool_documents(documents(0, 40), 2, folder / "merged"),
-        lambda folder: pooled_before(folder / "merged") or None,
+        lambda folder: pooled_before(folder / "merged", documents(0, 40)) or None,
     ),
     "vectors of index_speed": Kind(_vectors, _read_vectors),
 }

@@ -208,8 +208,13 @@ def test_exact_hits_under_the_name_of_others_are_not_used(shared):
         assert found.docs.tolist() == one.docs.tolist()
 
 
-@pytest.mark.parametrize("reason", [errno.EMFILE, errno.ENOMEM, errno.EACCES, errno.EIO])
-@pytest.mark.parametrize("victim", ["the record"])
+@pytest.mark.parametrize(
+    ("victim", "reason"),
+    [
+        *(("index.json", reason) for reason in (errno.ENOMEM, errno.EACCES, errno.EIO)),
+        *((victim, errno.EMFILE) for victim in ("index.json", "codes.npy", "the record")),
+    ],
+)
 def test_what_cannot_be_read_now_is_no_damage(shared, monkeypatch, reason, victim):
     folder = index_of(shared)
     before = tree(shared.shared_folder)

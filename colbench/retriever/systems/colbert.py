@@ -230,7 +230,7 @@ class Colbert(Retriever):
             place = self._place("pooled", *relevant, shared=shared)
             with place.alone():
                 found = pooled_checksum(place.folder)
-                intact = found is not None and pooled_before(place.folder)
+                intact = found is not None and pooled_before(place.folder, documents)
                 verdict, before = place.judge(found, damaged=not intact, holds=True)
                 if verdict is Verdict.USE:
                     return pool_documents(documents, settings.pooling, place.folder), before
