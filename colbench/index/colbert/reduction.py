@@ -184,6 +184,20 @@ def pooled_before(folder: Path, documents: Documents) -> bool:
     return True
 
 
+def pooled_checksum(folder: Path) -> str | None:
+    """Return a digest of what `pool_documents` wrote, by its own checksums; None where it did not.
+
+    Raises:
+        StorageUnavailable: it cannot be read now.
+    """
+    try:
+        return sha256_file(folder / _MANIFEST)
+    except OSError as error:
+        if (reason := unavailable(folder, error)) is not None:
+            raise reason from error
+        return None
+
+
 def _manifest(folder: Path) -> dict[str, str]:
     return {name: sha256_file(folder / name) for name in (_VECTORS, _LENGTHS)}
 
