@@ -148,7 +148,7 @@ def remove_made(path: Path, *, inside: Path) -> None:
         # A link may be put under a name at any moment; what a descriptor stands for stays.
         with contextlib.ExitStack() as opened:
             folder = None
-            for part in (inside, *parts[:-1]):
+            for part in map(str, (inside, *parts[:-1])):
                 flags = os.O_RDONLY | os.O_DIRECTORY | (0 if folder is None else os.O_NOFOLLOW)
                 folder = os.open(part, flags, dir_fd=folder)
                 opened.callback(os.close, folder)

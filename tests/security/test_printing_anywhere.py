@@ -106,7 +106,7 @@ def hostile(results, draw):
     )
 
 
-@trials(fixed=1, nightly=25)
+@trials(fixed=0, nightly=25)
 def test_8_every_report_of_a_hostile_file(draw, full_results, tmp_path, capsys):
     write_results(hostile(full_results, draw), tmp_path)
     capsys.readouterr()
