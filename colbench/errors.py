@@ -43,6 +43,14 @@ class StorageError(ColbenchError):
     """A file or folder that cannot be read or written, or whose content is damaged."""
 
 
+class StorageUnavailable(StorageError):
+    """A file or folder that cannot be read now and may be whole: see `files.unavailable`.
+
+    Too many files are open, memory is short, permissions lack, a disk fails. It says nothing of the
+    content, so that nothing is removed or made anew for it.
+    """
+
+
 class WeightsUnavailable(ColbenchError):
     """Model weights that cannot be had here; the message says how to get them.
 

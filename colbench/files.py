@@ -9,6 +9,7 @@ it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -21,7 +22,59 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.errors import StorageError
+from colbench.errors import StorageError, StorageUnavailable
+
+_OF_THE_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_OF_THE_FILE |= {errno.ENXIO, errno.ENODEV}
+"""What the system answers where a file is not there, or is no file."""
+
+_REMEDIES = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close some programs",
+    errno.ENOMEM: "free some memory or raise the limit (ulimit -v)",
+    errno.EACCES: "change its permissions or run as its owner",
+    errno.EPERM: "change its permissions or run as its owner",
+    errno.EIO: "check the disk and try again",
+    errno.ENOSPC: "free some space and try again",
+    errno.EDQUOT: "free some space and try again",
+}
+_OTHERWISE = "try again"
+_NOT_OF_THE_DISK = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def unavailable(path: Path, error: OSError | MemoryError) -> StorageUnavailable | None:
+    """Tell an error of the moment or of the machine from one that tells of the file.
+
+    Args:
+        path: what was read.
+        error: what came of it.
+
+    Returns:
+        One line, to be raised: what cannot be read, why, and what to do; None where there is no
+        such file, or it is a folder or a link, so that the caller says what should be there.
+
+    >>> print(unavailable(Path("x"), OSError(errno.EIO, "Input/output error")))
+    cannot read x: Input/output error; check the disk and try again
+    >>> unavailable(Path("x"), FileNotFoundError(2, "No such file"))
+    """
+    if isinstance(error, MemoryError):
+        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    if error.errno in _OF_THE_FILE:
+        return None
+    remedy = _REMEDIES.get(error.errno or 0, _OTHERWISE)
+    return StorageUnavailable(f"cannot read {path}: {error.strerror or error}; {remedy}")
+
+
+def cannot_write(path: Path, error: OSError) -> StorageError:
+    """Return one line, to be raised: what cannot be written, why, and what to do.
+
+    >>> print(cannot_write(Path("x"), OSError(errno.ENOSPC, "No space left on device")))
+    cannot write x: No space left on device; free some space or choose another folder
+    """
+    remedy = "free some space or choose another folder"
+    if error.errno in _NOT_OF_THE_DISK:
+        remedy = _REMEDIES[error.errno]
+    return StorageError(f"cannot write {path}: {error.strerror or error}; {remedy}")
 
 
 @contextlib.contextmanager
@@ -47,10 +100,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "free some space or choose another folder"
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -122,8 +172,16 @@ def check_target(file: Path) -> None:
         raise StorageError(f"cannot write {file}: {folder} is not writable; choose another place")
 
 
-def ensure_writable(folder: Path) -> None:
+READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""What the system answers where something may be read and not be written."""
+
+
+def ensure_writable(folder: Path, *, or_readable: bool = False) -> None:
     """Fail now, in one line, if `folder` cannot be made or written to.
+
+    Args:
+        folder: made where it is missing.
+        or_readable: whether a folder that is there and may be read is enough.
 
     Raises:
         StorageError: naming the folder and the reason.
@@ -133,7 +191,6 @@ def ensure_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as stream:  # has no name that could be left behind
             stream.write(b"ok")
     except OSError as error:
-        raise StorageError(
-            f"cannot write {folder}: {error.strerror or error}; "
-            "free some space or choose another folder"
-        ) from error
+        if or_readable and error.errno in READ_ONLY and os.access(folder, os.R_OK | os.X_OK):
+            return
+        raise cannot_write(folder, error) from error

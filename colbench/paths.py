@@ -9,6 +9,7 @@ folder of colbench's own, bears a name that colbench gives, and no link is follo
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -88,6 +89,22 @@ def inner_path(folder: Path, relative: str, named_in: Path) -> Path:
     return path
 
 
+def refuse_link(folder: Path, *, remedy: str) -> None:
+    """Refuse a folder of colbench's own that is a link.
+
+    Args:
+        folder: it need not be there.
+        remedy: what else to do.
+
+    Raises:
+        StorageError: naming it.
+    """
+    if folder.is_symlink():
+        raise StorageError(
+            f"{folder} is a link, and colbench changes nothing behind one: remove it or {remedy}"
+        )
+
+
 def own_folder(folder: Path, *, remedy: str = "choose another output_dir") -> None:
     """Refuse a folder of colbench's own that is a link, no folder, or another user's.
 
@@ -98,6 +115,7 @@ def own_folder(folder: Path, *, remedy: str = "choose another output_dir") -> No
     Raises:
         StorageError: naming it.
     """
+    refuse_link(folder, remedy=remedy)
     try:
         status = folder.lstat()
         owners = {os.geteuid(), folder.parent.stat().st_uid}
@@ -105,10 +123,6 @@ def own_folder(folder: Path, *, remedy: str = "choose another output_dir") -> No
         return
     except OSError as error:
         raise StorageError(f"cannot read {folder}: {error.strerror or error}; {remedy}") from error
-    if stat.S_ISLNK(status.st_mode):
-        raise StorageError(
-            f"{folder} is a link, and colbench changes nothing behind one: remove it or {remedy}"
-        )
     if not stat.S_ISDIR(status.st_mode):
         raise StorageError(f"{folder} is no folder: remove it or {remedy}")
     if status.st_uid not in owners:
@@ -127,25 +141,37 @@ def remove_made(path: Path, *, inside: Path) -> None:
     Raises:
         StorageError: it does not lie there, or is a link.
     """
+    parts = path.relative_to(inside).parts if path.is_relative_to(inside) else ()
+    if not parts or ".." in parts:
+        raise _outside(path, inside)
     try:
-        parts = path.relative_to(inside).parts
-        within = bool(parts) and ".." not in parts
-        within = within and path.parent.resolve() == inside.resolve().joinpath(*parts[:-1])
-    except ValueError:
-        within = False
-    if not within:
-        raise StorageError(f"{path} is not inside {inside}: it is not removed")
-    try:
-        mode = path.lstat().st_mode
-    except OSError:
-        return
+        # A link may be put under a name at any moment; what a descriptor stands for stays.
+        with contextlib.ExitStack() as opened:
+            folder = None
+            for part in map(str, (inside, *parts[:-1])):
+                flags = os.O_RDONLY | os.O_DIRECTORY | (0 if folder is None else os.O_NOFOLLOW)
+                folder = os.open(part, flags, dir_fd=folder)
+                opened.callback(os.close, folder)
+            _remove(path, folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):  # a link on the way there
+            raise _outside(path, inside) from None
+
+
+def _remove(path: Path, folder: int | None) -> None:
+    """Remove what lies in a folder, given by its descriptor, under the last part of a path."""
+    mode = os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode
     if stat.S_ISLNK(mode):
         raise StorageError(f"{path} is a link, and colbench removes nothing behind one: remove it")
     if stat.S_ISDIR(mode):
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path.name, ignore_errors=True, dir_fd=folder)
     else:
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path.name, dir_fd=folder)
+
+
+def _outside(path: Path, inside: Path) -> StorageError:
+    return StorageError(f"{path} is not inside {inside}: it is not removed")
 
 
 def clear_made(folder: Path, made: re.Pattern[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from colbench import paths
 from colbench.errors import ConfigError, StorageError
 from colbench.paths import (
     check_name,
@@ -189,6 +190,24 @@ def test_no_link_is_followed(place):
     remove_made(place / "own" / "made", inside=place / "own")
     assert (place / "else" / "kept").read_text() == "theirs"
     assert (place / "own" / "link").is_symlink()
+
+
+@pytest.mark.parametrize("swapped", ["own", "own/made"])
+def test_a_link_that_is_put_there_meanwhile_is_not_followed(place, monkeypatch, swapped):
+    (place / "own" / "made" / "deep").mkdir()
+    (place / "else" / "made" / "deep").mkdir(parents=True)
+    (place / "else" / "deep").mkdir()
+    remove = paths._remove
+
+    def swap(*arguments):
+        (place / swapped).rename(place / "aside")
+        (place / swapped).symlink_to(place / "else")
+        remove(*arguments)
+
+    monkeypatch.setattr(paths, "_remove", swap)
+    remove_made(place / "own" / "made" / "deep", inside=place / "own")
+    assert (place / "else" / "deep").is_dir() and (place / "else" / "made" / "deep").is_dir()
+    assert (place / "aside").is_dir() and not list((place / "aside").rglob("deep"))
 
 
 def test_only_what_colbench_names_is_cleared(place):

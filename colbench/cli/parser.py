@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from colbench.errors import did_you_mean
+from colbench.printing import printable
 
 
 class Parser(argparse.ArgumentParser):
@@ -15,7 +16,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line, without the usage, and exit with 2."""
-        self.exit(2, f"colbench: {message} (see: {self.prog} --help)\n")
+        self.exit(2, f"colbench: {printable(message)} (see: {self.prog} --help)\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:

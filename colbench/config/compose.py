@@ -34,7 +34,6 @@ from colbench.errors import ConfigError, did_you_mean
 from colbench.features import entry_point, features
 from colbench.measures.catalogue import check_measures
 from colbench.paths import check_name
-from colbench.retriever.registry import say_imported
 from colbench.retriever.user_modules import search_modules_in
 from colbench.settings import Settings, explain
 
@@ -43,6 +42,8 @@ SYSTEMS = "systems"
 
 DEFAULTS_ONLY = ("index", "search")
 """Groups that only systems refer to, as `${index}`: checked, and then of no further use."""
+
+_PLACES = ("output_dir", "index_dir", "cache_dir")
 
 _Settings = TypeVar("_Settings", bound=Settings)
 
@@ -61,11 +62,18 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
     search_modules_in(place for folder in extra for place in (folder / "system", folder))
     parsed = read_overrides(overrides, extra)
     values = _compose(parsed.hydra, extra)
+    for key in _PLACES:
+        if values.get(key) is not None and key not in parsed.keys:
+            raise ConfigError(
+                f"a configuration folder sets '{key}', and cannot say where files go: set it on "
+                "the command line"
+            )
     values["name"] = values["name"] or parsed.experiment
     for group in DEFAULTS_ONLY:
         _checked(NAMED_GROUPS[group], values.pop(group, None), group)
     values["features"] = _features(values, extra)
-    scope = {"seed": values.get("seed")}
+    seed = values.get("seed")
+    scope = {"seed": None if isinstance(seed, str) else seed}  # text would be resolved once more
     values["system"] = Systems(_systems(values), parsed.system, scope, extra)
     settings = _checked(RunSettings, values)
     if "reference" not in parsed.keys and settings.reference not in settings.systems:
@@ -176,8 +184,7 @@ def _check_systems(settings: RunSettings, changed: Sequence[str]) -> None:
     repeated = {name for name in settings.systems if settings.systems.count(name) > 1}
     if repeated:
         raise ConfigError(f"systems names {', '.join(sorted(repeated))} more than once")
-    running = settings.system.with_parts(settings.systems)
-    say_imported(system.kind for system in running.values())
+    settings.system.with_parts(settings.systems)
     settings.system.check(changed)
     if settings.reference is not None and settings.reference not in settings.systems:
         hint = _near(settings.reference, settings.systems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,14 +106,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: naming the file, and the line where YAML says so: it cannot be read, is not
-            YAML, has a key twice, or holds something else than keys.
+            YAML, has a key twice, holds something else than keys, or is far too large.
     """
     try:
+        _check_size(path)
         content = OmegaConf.to_container(OmegaConf.load(path))
         # Results carry the configuration, and their files hold no half surrogate pairs.
         json.dumps(content, default=str, skipkeys=True, ensure_ascii=False).encode("utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except ConfigError:
+        raise
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{line} is not valid YAML: {error.problem}") from None
@@ -123,3 +127,41 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}, not keys and values")
     return {str(key): value for key, value in content.items()}
+
+
+_LARGEST_FILE = 10_000_000
+_MOST_VALUES = 100_000
+
+
+def _check_size(path: Path) -> None:
+    """Refuse what would wait for ever, or fill the memory, when it is read.
+
+    Raises:
+        ConfigError: it is a pipe or a device, or its aliases stand for more than a file can hold.
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigError(f"cannot read {path}: it is no file")
+    if status.st_size > _LARGEST_FILE:
+        raise ConfigError(
+            f"{path} is larger than {_LARGEST_FILE // 10**6} MB: it is no configuration"
+        )
+    text = path.read_text(encoding="utf-8")
+    if "&" in text and "*" in text and _values(yaml.compose(text), {}) > _MOST_VALUES:
+        raise ConfigError(
+            f"{path} stands for more than {_MOST_VALUES:,} values by its aliases: write them out"
+        )
+
+
+def _values(node: Any, known: dict[int, int]) -> int:
+    """Return how many values a node of YAML stands for, aliases followed."""
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1  # of one that contains itself
+        parts: list[Any] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]

@@ -32,7 +32,7 @@ from colbench.config.folder import (
 )
 from colbench.errors import ConfigError
 
-_PACKAGE = re.compile(r"^\s*#\s*@\s*package\b[ \t]*(.*)$", re.MULTILINE)
+_PACKAGE = re.compile(r"\s*#\s*@\s*package\b[ \t]*(.*)")
 _CALLED = ("_target_", "()")
 """Keys that name what is to be called, of Hydra and of Python's logging."""
 
@@ -66,7 +66,7 @@ def check_rules_file(file: Path) -> None:
     Raises:
         ConfigError: naming the file and the key.
     """
-    waiting, checked = [file], set()
+    waiting, checked = [file.resolve()], set()  # beside which Hydra looks for others
     while waiting:
         path = waiting.pop()
         if path in checked or not path.is_file():
@@ -200,11 +200,12 @@ def _without_sweeps(overrides: Iterable[str]) -> list[str]:
 
 
 def _packages(path: Path) -> list[str]:
-    return [found.strip() for found in _PACKAGE.findall(path.read_text(encoding="utf-8"))]
+    lines = path.read_text(encoding="utf-8").splitlines()  # as Hydra does, at U+0085 and U+2028 too
+    return [found[1].strip() for line in lines if (found := _PACKAGE.match(line))]
 
 
 def _check_package(package: str, where: str) -> None:
-    if "hydra" in re.split(r"[.\s]+", package) or "$" in package:
+    if "hydra" in re.split(r"[^\w-]+", package) or "$" in package:
         raise ConfigError(f"{where}: {_NO_HYDRA}")
 
 
@@ -233,6 +234,8 @@ def _check_default(entry: tuple[str | None, Any], here: str, path: Path) -> None
     packages = [name.partition("@")[2] for name in names]
     absolute = [place for place in places if place.startswith("/")]
     outside = [p for p in absolute if p.strip("/").split("/")[0] not in groups()]
+    if group is None:  # a group by itself would be a file beside those of the groups
+        outside += [p for p in absolute if "/" not in p.strip("/")]
     # What is not absolute lies below the group, from which two dots alone lead out.
     if any(".." in place.split("/") or "$" in place for place in names) or outside:
         raise ConfigError(

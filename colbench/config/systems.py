@@ -12,7 +12,7 @@ from colbench.config.models import NAMED_GROUPS, named_settings
 from colbench.errors import ConfigError, did_you_mean
 from colbench.paths import check_name
 from colbench.retriever.base import SystemSettings
-from colbench.retriever.registry import system_class, system_settings
+from colbench.retriever.registry import say_whose_code_runs, system_class, system_settings
 
 
 class Systems(Mapping[str, SystemSettings]):
@@ -46,6 +46,8 @@ class Systems(Mapping[str, SystemSettings]):
         for name, system in values.items():
             if not isinstance(system, dict):
                 raise ConfigError(f"'system.{name}' is {system!r}: it is a group of keys")
+            if str(name) in self._values:  # 1 and '1', which are two keys of YAML
+                raise ConfigError(f"two systems have the name '{name}': rename one")
             self._values[str(name)] = system
         for (name, *keys), value in changes:
             if keys == ["kind"]:  # makes a system that no file describes
@@ -141,7 +143,9 @@ class Systems(Mapping[str, SystemSettings]):
 
     def _check(self, name: str, values: dict[str, Any]) -> SystemSettings:
         self._resolve_names(values)
-        return system_settings(name, values)
+        settings = system_settings(name, values)
+        say_whose_code_runs(settings)
+        return settings
 
     def _set(
         self,

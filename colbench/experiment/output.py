@@ -27,7 +27,7 @@ from pathlib import Path
 from colbench.errors import StorageError
 from colbench.experiment.ownership import FOLDERS, refuse_others
 from colbench.files import ensure_writable
-from colbench.locks import another_run, locked
+from colbench.locks import another_run, holder_of, locked
 from colbench.paths import clear_made, own_folder, plain_name, remove_made
 from colbench.results.store import FILE_NAME, read_results
 
@@ -81,7 +81,7 @@ class OutputFolder:
         scratch = self.root / _SCRATCH
         with _locked(scratch) as held:
             if not held:
-                raise StorageError(_taken(self.root, scratch))
+                raise StorageError(another_run(self.root, holder_of(scratch / "lock")))
             try:
                 _remove_work(scratch)
                 self._place()
@@ -150,6 +150,7 @@ class OutputFolder:
         Raises:
             StorageError: a file cannot be put there; the same command does it again.
         """
+        check_output(self.root)  # once more: much may have happened since the run began
         if keep_indexes and self.indexes.is_dir():
             self.indexes.rename(self.staging / "indexes")
         self.staging.rename(self.root / _SCRATCH / _REPLACING)
@@ -201,6 +202,8 @@ def _is_replaceable(latest: Path) -> bool:
 
 
 def _remove_work(scratch: Path) -> None:
+    if scratch.is_symlink():  # put there while the run went on
+        return
     for folder in scratch.glob(f"{_WORK}*"):
         if _MADE.fullmatch(folder.name) and not folder.is_symlink():
             remove_made(folder, inside=scratch)
@@ -232,11 +235,6 @@ def half_published(root: Path) -> bool:
 def stage_path(folder: Path, stage: str) -> Path:
     """Return the TREC run of one stage among those of its system."""
     return folder / f"{plain_name(stage)}.trec"
-
-
-def _taken(root: Path, scratch: Path) -> str:
-    processes = [path.name.removeprefix(_WORK) for path in scratch.glob(f"{_WORK}*")]
-    return another_run(root, processes[0] if len(processes) == 1 else None)
 
 
 def check_output(root: Path) -> None:

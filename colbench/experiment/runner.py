@@ -41,7 +41,7 @@ from colbench.experiment.plan import (
 )
 from colbench.experiment.spawn import run_job
 from colbench.experiment.store import machine, work_key
-from colbench.files import ensure_writable, write_json
+from colbench.files import atomic_write, ensure_writable, write_json
 from colbench.index.device import check_device
 from colbench.measures.catalogue import ignores_order, level_note
 from colbench.measures.latency import BUSY
@@ -113,9 +113,10 @@ class Runner:
     def _load(self) -> None:
         """Check everything that can be wrong, and load the collection."""
         check_device(self.settings.device)
-        ensure_writable(self.cache)
-        if self.settings.index_dir is not None:
-            ensure_writable(self.settings.index_dir)
+        # What is there is used where it can only be read; what is missing is told in its turn.
+        for kept in (self.cache, self.settings.index_dir):
+            if kept is not None:
+                ensure_writable(kept, or_readable=True)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())
@@ -401,9 +402,9 @@ class Runner:
         if self.settings.strict:
             log = self.output.unfinished / log.name
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(failure.log, log)
-        except OSError:  # the reason is told without it
+            with failure.log.open("rb") as told, atomic_write(log, "wb") as stream:
+                shutil.copyfileobj(told, stream)
+        except (OSError, StorageError):  # the reason is told without it
             return None
         return log
 

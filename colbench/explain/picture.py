@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from colbench.errors import ColbenchError
 from colbench.explain.heat_map import Column, choose_columns
 from colbench.explain.labels import labels, printable
 from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.explain.wording import summary, two_decimals
 from colbench.files import atomic_write
+from colbench.report.charts.draw import drawable
+from colbench.shortage import cannot_draw
 
 _CELL_WIDTH, _CELL_HEIGHT = 27, 22
 _BARS_WIDTH = 150
@@ -40,16 +43,19 @@ def write_picture(explanation: Explanation, path: Path, *, everything: bool = Fa
 
     Raises:
         StorageError: it cannot be written.
+        ColbenchError: there is too little address space.
     """
+    if (reason := cannot_draw()) is not None:
+        raise ColbenchError(reason)
     import vl_convert
 
     specification = chart(explanation, everything=everything).to_dict()
     if path.suffix.lower() == ".svg":
         with atomic_write(path) as stream:
-            stream.write(vl_convert.vegalite_to_svg(specification))
+            stream.write(vl_convert.vegalite_to_svg(drawable(specification)))
     else:
         with atomic_write(path, "wb") as stream:
-            stream.write(vl_convert.vegalite_to_png(specification, scale=2))
+            stream.write(vl_convert.vegalite_to_png(drawable(specification), scale=2))
 
 
 def chart(explanation: Explanation, *, everything: bool = False) -> Any:

@@ -170,12 +170,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             lines = [str(v) for k, v in getattr(report, "user_properties", ()) if k == _NAME]
             if lines:
                 messages[report.nodeid] = max(lines, messages.get(report.nodeid, []), key=len)
-    if messages:
-        terminalreporter.section("colbench gates")
+    if not messages:
+        return
+    from colbench.printing import printable
+
+    terminalreporter.section("colbench gates")
     for test, lines in messages.items():
         terminalreporter.line(test)
         for line in lines:
-            terminalreporter.line(f"  {line}")
+            terminalreporter.line(f"  {printable(line)}")
 
 
 def _marked(marker: pytest.Mark | None) -> Mapping[str, Any]:

@@ -173,7 +173,7 @@ def gate_values(name: str, extra: Sequence[Path] = ()) -> dict[str, Any]:
         raise ConfigError(f"no rules '{name}': {did_you_mean(name, known)} (or name a YAML file)")
     if file.suffix != ".yaml":  # Hydra would look for the file of that name with .yaml
         raise ConfigError(f"rules '{name}': name the file .yaml")
-    if not file.is_relative_to(conf_folder()):
+    if not file.resolve().is_relative_to(conf_folder()):
         check_rules_file(file)  # Hydra does not say where in it an error is
     folders = [folder / GROUP for folder in [conf_folder(), *further_folders(extra)]]
     search = search_path(folder for folder in folders if folder.is_dir())

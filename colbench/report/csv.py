@@ -37,28 +37,34 @@ def write_csv(table: Table, path: Path) -> None:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, bool | list | dict):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, list | dict):
+        value = json.dumps(value, ensure_ascii=False)
     value = plain(value) if isinstance(value, tuple) else value
     return _neutral(value) if isinstance(value, str) else value
 
 
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_SIGNS = r"[\s\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(rf"{_SIGNS}|[\t\r\n]")
 """Beginnings that spreadsheets take for a formula (OWASP, "CSV Injection"), full-width ones too."""
+_INNER = re.compile(rf"([;\t\n])(?={_SIGNS})")
+"""Where a cell begins for a spreadsheet to which commas and quotes say nothing."""
 
 
 def _neutral(text: str) -> str:
     """Return text as a spreadsheet shows it; what is a number stays one.
 
-    >>> _neutral("=1+1"), _neutral("-0.5"), _neutral("bm25")
-    ("'=1+1", '-0.5', 'bm25')
+    >>> _neutral("=1+1"), _neutral("-0.5"), _neutral("bm25"), _neutral("a;=1+1")
+    ("'=1+1", '-0.5', 'bm25', "a;'=1+1")
     """
     # A carriage return by itself is not put into quotes, and begins a row for some readers.
     line = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not _FORMULA.match(line):
-        return line
+    begins = _FORMULA.match(line) is not None
     try:
         float(line)
     except ValueError:
-        return f"'{line}"
+        text = line.lstrip()
+        line = line[: len(line) - len(text)] + _INNER.sub(r"\1'", text)
+        return f"'{line}" if begins else line
     return line

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,15 +78,22 @@ def module_metadata(kind: str) -> dict[str, dict[str, str]]:
 _SAID: set[str] = set()
 
 
-def say_imported(used: Iterable[str]) -> None:
-    """Tell, once, whose code runs where a kind of system is not colbench's own.
+def say_whose_code_runs(settings: SystemSettings) -> None:
+    """Tell, once, whose code a system runs where that is not colbench's own: its kind, its models.
 
     Args:
-        used: kinds of the systems that run.
+        settings: of a system that is to run.
     """
-    for kind in sorted(set(used) - set(kinds()) - _SAID):
-        _SAID.add(kind)
-        note(f"system kind '{kind}': the code of {_module(kind).__file__} runs")
+    told = [
+        f"trust_remote_code=true: the code that comes with {model.model}, if any,"
+        for model in settings.models()
+        if model.trust_remote_code
+    ]
+    if settings.kind not in kinds():
+        told.append(f"system kind '{settings.kind}': the code of {_module(settings.kind).__file__}")
+    for code in set(told) - _SAID:
+        _SAID.add(code)
+        note(f"{code} runs")
 
 
 def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:

@@ -13,6 +13,7 @@ from colbench.collection.model import Collection, Document, Query
 from colbench.collection.sample import sample_collection
 from colbench.collection.settings import DatasetSettings, SampleSettings
 from colbench.config.compose import compose_run
+from colbench.config.foreign import has_resolver
 from colbench.config.models import named_settings
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import EmbeddingCache, collections
@@ -264,6 +265,12 @@ class Preparation:
                 f"overrides=[{', '.join(overrides)}] are for a dataset of the source's "
                 "own: set dataset too"
             )
+        for override in overrides:  # they may come out of a file, and have been resolved once
+            if not override.lstrip("+").startswith("dataset.") or has_resolver(override):
+                raise ConfigError(
+                    f"overrides of a source have '{override}': set keys of its dataset, such as "
+                    "dataset.path=folder, to values"
+                )
         if dataset is None:
             settings = self.run.dataset
         else:

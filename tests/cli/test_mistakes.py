@@ -33,6 +33,27 @@ def test_a_word_that_is_not_known_is_answered_with_the_nearest(words, told, caps
     assert "--help)" in error
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["{}"], ["gate", "--baseline=x", "y", "{}"], ["run", "--{}"], ["list", "{}"], ["cache", "{}"]],
+)
+def test_a_mistake_is_told_without_what_moves_a_cursor_or_commands_a_ci(words, capsys):
+    with pytest.raises(SystemExit):
+        main([word.format("x\x1b[31m\n::add-mask::y") for word in words])
+    error = capsys.readouterr().err
+    assert "\x1b" not in error and "::add-mask" not in error and error.count("\n") == 1
+
+
+def test_a_defect_is_told_without_them_either(capsys, monkeypatch):
+    def fails(*_):
+        raise ValueError("x\x1b[31m\n::add-mask::y")
+
+    monkeypatch.setattr("colbench.encoder.cache.store.EmbeddingCache", fails)
+    assert main(["cache", "list"]) == 3
+    error = capsys.readouterr().err
+    assert "Traceback" in error and "\x1b" not in error and "\n::add-mask" not in error
+
+
 @pytest.mark.parametrize("option", ["--output", "--json", "--markdown", "--junit"])
 def test_where_a_file_cannot_be_written_is_told_before_anything_is_read(option, tmp_path, capsys):
     (tmp_path / "file").touch()

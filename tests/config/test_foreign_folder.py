@@ -1,17 +1,20 @@
 """A configuration folder of others says what is measured: it configures no Hydra, calls nothing,
 and reads no environment."""
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from colbench.config.compose import compose_run
-from colbench.config.folder import further_folders
+from colbench.config.folder import conf_folder, further_folders
 from colbench.config.foreign import ROOT, check_hydra
 from colbench.config.foreign import check_foreign_folder as check
 from colbench.errors import ConfigError
 from colbench.gate.rules import load_rules
 from colbench.sweep.multirun import Multirun
+from colbench.train.prepare import Preparation
 
 PACKAGE = "# @package _global_\n"
 CALLBACK = "{callbacks: {x: {_target_: joblib.load, filename: evil.pkl}}}"
@@ -69,6 +72,21 @@ FILES = {
     "a resolver by parts": ("system/mine.yaml", "kind: bm25\nabout: '${${a}.env:X}'\n", "about"),
     "a quoted resolver": ("system/mine.yaml", "kind: bm25\nabout: '\\${oc.env:X}'\n", "about"),
     "decoding": ("system/mine.yaml", "kind: bm25\nabout: '${oc.decode:\"1\"}'\n", "about"),
+    "a package behind another line break": (
+        "dataset/mine.yaml",
+        "# @a b\u2028# @package hydra\njob: {env_set: {LD_PRELOAD: x}}\n",
+        "hydra",
+    ),
+    "a default's other package": (
+        "experiment/mine.yaml",
+        f"{PACKAGE}defaults: ['/dataset@a:hydra': x]\n",
+        "hydra",
+    ),
+    "a default beside the groups": (
+        "experiment/mine.yaml",
+        f"{PACKAGE}defaults: [/dataset@_global_]\n",
+        "/dataset@_global_",
+    ),
     "a hidden file": ("system/_mine.yaml", "kind: bm25\nabout: '${oc.env:X}'\n", "about"),
     "a file in a folder": ("dataset/a/b/mine.yaml", "name: '${oc.env:X}'\n", "name"),
     "a source of training": (
@@ -111,6 +129,58 @@ def test_what_is_none_of_its_business_is_refused_with_file_and_key(tmp_path, cas
             entrance()
         told = str(refused.value)
         assert key in told and (str(file) in told or name.startswith("hydra/")), told
+
+
+def test_a_bomb_a_pipe_and_a_device_are_refused_at_once(tmp_path):
+    def refused():
+        with pytest.raises(ConfigError) as refusal:
+            compose_run(["systems=[bm25]"], [tmp_path])
+        return str(refusal.value)
+
+    lines = [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)]
+    file = folder_with(tmp_path, "index/mine.yaml", f"a0: &a0 [x]\n{''.join(lines)}")
+    assert f"{file} stands for more than 100,000 values" in refused()
+    file.write_text("a: &a [*a]\n")
+    assert f"{file} stands for more than" in refused()
+    file.unlink()
+    os.mkfifo(file)
+    assert f"cannot read {file}: it is no file" in refused()
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    assert f"cannot read {file}: it is no file" in refused()
+    file.unlink()
+    file.touch()
+    os.truncate(file, 1 << 33)
+    assert f"{file} is larger than" in refused()
+    file.write_text("nbits: &bits 4\ncentroids: *bits\n")
+    compose_run(["systems=[bm25]", "index=mine"], [tmp_path])
+
+
+@pytest.mark.parametrize("key", ["output_dir", "index_dir", "cache_dir"])
+def test_where_files_go_says_the_command_line_alone(tmp_path, key):
+    folder_with(tmp_path, "experiment/mine.yaml", f"{PACKAGE}systems: [bm25]\n{key}: /elsewhere\n")
+    with pytest.raises(ConfigError, match=f"sets '{key}'"):
+        compose_run(["experiment=mine"], [tmp_path])
+    settings = compose_run(["experiment=mine", f"{key}=here"], [tmp_path])
+    assert getattr(settings, key) == Path("here")
+
+
+def test_two_systems_of_one_name_are_refused(tmp_path):
+    systems = "{1: {kind: bm25, k1: 0.1}, '1': {kind: bm25, k1: 0.9}}"
+    folder_with(tmp_path, "experiment/mine.yaml", f"{PACKAGE}systems: ['1']\nsystem: {systems}\n")
+    with pytest.raises(ConfigError, match="two systems have the name '1'"):
+        compose_run(["experiment=mine"], [tmp_path])
+
+
+@pytest.mark.parametrize(
+    "override", ["system.x.kind=./evil.py", "dataset.path=${oc.env:HOME}", "hydra/launcher=joblib"]
+)
+def test_a_source_of_training_sets_its_dataset_alone(tmp_path, override):
+    # It was resolved once: '${a}{oc.env:HOME}' with a: '$' would read the environment next.
+    prepare = object.__new__(Preparation)
+    prepare.extra = []
+    with pytest.raises(ConfigError, match="overrides of a source"):
+        prepare._compose("pydocs", None, [override])
 
 
 def test_a_folder_behind_a_link_is_read_too(tmp_path):
@@ -170,6 +240,12 @@ def test_rules_of_a_gate_read_no_environment_either(tmp_path):
     for name in (rules, beside):
         with pytest.raises(ConfigError, match="alpha"):
             load_rules(str(name))
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "rules.yaml").symlink_to(rules)
+    around = conf_folder() / ".." / os.path.relpath(beside, conf_folder().parent)
+    for name in (tmp_path / "link" / "rules.yaml", around):
+        with pytest.raises(ConfigError, match="alpha"):
+            load_rules(str(name))
     rules.write_text("defaults: [default, ../x]\n")
     with pytest.raises(ConfigError, match="defaults"):
         load_rules(str(rules))
@@ -191,6 +267,17 @@ def test_only_modules_of_chosen_systems_are_imported_and_it_is_said(tmp_path, mo
     assert len(said) == 1 and str(package / "chosen.py") in said[0]
     for name in ("foreign_kinds.chosen", "foreign_kinds"):
         sys.modules.pop(name, None)
+
+
+def test_code_that_comes_with_a_model_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("COLBENCH_QUIET", raising=False)
+    model = "{name: mine, model: owner/with-code, trust_remote_code: true}"
+    system = f"{{mine: {{kind: colbert_exact, encoder: {model}}}}}"
+    folder_with(tmp_path, "experiment/mine.yaml", f"{PACKAGE}systems: [mine]\nsystem: {system}\n")
+    for _ in range(2):
+        compose_run(["experiment=mine"], [tmp_path])
+    said = [line for line in capsys.readouterr().err.splitlines() if "owner/with-code" in line]
+    assert len(said) == 1 and "trust_remote_code=true" in said[0]
 
 
 @pytest.mark.parametrize("name", ['"a\\nb"', '"a\\e[31m"', '" "', '""', '"a\\u2028b"'])

@@ -3,6 +3,8 @@
 import pytest
 
 from colbench.encoder.cache.store import EmbeddingCache, embed_documents
+from colbench.encoder.loading.updates import update_names, updated_model
+from colbench.encoder.loading.weights import _minilm
 from colbench.errors import StorageError
 
 UPDATE, CONVERTED = "minilm_colbert-0123456789abcdef", "a" * 64
@@ -77,3 +79,50 @@ def test_a_space_or_a_model_behind_a_link_stays(cache, tmp_path):
     cache.prune(everything=True)
     assert (tmp_path / UPDATE / "sha256.json").exists()
     assert (tmp_path / entry.folder.name / "space.json").exists()
+
+
+def encode(cache, encoder, *texts):
+    return embed_documents(encoder, texts, cache, description="documents")
+
+
+def test_filling_the_cache_removes_nothing_behind_a_link(cache, make_encoder, tmp_path):
+    (entry,) = cache.entries()
+    entry.folder.rename(tmp_path / "aside")
+    for name in ("photos", "0" * 32, f".{'0' * 32}.1.tmp"):
+        (tmp_path / "theirs" / name).mkdir(parents=True)
+        (tmp_path / "theirs" / name / "kept").write_text("theirs")
+    entry.folder.symlink_to(tmp_path / "theirs")
+    with pytest.raises(StorageError, match="is a link, and colbench changes nothing behind one"):
+        encode(cache, make_encoder(), "three")
+    assert len(list((tmp_path / "theirs").iterdir())) == 3
+    assert all((path / "kept").exists() for path in (tmp_path / "theirs").iterdir())
+
+
+def test_filling_the_cache_removes_only_what_bears_its_names(cache, make_encoder, tmp_path):
+    (entry,) = cache.entries()
+    mine = [entry.folder / name for name in ("photos", ".notes.tmp", "A" * 32)]
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "kept").write_text("theirs")
+    for folder in mine:
+        folder.mkdir()
+        (folder / "kept").write_text("mine")
+    for name in ("0" * 32, f".{'1' * 32}.7.tmp"):
+        (entry.folder / name).symlink_to(tmp_path / "theirs")
+    encode(cache, make_encoder(), "three")
+    assert all((folder / "kept").read_text() == "mine" for folder in mine)
+    assert (tmp_path / "theirs" / "kept").read_text() == "theirs"
+    assert not [path for path in entry.folder.iterdir() if path.is_symlink()]
+
+
+@pytest.mark.parametrize("name", ["locks", "models"])
+def test_nothing_is_made_in_a_folder_of_its_own_that_is_a_link(cache, make_encoder, tmp_path, name):
+    if (cache.root / name).exists():
+        (cache.root / name).rename(tmp_path / "aside")
+    (tmp_path / "theirs").mkdir()
+    (cache.root / name).symlink_to(tmp_path / "theirs")
+    with pytest.raises(StorageError, match=f"{name} is a link"):
+        if name == "models":
+            updated_model(update_names()[0], _minilm(), cache.root / name)
+        else:
+            encode(cache, make_encoder(), "three")
+    assert list((tmp_path / "theirs").iterdir()) == []

@@ -18,6 +18,7 @@ from colbench.encoder.cache import filling
 from colbench.encoder.cache.store import EmbeddingCache, embed_documents
 from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, ConfigError, StorageError
+from colbench.files import ensure_writable
 
 TEXTS = [f"{number}" + " text" * (number % 7) for number in range(23)]
 
@@ -394,3 +395,24 @@ def test_a_run_killed_in_the_middle_and_resumed_gives_the_bytes_of_an_uninterrup
     cached = int(resumed.communicate(timeout=200)[0])
     assert 0 < cached < 60
     assert (tmp_path / "resumed.bin").read_bytes() == (tmp_path / "whole.bin").read_bytes()
+
+
+def test_a_cache_that_may_only_be_read_serves_what_is_in_it(cache, make_encoder, monkeypatch):
+    encoder = make_encoder()
+    check(embed(encoder, TEXTS, cache), encoder, TEXTS)
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    # The rights of a folder do not bind the user that tests may run as.
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    ensure_writable(cache.root, or_readable=True)
+    check(embed(encoder, TEXTS, cache), encoder, TEXTS)
+    with pytest.raises(StorageError, match=r"lacks vectors of .* cannot be written: Read-only"):
+        embed(encoder, ["something new"], cache)
+    with pytest.raises(StorageError, match="cannot write"):
+        ensure_writable(cache.root)

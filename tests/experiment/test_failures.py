@@ -176,6 +176,15 @@ def test_strict_stops_at_once_and_leaves_earlier_results(colbench, place, failed
     assert (failed[1] / "results.json").read_bytes() == before
 
 
+def test_a_log_is_written_through_no_link(colbench, place):
+    (place / "theirs").write_text("theirs")
+    (place / "strict" / ".unfinished").mkdir(parents=True)
+    (place / "strict" / ".unfinished" / "raises.log").symlink_to(place / "theirs")
+    done = colbench("strict", "systems=raises,bm25", *systems("raises"), "strict=true")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert (place / "theirs").read_text() == "theirs"
+
+
 def test_where_all_fail_there_are_rows_and_a_message(colbench, place):
     done = colbench("all", "systems=raises,exits", *systems("raises", "exits"))
     assert done.returncode == 1

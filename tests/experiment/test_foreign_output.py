@@ -116,6 +116,34 @@ def test_a_link_is_refused_by_name_and_what_is_behind_it_stays(results, tmp_path
     assert len(list(theirs.iterdir())) == 2
 
 
+@pytest.mark.parametrize("name", [".colbench", "runs", "pictures", "stages", "logs"])
+def test_a_link_that_is_put_there_during_a_run_is_refused_too(results, tmp_path, name):
+    theirs = tmp_path / "theirs"
+    (theirs / "work-1").mkdir(parents=True)
+    (theirs / "kept.trec").write_text("theirs")
+    publish(tmp_path / "out", results)
+    before = (tmp_path / "out" / "results.json").read_bytes()
+    output = OutputFolder(tmp_path / "out")
+    with pytest.raises(StorageError, match=f"{name} is a link"), output.claimed():
+        write_results(results, output.staging)
+        if (output.root / name).exists():
+            (output.root / name).rename(tmp_path / "aside")
+        (output.root / name).symlink_to(theirs)
+        output.publish(keep_indexes=False)
+    assert sorted(path.name for path in theirs.iterdir()) == ["kept.trec", "work-1"]
+    assert (tmp_path / "out" / "results.json").read_bytes() == before
+
+
+def test_what_is_put_there_during_a_run_stays(results, tmp_path):
+    publish(tmp_path / "out", results)
+    output = OutputFolder(tmp_path / "out")
+    with pytest.raises(StorageError, match="not of colbench"), output.claimed():
+        write_results(results, output.staging)
+        (output.root / "runs" / "mine.txt").write_text("mine")
+        output.publish(keep_indexes=False)
+    assert (tmp_path / "out" / "runs" / "mine.txt").read_text() == "mine"
+
+
 def test_only_what_colbench_makes_leaves_the_scratch_folder(results, tmp_path):
     scratch = tmp_path / "out" / ".colbench"
     for name in ("work-1", "work-1x", "notes"):

@@ -35,7 +35,7 @@ from colbench.index.colbert.settings import SearchSettings
 from colbench.results.schema import Calibration, Results
 from colbench.results.store import read_results, verified_run
 from colbench.retriever.exhaustive import read_hits, write_hits
-from colbench.retriever.systems.colbert import _read_seconds, _write_seconds
+from colbench.retriever.kept import Record, read_record, write_record
 from colbench.sweep.store import read_variant, write_variant
 from colbench.sweep.task import VariantRecord
 
@@ -147,7 +147,7 @@ def _hits(folder: Path, *_: object) -> None:
 
 
 def _read_hits(folder: Path) -> Any:
-    hits = read_hits(folder / "exact.hits")
+    hits = read_hits(folder / "exact.hits", 3, 50)
     return hits and [(one.docs.tolist(), one.scores.tolist()) for one in hits]
 
 
@@ -177,12 +177,12 @@ KINDS = {
     "reference of a sweep": Kind(_reference, _read_reference),
     "exact hits": Kind(_hits, _read_hits),
     "build seconds": Kind(
-        lambda folder, *_: _write_seconds(folder / "note.json", 1.25),
-        lambda folder: _read_seconds(folder / "note.json"),
+        lambda folder, *_: write_record(folder / "note.json", "these", Record(1.25, "a")),
+        lambda folder: read_record(folder / "note.json", "these"),
     ),
     "merged tokens": Kind(
         lambda folder, *_: pool_documents(documents(0, 40), 2, folder / "merged"),
-        lambda folder: pooled_before(folder / "merged") or None,
+        lambda folder: pooled_before(folder / "merged", documents(0, 40)) or None,
     ),
     "vectors of index_speed": Kind(_vectors, _read_vectors),
 }

@@ -28,6 +28,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 IDS = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z"]), min_size=1, max_size=6
 ).filter(lambda value: not value.startswith("\ufeff") and not re.search(r"\s", value))
+QUERY_IDS = IDS.filter(lambda value: not value.startswith("#"))  # a comment, as trec_eval has it
 GRADES = st.integers(-2, 4)
 
 
@@ -36,7 +37,7 @@ def contents(draw):
     """Documents, queries and judgments of a collection that has to be accepted."""
     documents = draw(st.dictionaries(IDS, st.tuples(st.none() | TEXT, TEXT), min_size=1))
     said = TEXT.filter(str.strip)
-    queries = draw(st.dictionaries(IDS, said, min_size=1, max_size=4))
+    queries = draw(st.dictionaries(QUERY_IDS, said, min_size=1, max_size=4))
     judged = st.dictionaries(st.sampled_from(list(documents)), GRADES, min_size=1, max_size=4)
     qrels = {query: draw(judged) for query in queries if draw(st.integers(0, 3))}
     if not qrels:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colbench.report.charts.catalogue import CHARTS
-from colbench.report.charts.draw import picture, specification
+from colbench.report.charts.draw import picture, specification, write_chart
 from colbench.report.charts.frame import NARROW, WIDE, Axis
 from colbench.report.charts.labels import place
 from colbench.report.charts.latency import latency
@@ -294,3 +294,11 @@ def test_results_without_measurements_have_no_pictures(example_results, tmp_path
     assert write_pictures(results, tmp_path) == []
     assert list(tmp_path.iterdir()) == []
     assert "## Effectiveness, time and size" not in render_markdown(run_document(results))
+
+
+def test_a_control_character_in_a_name_does_not_end_the_process(full_results, tmp_path):
+    results = named(full_results, colbert_exact="a\x07\x1b[31m\nb\x00\ufffe")
+    for kind in CHARTS:
+        if (chart := kind.draw(results, WIDE)) is not None:
+            write_chart(chart, "a\x07title", "a\x00subtitle", tmp_path / kind.name)
+            assert "\x07" not in (tmp_path / f"{kind.name}.svg").read_text(encoding="utf-8")

@@ -19,11 +19,22 @@ def cells(*row):
     "text",
     [
         *("=1+1", "+1+1", "-1+1", "@SUM(A1)", "=cmd|' /C calc'!A0", "\t=1", "\r=1", " =1", "＝1"),
-        *("-", "+a", "@x", "=", "\n=1+1", "\u00a0=1"),
+        *("-", "+a", "@x", "=", "\n=1+1", "\u00a0=1", "\ufeff=1", "\u200b@x", "-1-1"),
     ],
 )
 def test_a_text_like_a_formula_has_an_apostrophe_before_it(text):
     assert cells(text) == ["'" + text.replace("\r", "\n")]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        *(("a;=1+1", "a;'=1+1"), ("a\n=1", "a\n'=1"), ("a\r\n@x", "a\n'@x"), ("a\t-1", "a\t'-1")),
+        *((["a;=1", 2], '["a;\'=1", 2]'), ("=1;=2", "'=1;'=2"), ("a; =1", "a;' =1")),
+    ],
+)
+def test_a_formula_is_none_behind_another_separator_either(text, shown):
+    assert cells(text) == [shown]
 
 
 @pytest.mark.parametrize("text", ["bm25", "a=b", "1-2", "nbits=2, dims=64", "", "[1]", "'x"])

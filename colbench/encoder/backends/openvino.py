@@ -28,6 +28,7 @@ from colbench.encoder.backends.precision import has_bf16
 from colbench.errors import ConfigError, StorageError
 from colbench.files import write_json
 from colbench.locks import locked
+from colbench.paths import refuse_link
 from colbench.progress import note
 
 RECIPE = 2
@@ -66,19 +67,18 @@ def open_backbone(model: Any, precision: str, folder: Path) -> OpenVinoBackbone:
 
     Raises:
         ConfigError: the backbone cannot be converted.
-        StorageError: the folder cannot be written.
+        StorageError: the folder cannot be written, or lies behind a link.
     """
     # Left out: it would report to a third party unasked, from a forked process that can hang and
     # then outlives this one, holding its standard output open.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
-    with _writing(folder):
-        manifest = _verified(folder)
-        if manifest is None:
-            for left in (folder, *folder.parent.glob(f".{folder.name}.*")):
-                shutil.rmtree(left, ignore_errors=True)
-            manifest = _convert(model, folder, int8=precision == "int8")
+    manifest = _verified(folder)  # needs no lock, which a cache that is only read has none of
+    if manifest is None:
+        refuse_link(folder.parent, remedy=_SPACE)
+        with _writing(folder):
+            manifest = _verified(folder) or _convert(model, folder, int8=precision == "int8")
     reduced = precision == "bf16" or (precision == "int8" and has_bf16())
     compiled = openvino.Core().compile_model(
         folder / "model.xml",
@@ -120,6 +120,8 @@ def _convert(model: Any, folder: Path, *, int8: bool) -> dict[str, Any]:
 
     inputs, graph = _export(model)
     cosine = None
+    for left in (folder, *folder.parent.glob(f".{folder.name}.*")):
+        shutil.rmtree(left, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         if int8:

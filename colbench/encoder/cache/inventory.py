@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from colbench.encoder.cache.shards import Damaged, read_manifest
-from colbench.encoder.cache.space import DESCRIPTION, LAST_USED, WRITABLE, Space, remove
+from colbench.encoder.cache.space import DESCRIPTION, IN_SPACE, LAST_USED, WRITABLE, Space, remove
 from colbench.errors import ConfigError, StorageError, did_you_mean
 from colbench.locks import locked
 from colbench.paths import foreign_entries, own_folder
 from colbench.progress import note
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_IN_SPACE = re.compile(rf"[0-9a-f]{{32}}|\..+\.tmp|{re.escape(DESCRIPTION)}|{re.escape(LAST_USED)}")
 
 KEPT = {
     "models": r"(?:[\w.-]+-[0-9a-f]{16}|[0-9a-f]{64})",
@@ -104,7 +103,7 @@ def prune_entries(
         with locked(lock_file(entry.fingerprint), wait=False, remedy=WRITABLE) as held:
             if not held:
                 note(f"embedding cache: {entry.folder} is in use; left alone")
-            elif foreign := foreign_entries(entry.folder, _IN_SPACE):
+            elif foreign := foreign_entries(entry.folder, IN_SPACE):
                 _left_alone(entry.folder / foreign[0])
             elif not (entry.folder / DESCRIPTION).is_file():
                 _left_alone(entry.folder)

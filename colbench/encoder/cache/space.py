@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -18,12 +19,18 @@ from colbench.encoder.base import Encoder
 from colbench.encoder.cache.shards import TEMPORARY_SUFFIX, Damaged, Foreign, Shard, open_shard
 from colbench.errors import StorageError
 from colbench.files import write_json
+from colbench.paths import refuse_link
 from colbench.progress import note
 
 DESCRIPTION = "space.json"
 LAST_USED = "last_used"
 WRITABLE = "set COLBENCH_CACHE to a folder that can be written"
 """What to do where the cache cannot be written."""
+
+_SHARD = "[0-9a-f]{32}"
+_STRAY = rf"\.(?:[0-9a-f]+|{re.escape(DESCRIPTION)})\..*{re.escape(TEMPORARY_SUFFIX)}"
+IN_SPACE = re.compile(f"{_SHARD}|{_STRAY}|{re.escape(DESCRIPTION)}|{LAST_USED}")
+"""Names of all that a space holds."""
 
 
 @dataclass
@@ -64,7 +71,7 @@ class Space:
         return shards
 
     def shard_folders(self) -> list[Path]:
-        """Return the folders of committed shards, sorted by name.
+        """Return the folders of committed shards, sorted by name; others are somebody else's.
 
         Raises:
             StorageError: the folder cannot be read.
@@ -78,7 +85,7 @@ class Space:
                 f"cannot read {self.folder}: {error.strerror or error}; set COLBENCH_CACHE to a "
                 "folder that can be read"
             ) from error
-        return sorted(path for path in paths if path.is_dir() and path.name[0] != ".")
+        return sorted(path for path in paths if path.is_dir() and re.fullmatch(_SHARD, path.name))
 
     def prepare(self, encoder: Encoder) -> None:
         """Make the folder ready for new shards. Only under the lock.
@@ -86,8 +93,9 @@ class Space:
         What a killed process left half written goes, and so do damaged shards.
 
         Raises:
-            StorageError: the folder cannot be written.
+            StorageError: the folder cannot be written, or is a link.
         """
+        refuse_link(self.folder, remedy=WRITABLE)
         settings = encoder.settings
         description = {
             "name": settings.name,
@@ -99,20 +107,26 @@ class Space:
         }
         write_json(self.folder / DESCRIPTION, description)
         for stray in self.folder.glob(f".*{TEMPORARY_SUFFIX}"):
-            remove(stray)
+            if re.fullmatch(_STRAY, stray.name):
+                remove(stray)
         for folder, reason in self.damaged.items():
             note(f"embedding cache: {folder}: {reason}; removed, its texts are encoded again")
             remove(folder)
 
     def touch(self) -> None:
         """Record that the space was used now, where that can be written."""
+        used = self.folder / LAST_USED
         with contextlib.suppress(OSError):
-            (self.folder / LAST_USED).touch()
+            if not (self.folder.is_symlink() or used.is_symlink()):
+                used.touch()
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder; a folder leaves its name at once, so no reader sees half of it."""
-    if not path.is_dir():
+    """Delete a file or folder; a folder leaves its name at once, so no reader sees half of it.
+
+    Of a link the link goes, and nothing behind it.
+    """
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
     trash = path

@@ -33,6 +33,7 @@ from colbench.encoder.cache.inventory import (
 from colbench.encoder.cache.shards import Shard
 from colbench.encoder.cache.space import WRITABLE, Space
 from colbench.locks import locked
+from colbench.paths import refuse_link
 
 __all__ = ["CacheEntry", "EmbeddingCache", "Embeddings", "EncodeStats", "embed_documents"]
 
@@ -59,7 +60,12 @@ class EmbeddingCache:
         return Space(self.root / fingerprint, fingerprint)
 
     def lock_file(self, fingerprint: str) -> Path:
-        """Return the file that is locked while a process adds to a space."""
+        """Return the file that is locked while a process adds to a space.
+
+        Raises:
+            StorageError: the folder of such files is a link.
+        """
+        refuse_link(self.root / "locks", remedy=WRITABLE)
         return self.root / "locks" / f"{fingerprint}.lock"
 
     def entries(self) -> list[CacheEntry]:
@@ -179,11 +185,13 @@ def _embed(
     new: list[list[Shard]] = [[] for _ in encoders]
     if any(_missing(distinct, found) for found in shards):
         told = "embedding cache: another process encodes with this model; waiting for it"
+        name = encoders[0].settings.name
+        cannot = f"the embedding cache lacks vectors of {name}, and {cache.root} cannot be written"
         with contextlib.ExitStack() as held:
             # In one order, so that two processes never wait for each other.
             for fingerprint in sorted(space.fingerprint for space in spaces):
                 lock = cache.lock_file(fingerprint)
-                held.enter_context(locked(lock, waiting=told, remedy=WRITABLE))
+                held.enter_context(locked(lock, waiting=told, cannot=cannot, remedy=WRITABLE))
             shards = [space.find(distinct) for space in spaces]
             for encoder, space in zip(encoders, spaces, strict=True):
                 space.prepare(encoder)

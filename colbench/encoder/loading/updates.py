@@ -25,6 +25,7 @@ from colbench.encoder.backends.runtime import load_quietly, with_new_classifier
 from colbench.errors import StorageError
 from colbench.files import write_json
 from colbench.locks import locked
+from colbench.paths import refuse_link
 from colbench.progress import note
 
 _DIGESTS = "sha256.json"
@@ -53,7 +54,7 @@ def updated_model(name: str, base: Path, models: Path) -> Path:
         models: where checkpoints are kept.
 
     Raises:
-        StorageError: the folder cannot be written.
+        StorageError: the folder cannot be written, or is a link.
     """
     file = _folder() / f"{name}.safetensors"
     parts = [sha256_file(file), sha256_file(base / "model.safetensors"), *map(version, _VERSIONS)]
@@ -61,6 +62,7 @@ def updated_model(name: str, base: Path, models: Path) -> Path:
     folder = models / f"{name}-{key[:16]}"
     if _intact(folder):
         return folder
+    refuse_link(models, remedy=_SPACE)
     try:
         lock = models / f"{folder.name}.lock"
         with locked(lock, cannot=f"cannot write {folder}", remedy=_SPACE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +12,37 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.errors import ConfigError
-from colbench.index.colbert.arrays import read_array
+from colbench.errors import ConfigError, StorageError, StorageUnavailable
+from colbench.index.colbert.arrays import belonging, read_array
+from colbench.index.colbert.checking import check_rising, repeated
 from colbench.index.colbert.kernels.tables import ByteTables, byte_tables
 from colbench.index.colbert.manifest import (
     FILE_NAME,
     Extent,
+    Growth,
     Manifest,
     read_manifest,
-    verify_files,
 )
 from colbench.index.colbert.segment import Segment
 from colbench.index.colbert.training import Trained
 from colbench.index.size import IndexSize
+from colbench.mapped import Unfit
+
+_PAUSES = [0.001 * 1.1**attempt for attempt in range(40)]
+"""Seconds before an index is opened again that was changed meanwhile, half a second together."""
+
+
+def check_encoder(folder: Path, manifest: Manifest, encoder: str | None) -> None:
+    """Refuse an index that was built with another encoder than the one wanted, if that is known.
+
+    Raises:
+        ConfigError: it was.
+    """
+    if encoder is not None and encoder != manifest.encoder:
+        raise ConfigError(
+            f"the index in {folder} was built with another encoder (fingerprint "
+            f"{manifest.encoder[:12]}, want {encoder[:12]}): build it again with this one"
+        )
 
 
 @dataclass(frozen=True)
@@ -57,40 +76,96 @@ class ColbertIndex:
             checksums: compare the sha256 of every file, and not its size alone.
 
         Raises:
-            StorageError: there is none, it is half-written, damaged, foreign or of a newer version.
+            StorageError: there is none, it is half-written, damaged, foreign or of a newer version,
+                or holds what no index can hold.
+            StorageUnavailable: it cannot be read now, and may be whole.
             ConfigError: it was built with another encoder.
         """
-        folder = Path(folder)
-        for last in (False, True):
-            manifest = read_manifest(folder)
+        opened: list[Segment] = []
+        for pause in _PAUSES:
+            manifest = read_manifest(Path(folder))
             try:
-                verify_files(folder, manifest, checksums=checksums)
-                return cls._map(folder, manifest, encoder)
-            except Exception:
-                # A writer may have compacted the index between the two reads; then its manifest
-                # has changed and the new one is whole.
-                if last or read_manifest(folder).change == manifest.change:
+                return cls._map(Path(folder), manifest, encoder, opened, checksums=checksums)
+            except StorageUnavailable:
+                raise
+            except StorageError:
+                # A writer may have committed meanwhile, and removed what is no longer used; then
+                # the manifest is another one, and the index that it describes is whole.
+                if read_manifest(Path(folder)).checksum == manifest.checksum:
                     raise
-        raise AssertionError("unreachable")
+            time.sleep(pause)
+        raise StorageUnavailable(
+            f"the index in {folder} was changed {len(_PAUSES)} times while it was opened: "
+            "open it again when its writer rests"
+        )
+
+    def reopened(self) -> ColbertIndex:
+        """Open what is committed now; segments that are open already are not read again.
+
+        Raises:
+            StorageError: it cannot be opened.
+        """
+        manifest = read_manifest(self.folder)
+        return self._map(self.folder, manifest, None, list(self.segments), checksums=False)
 
     @classmethod
-    def _map(cls, folder: Path, manifest: Manifest, encoder: str | None) -> ColbertIndex:
-        if encoder is not None and encoder != manifest.encoder:
-            raise ConfigError(
-                f"the index in {folder} was built with another encoder (fingerprint "
-                f"{manifest.encoder[:12]}, want {encoder[:12]}): build it again with this one"
-            )
-        deleted = (
-            read_array(folder / manifest.deleted.path)
-            if manifest.deleted
-            else np.empty(0, dtype=np.int64)
-        )
+    def _map(
+        cls,
+        folder: Path,
+        manifest: Manifest,
+        encoder: str | None,
+        opened: list[Segment],
+        *,
+        checksums: bool,
+    ) -> ColbertIndex:
+        """Open what a manifest names; segments among those opened before are not read again.
+
+        Their files never change, so that an equal entry is of the same content. Those opened now
+        are added to them.
+        """
+        check_encoder(folder, manifest, encoder)
+        entry, file = manifest.deleted, folder
+        deleted = np.empty(0, dtype=np.int64)
+        if entry is not None:
+            file = folder / entry.path
+            deleted = read_array(file, [np.int64], [None], entry, checksum=checksums)
+        trained = Trained.load(folder, manifest, checksums=checksums)
         segments = []
         base = 0
-        for entry in manifest.segments:
-            segments.append(Segment.open(folder / entry.name, base, deleted))
-            base += entry.documents
-        return cls(folder, manifest, Trained.load(folder, manifest), segments)
+        for segment_entry in manifest.segments:
+            segment = next((known for known in opened if known.entry == segment_entry), None)
+            if segment is None:
+                segment = Segment.open(
+                    folder,
+                    segment_entry,
+                    centroids=manifest.centroids,
+                    width=trained.width,
+                    halves=manifest.settings.nbits == 16,
+                    checksums=checksums,
+                )
+                opened.append(segment)
+            segments.append(segment.at(base, deleted))
+            base += len(segment)
+        with belonging(file):
+            check_rising(deleted, base, "documents")
+        index = cls(folder, manifest, trained, segments)
+        index._check_whole()
+        return index
+
+    def _check_whole(self) -> None:
+        """Check what is said of all segments together."""
+        live = (
+            doc
+            for segment in self.segments
+            for doc, alive in zip(segment.ids, segment.live.tolist(), strict=True)
+            if alive
+        )
+        with belonging(self.folder / FILE_NAME):
+            if repeated(live, self.live_documents):
+                raise Unfit("a document id occurs twice")
+            growth = self.manifest.growth
+            if growth is not None and growth != Growth.between(growth.learnt, self.holds):
+                raise Unfit("it holds other documents than it says")
 
     @functools.cached_property
     def byte_tables(self) -> ByteTables:
@@ -107,7 +182,7 @@ class ColbertIndex:
         """Number of documents a search can find."""
         return int(sum(segment.live.sum() for segment in self.segments))
 
-    @property
+    @functools.cached_property
     def holds(self) -> Extent:
         """Documents that a search can find, and their tokens."""
         tokens = [np.diff(segment.offsets)[segment.live].sum() for segment in self.segments]

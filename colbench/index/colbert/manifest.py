@@ -11,12 +11,16 @@
     write.lock             held by the one process that may change the index
 
 A file that the manifest does not name does not exist: it is left over from a change that was
-interrupted, and the next writer removes it.
+interrupted, and the next writer removes it. The names that it may give are those above, and no
+others, so that it leads to no file elsewhere.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +28,9 @@ from pydantic import Field, ValidationError
 
 from colbench.digests import json_digest, sha256_file
 from colbench.errors import StorageError
-from colbench.files import write_json
+from colbench.files import unavailable, write_json
 from colbench.index.colbert.settings import IndexSettings
+from colbench.mapped import Missing, Unfit, plain_file
 from colbench.settings import Settings, explain
 
 FORMAT = "colbench-colbert-index"
@@ -38,11 +43,25 @@ LEFTOVER = f".{FILE_NAME}.*.tmp"
 """Pattern of what a `write_manifest` that was killed leaves."""
 
 
+ARRAYS = ("offsets", "codes", "residuals", "list_centroids", "list_offsets", "list_docs")
+SEGMENT_FILES = ("ids.json", *(f"{name}.npy" for name in ARRAYS))
+"""Files of a segment: see `segment`."""
+
+CODEC = ("centroids", "buckets", "projection")
+"""Arrays that are learnt; the last only where there is a projection."""
+
+_MOST = 1 << 53
+"""No count is larger: JSON has no more."""
+
+_LARGEST = 1 << 28
+"""Bytes of the largest `index.json` that is read; one of a thousand segments has a megabyte."""
+
+
 class FileEntry(Settings):
     """A file of the index."""
 
     path: str = Field(description="relative to the index folder")
-    bytes: int
+    bytes: int = Field(ge=0, le=_MOST)
     sha256: str
 
 
@@ -50,16 +69,16 @@ class SegmentEntry(Settings):
     """Documents that were added together."""
 
     name: str = Field(description="folder, relative to the index folder")
-    documents: int
-    tokens: int
+    documents: int = Field(ge=0, le=_MOST)
+    tokens: int = Field(ge=0, le=_MOST)
     files: list[FileEntry]
 
 
 class Extent(Settings):
     """How large a collection is."""
 
-    documents: int
-    tokens: int
+    documents: int = Field(ge=0, le=_MOST)
+    tokens: int = Field(ge=0, le=_MOST)
 
 
 OUTGROWN = 10.0
@@ -90,11 +109,13 @@ class Manifest(Settings):
     format: Literal["colbench-colbert-index"] = "colbench-colbert-index"
     version: int = _FIRST_VERSION
     encoder: str = Field(description="fingerprint of the encoder whose vectors these are")
-    encoder_dims: int = Field(description="dimensions of the encoder's vectors")
-    dims: int = Field(description="dimensions of the indexed vectors, after any projection")
-    centroids: int = Field(description="0 as long as no document has a token")
+    encoder_dims: int = Field(ge=0, le=_MOST, description="dimensions of the encoder's vectors")
+    dims: int = Field(
+        ge=0, le=_MOST, description="dimensions of the indexed vectors, after any projection"
+    )
+    centroids: int = Field(ge=0, le=1 << 32, description="0 as long as no document has a token")
     settings: IndexSettings
-    change: int = Field(1, description="counts commits")
+    change: int = Field(1, ge=1, le=_MOST, description="counts commits")
     codec: list[FileEntry] = Field(description="centroids, buckets and projection")
     segments: list[SegmentEntry]
     deleted: FileEntry | None = None
@@ -122,9 +143,17 @@ class Manifest(Settings):
 
 
 def file_entry(folder: Path, path: str) -> FileEntry:
-    """Describe a file as it is on disk."""
+    """Describe a file as it is on disk.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
     file = folder / path
-    return FileEntry(path=path, bytes=file.stat().st_size, sha256=sha256_file(file))
+    try:
+        return FileEntry(path=path, bytes=file.stat().st_size, sha256=sha256_file(file))
+    except OSError as error:
+        told = unavailable(file, error)
+        raise told or StorageError(f"{file} went while it was written: try again") from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -149,16 +178,20 @@ def read_manifest(folder: Path) -> Manifest:
     """Read and validate `index.json`.
 
     Raises:
-        StorageError: there is none, or it is foreign, of a newer version, or damaged.
+        StorageError: there is none, or it is foreign, of a newer version, or damaged, or names what
+            no writer would name.
+        StorageUnavailable: it cannot be read now.
     """
     file = folder / FILE_NAME
-    if not file.is_file():
-        unfinished = folder.is_dir() and any(folder.iterdir())
-        what = "its build did not finish: build it again" if unfinished else "build one first"
-        raise StorageError(f"there is no index in {folder} ({FILE_NAME} is missing): {what}")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        with plain_file(file) as stream:
+            if os.fstat(stream.fileno()).st_size > _LARGEST:
+                raise Unfit("it is far larger than a manifest")
+            text = stream.read()
+        content = json.loads(text.decode("utf-8"))
+    except Missing:
+        raise _no_index(folder) from None
+    except (Unfit, ValueError, RecursionError) as error:
         raise StorageError(f"{file} cannot be read ({error}): build the index again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise StorageError(f"{file} is not the manifest of a colbench index: choose another folder")
@@ -176,28 +209,68 @@ def read_manifest(folder: Path) -> Manifest:
         raise StorageError(f"{file}: {explain(error, Manifest)}: build the index again") from None
     if manifest.checksum != _checksum(_content(manifest)):
         raise StorageError(f"{file} is damaged (its checksum differs): build the index again")
+    if (why := _contradiction(manifest)) is not None:
+        raise StorageError(f"{file} is damaged ({why}): build the index again")
     return manifest
 
 
-def verify_files(folder: Path, manifest: Manifest, *, checksums: bool) -> None:
-    """Compare the files with the manifest.
+def _no_index(folder: Path) -> StorageError:
+    try:
+        unfinished = folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        told = unavailable(folder, error)
+        if told is not None:
+            return told
+        unfinished = False
+    what = "its build did not finish: build it again" if unfinished else "build one first"
+    return StorageError(f"there is no index in {folder} ({FILE_NAME} is missing): {what}")
 
-    Args:
-        folder: of the index.
-        manifest: what should be there.
-        checksums: also read every file and compare its sha256, not its size alone.
 
-    Raises:
-        StorageError: a file is missing or differs.
-    """
-    for entry in manifest.files():
-        file = folder / entry.path
-        if not file.is_file():
-            raise StorageError(f"{file} is missing from the index: build it again")
-        size = file.stat().st_size
-        if size != entry.bytes:
-            raise StorageError(
-                f"{file} is damaged: {size} bytes, want {entry.bytes}: build the index again"
-            )
-        if checksums and sha256_file(file) != entry.sha256:
-            raise StorageError(f"{file} is damaged (sha256 differs): build the index again")
+def _contradiction(manifest: Manifest) -> str | None:
+    """Return what no writer would write: names of other files, or numbers that do not fit."""
+    settings = manifest.settings
+    if manifest.dims != (settings.dims or manifest.encoder_dims):
+        return f"{manifest.dims} dimensions, want {settings.dims or manifest.encoder_dims}"
+    if manifest.centroids and not manifest.dims:
+        return "centroids of no dimensions"
+    if manifest.dims > manifest.encoder_dims:
+        return f"{manifest.dims} dimensions of vectors that have {manifest.encoder_dims}"
+    if settings.nbits < 16 and manifest.dims * settings.nbits % 8:
+        return f"{manifest.dims} dimensions of {settings.nbits} bits fill no whole bytes"
+    learnt = ["buckets", "centroids", *(["projection"] if settings.dims is not None else [])]
+    codec = [_kind(entry.path, manifest.change) for entry in manifest.codec]
+    if sorted(map(str, codec)) != (learnt if manifest.centroids else []):
+        return "it names other files than those of a codec"
+    names = [segment.name for segment in manifest.segments]
+    if any(_kind(name, manifest.change) != "segment" for name in names):
+        return "it names a folder that no segment has"
+    numbers = [int(name.partition("-")[2]) for name in names]
+    if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
+        return "its segments are not in the order in which they were added, each once"
+    for segment in manifest.segments:
+        wanted = sorted(f"{segment.name}/{name}" for name in SEGMENT_FILES)
+        if sorted(entry.path for entry in segment.files) != wanted:
+            return f"it names other files than those of {segment.name}"
+    if manifest.deleted and _kind(manifest.deleted.path, manifest.change) != "deleted":
+        return "it names another file than one of deleted documents"
+    return None
+
+
+_NAMES = {
+    "centroids": ".npy",
+    "buckets": ".npy",
+    "projection": ".npy",
+    "deleted": ".npy",
+    "segment": "",
+}
+
+
+def _kind(name: str, change: int) -> str | None:
+    """Return what a name says it is, where a writer gives such a name in one of the changes."""
+    found = re.fullmatch(r"([a-z]+)(?:-([0-9]{6,16}))?(\.npy)?", name)
+    if found is None or _NAMES.get(found[1]) != (found[3] or ""):
+        return None
+    if found[2] is None:  # of the build
+        return found[1] if found[1] in CODEC else None
+    number = int(found[2])
+    return found[1] if found[2] == f"{number:06d}" and 1 <= number <= change else None

@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.digests import sha256_file
-from colbench.files import write_json
-from colbench.index.colbert.arrays import ArrayWriter, read_array, write_array
+from colbench.errors import StorageError, StorageUnavailable
+from colbench.files import unavailable, write_json
+from colbench.index.colbert.arrays import ArrayWriter, belonging, read_array, write_array
 from colbench.index.colbert.documents import Block, Documents, cuts
 from colbench.index.threads import each_on_one_thread
+from colbench.mapped import Unfit, plain_file
 from colbench.paths import remove_made
 from colbench.progress import bar
 
@@ -153,13 +155,47 @@ def pool_documents(documents: Documents, factor: int, folder: Path) -> Documents
     return _read(documents, factor, folder)
 
 
-def pooled_before(folder: Path) -> bool:
-    """Return whether the folder holds what `pool_documents` wrote, unchanged; reads all of it."""
+def pooled_before(folder: Path, documents: Documents) -> bool:
+    """Return whether the folder holds what `pool_documents` wrote, unchanged; reads all of it.
+
+    Args:
+        folder: as of `pool_documents`.
+        documents: as of `pool_documents`.
+
+    Raises:
+        StorageUnavailable: it cannot be read now, and may be whole.
+    """
     try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
-        return bool(manifest == _manifest(folder))
-    except (OSError, ValueError):
+        with plain_file(folder / _MANIFEST) as stream:
+            manifest = json.loads(stream.read())
+        if manifest != _manifest(folder):
+            return False
+        _stored(folder, documents)
+    except (Unfit, ValueError, RecursionError):
         return False
+    except OSError as error:
+        if (told := unavailable(folder, error)) is not None:
+            raise told from error
+        return False
+    except StorageUnavailable:
+        raise
+    except StorageError:
+        return False
+    return True
+
+
+def pooled_checksum(folder: Path) -> str | None:
+    """Return a digest of what `pool_documents` wrote, by its own checksums; None where it did not.
+
+    Raises:
+        StorageUnavailable: it cannot be read now.
+    """
+    try:
+        return sha256_file(folder / _MANIFEST)
+    except OSError as error:
+        if (reason := unavailable(folder, error)) is not None:
+            raise reason from error
+        return None
 
 
 def _manifest(folder: Path) -> dict[str, str]:
@@ -181,8 +217,21 @@ def _write(documents: Documents, factor: int, folder: Path) -> None:
     write_json(folder / _MANIFEST, _manifest(folder))
 
 
+def _stored(folder: Path, documents: Documents) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Map the vectors of merged tokens, and read how many each document has."""
+    vectors = read_array(folder / _VECTORS, [np.float16], [None, documents.dims])
+    lengths = np.array(read_array(folder / _LENGTHS, [np.int64], [len(documents.ids)]))
+    with belonging(folder / _LENGTHS):
+        # Of numbers that are all at most so large the sum cannot pass the largest of int64.
+        if len(lengths) and not (lengths.min() >= 0 and lengths.max() <= len(vectors)):
+            raise Unfit("it holds lengths that there are not")
+        if int(lengths.sum()) != len(vectors):
+            raise Unfit("its lengths are not those of the vectors")
+    return vectors, lengths
+
+
 def _read(documents: Documents, factor: int, folder: Path) -> Documents:
-    vectors, lengths = read_array(folder / _VECTORS), np.array(read_array(folder / _LENGTHS))
+    vectors, lengths = _stored(folder, documents)
     starts = np.concatenate([[0], np.cumsum(lengths)])
 
     def read(most: int) -> Iterator[tuple[int, int, NDArray[Any]]]:

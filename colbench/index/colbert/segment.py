@@ -15,29 +15,37 @@ A segment is never changed. Its folder counts only once the manifest names it.
 from __future__ import annotations
 
 import functools
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from colbench.files import write_json
 from colbench.index.colbert.arrays import (
     ArrayWriter,
+    belonging,
     filling,
     read_array,
+    read_text,
     smallest_unsigned,
     write_array,
+    writing_to,
+)
+from colbench.index.colbert.checking import (
+    LARGEST,
+    check_codes,
+    check_lists,
+    check_offsets,
+    check_rising,
+    checked_document_ids,
 )
 from colbench.index.colbert.kernels.lists import count_listed, fill_lists
 from colbench.index.colbert.kernels.tables import StoredTokens
-from colbench.index.colbert.manifest import SegmentEntry, file_entry
-
-_ARRAYS = ("offsets", "codes", "residuals", "list_centroids", "list_offsets", "list_docs")
-_FILES = ("ids.json", *(f"{name}.npy" for name in _ARRAYS))
+from colbench.index.colbert.manifest import SEGMENT_FILES, SegmentEntry, file_entry
+from colbench.mapped import Unfit
 
 
 @dataclass(frozen=True)
@@ -46,45 +54,111 @@ class Segment:
 
     Attributes:
         folder: where the files lie.
+        entry: what the manifest says of it.
         base: number of its first document in the index.
-        ids_text: uint8, the bytes of `ids.json`: mapped, so that they stay when a writer removes
-            the file.
+        ids: of its documents.
         live: bool (documents,), false for deleted ones.
     """
 
     folder: Path
+    entry: SegmentEntry
     base: int
+    ids: list[str]
     offsets: NDArray[np.int64]
     codes: NDArray[Any]
     residuals: NDArray[Any]
     list_centroids: NDArray[Any]
     list_offsets: NDArray[np.int64]
     list_docs: NDArray[Any]
-    ids_text: NDArray[np.uint8]
     live: NDArray[np.bool_]
 
     @classmethod
-    def open(cls, folder: Path, base: int, deleted: NDArray[np.int64]) -> Segment:
-        """Map a segment.
+    def open(
+        cls,
+        index: Path,
+        entry: SegmentEntry,
+        *,
+        centroids: int,
+        width: int,
+        halves: bool,
+        checksums: bool = True,
+    ) -> Segment:
+        """Map a segment all of whose documents are live, once it is known to hold what it should.
 
         Args:
-            folder: of the segment.
+            index: the index folder.
+            entry: what the manifest says.
+            centroids: number of centroids.
+            width: columns of the residuals.
+            halves: they are the bits of float16, not bytes.
+            checksums: compare the sha256 of every file, and not its size alone.
+
+        Raises:
+            StorageError: a file is missing, or is not what the manifest says, or holds what the
+                files of a segment cannot hold.
+            StorageUnavailable: a file cannot be read now.
+        """
+        folder = index / entry.name
+        files = {file.path.rpartition("/")[2]: file for file in entry.files}
+        with belonging(folder):
+            if folder.is_symlink():
+                raise Unfit("it is a link")
+
+        def read(name: str, dtypes: Sequence[DTypeLike], *shape: int | None) -> NDArray[Any]:
+            file = f"{name}.npy"
+            most = LARGEST if name == "residuals" and halves else None
+            return read_array(
+                folder / file, dtypes, shape, files[file], checksum=checksums, most=most
+            )
+
+        documents, tokens = entry.documents, entry.tokens
+        of_centroids: list[DTypeLike] = [smallest_unsigned(centroids)]
+        if not tokens:  # such a segment may be older than the centroids
+            of_centroids = [np.uint16, np.uint32]
+        text = read_text(folder / "ids.json", files["ids.json"], checksum=checksums)
+        with belonging(folder / "ids.json"):
+            ids = checked_document_ids(text, documents)
+        offsets = read("offsets", [np.int64], documents + 1)
+        codes = read("codes", of_centroids, tokens)
+        residuals = read("residuals", [np.uint16 if halves else np.uint8], tokens, width)
+        list_centroids = read("list_centroids", of_centroids, None)
+        list_offsets = read("list_offsets", [np.int64], len(list_centroids) + 1)
+        list_docs = read("list_docs", [smallest_unsigned(documents)], None)
+        with belonging(folder / "offsets.npy"):
+            check_offsets(offsets, tokens)
+        with belonging(folder / "codes.npy"):
+            check_codes(codes, centroids)
+        with belonging(folder / "list_centroids.npy"):
+            check_rising(list_centroids, centroids, "centroids")
+        with belonging(folder / "list_offsets.npy"):
+            check_offsets(list_offsets, len(list_docs), rising=True)
+        with belonging(folder / "list_docs.npy"):
+            check_lists(offsets, codes, list_centroids, list_offsets, list_docs, centroids)
+        return cls(
+            folder=folder,
+            entry=entry,
+            base=0,
+            ids=ids,
+            offsets=offsets,
+            codes=codes,
+            residuals=residuals,
+            list_centroids=list_centroids,
+            list_offsets=list_offsets,
+            list_docs=list_docs,
+            live=np.ones(documents, dtype=np.bool_),
+        )
+
+    def at(self, base: int, deleted: NDArray[np.int64]) -> Segment:
+        """Return the segment in its place in an index.
+
+        Args:
             base: number of its first document.
             deleted: numbers of the deleted documents of the whole index.
         """
-        arrays = {name: read_array(folder / f"{name}.npy") for name in _ARRAYS}
-        documents = len(arrays["offsets"]) - 1
-        live = np.ones(documents, dtype=np.bool_)
-        own = deleted[(deleted >= base) & (deleted < base + documents)]
+        live = np.ones(len(self), dtype=np.bool_)
+        own = deleted[(deleted >= base) & (deleted < base + len(live))]
         live[own - base] = False
-        ids_text = np.memmap(folder / "ids.json", dtype=np.uint8, mode="r")
-        return cls(folder=folder, base=base, ids_text=ids_text, live=live, **arrays)
-
-    @functools.cached_property
-    def ids(self) -> list[str]:
-        """Document ids, read when first asked for."""
-        ids: list[str] = json.loads(self.ids_text.tobytes())
-        return ids
+        return replace(self, base=base, live=live)
 
     @functools.cached_property
     def tokens(self) -> StoredTokens:
@@ -122,7 +196,8 @@ def write_segment(
         Its entry for the manifest.
     """
     folder = index / name
-    folder.mkdir()
+    with writing_to(folder):
+        folder.mkdir()
     ids: list[str] = []
     lengths: list[NDArray[np.int64]] = [np.zeros(1, dtype=np.int64)]
     stored = np.uint16 if halves else np.uint8
@@ -143,18 +218,19 @@ def write_segment(
         name=name,
         documents=len(ids),
         tokens=int(offsets[-1]),
-        files=[file_entry(index, f"{name}/{file}") for file in _FILES],
+        files=[file_entry(index, f"{name}/{file}") for file in SEGMENT_FILES],
     )
 
 
 def _write_lists(folder: Path, offsets: NDArray[np.int64], centroids: int) -> None:
     """Invert the codes; memory grows with centroids, the lists are filled on disk."""
-    codes = read_array(folder / "codes.npy")
+    kind = smallest_unsigned(centroids)
+    codes = read_array(folder / "codes.npy", [kind], (int(offsets[-1]),))
     counts = np.zeros(centroids, dtype=np.int64)
     count_listed(offsets, codes, counts)
     used = np.flatnonzero(counts)
     bounds = np.concatenate([[0], np.cumsum(counts[used])]).astype(np.int64)
-    write_array(folder / "list_centroids.npy", used.astype(smallest_unsigned(centroids)))
+    write_array(folder / "list_centroids.npy", used.astype(kind))
     write_array(folder / "list_offsets.npy", bounds)
     starts = np.zeros(centroids, dtype=np.int64)
     starts[used] = bounds[:-1]

@@ -16,19 +16,20 @@ from colbench.index.colbert.training import Trained
 _ROWS = 65_536
 
 
-def live_parts(segment: Segment, most: int = _ROWS) -> Iterator[Coded]:
+def live_parts(segment: Segment, most: int = _ROWS, *, deleted: bool = False) -> Iterator[Coded]:
     """Yield the live documents of a segment as they are stored.
 
     Args:
         segment: to read.
         most: tokens at a time, or one document.
+        deleted: yield deleted documents as well, so that each keeps its place.
     """
     lengths = np.diff(segment.offsets)
     first = 0
     while first < len(segment):
         reach = segment.offsets[first] + most
         end = max(first + 1, int(np.searchsorted(segment.offsets, reach, side="right")) - 1)
-        live = segment.live[first:end]
+        live = segment.live[first:end] | deleted
         rows = np.repeat(live, lengths[first:end])
         span = slice(int(segment.offsets[first]), int(segment.offsets[end]))
         yield Coded(

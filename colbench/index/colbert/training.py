@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from colbench.index.colbert.arrays import read_array, write_array
+from colbench.index.colbert.arrays import belonging, read_array, write_array
 from colbench.index.colbert.assignment import Assigner
+from colbench.index.colbert.checking import LARGEST
 from colbench.index.colbert.clustering import find_centroids
 from colbench.index.colbert.codec import PACKED_BITS, Codec, learn_buckets
 from colbench.index.colbert.documents import Block, Documents
@@ -21,6 +22,7 @@ from colbench.index.colbert.reduction import Reduction, learn_projection
 from colbench.index.colbert.segment import Coded
 from colbench.index.colbert.settings import IndexSettings, paper_centroids
 from colbench.index.colbert.spread import random_directions, tell_too_little
+from colbench.mapped import Unfit
 
 CODEC_FILES = ("centroids*.npy", "buckets*.npy", "projection*.npy")
 """Patterns of what `Trained.save` writes; the last only where there is a projection."""
@@ -94,19 +96,41 @@ class Trained:
         return [file_entry(folder, f"{name}{suffix}.npy") for name in arrays]
 
     @classmethod
-    def load(cls, folder: Path, manifest: Manifest) -> Trained:
-        """Map what `save` wrote; `unlearnt` where nothing has been learnt yet."""
+    def load(cls, folder: Path, manifest: Manifest, *, checksums: bool = True) -> Trained:
+        """Map what `save` wrote; `unlearnt` where nothing has been learnt yet.
+
+        Args:
+            folder: of the index.
+            manifest: of the index.
+            checksums: compare the sha256 of every file, and not its size alone.
+
+        Raises:
+            StorageError: a file is missing, or is not what the manifest says, or holds what is none
+                of a codec.
+            StorageUnavailable: a file cannot be read now.
+        """
         settings = manifest.settings
         if not manifest.centroids:
             return cls.unlearnt(settings, manifest.encoder_dims)
-        files = {re.split(r"[-.]", entry.path)[0]: folder / entry.path for entry in manifest.codec}
-        buckets = read_array(files["buckets"])
-        cut = len(buckets) // 2
-        projection = read_array(files["projection"]) if settings.dims is not None else None
+        files = {re.split(r"[-.]", entry.path)[0]: entry for entry in manifest.codec}
+
+        def read(name: str, dtype: DTypeLike, *shape: int) -> NDArray[Any]:
+            path, entry = folder / files[name].path, files[name]
+            return read_array(path, [dtype], shape, entry, checksum=checksums, most=LARGEST)
+
+        centroids = read("centroids", np.float16, manifest.centroids, manifest.dims)
+        cut = (1 << settings.nbits) - 1 if settings.nbits in PACKED_BITS else 0
+        buckets = read("buckets", np.float32, 2 * cut + 1)
+        with belonging(folder / files["buckets"].path):
+            if (np.diff(buckets[:cut]) < 0).any():
+                raise Unfit("its cut-offs run backwards")
+        projection = None
+        if settings.dims is not None:
+            projection = read("projection", np.float32, manifest.encoder_dims, manifest.dims)
         return cls(
             settings,
             Reduction(settings.pooling, projection),
-            Codec(settings.nbits, read_array(files["centroids"]), buckets[:cut], buckets[cut:]),
+            Codec(settings.nbits, centroids, buckets[:cut], buckets[cut:]),
             manifest.learnt,
         )
 

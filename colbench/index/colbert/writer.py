@@ -3,23 +3,30 @@
 Every change writes new files beside the old ones and then replaces the manifest, so a crash at any
 point leaves the last committed state, and a reader keeps the state it opened. Centroids and buckets
 stay those of the build until `compact(relearn=True)`; the manifest tells what they come from.
+
+An index has at most sixteen segments: an addition that would make one more is written together
+with the last ones, as one segment (`_first_joined`). Documents keep codes, residuals and numbers,
+deleted ones theirs as well, so that a search finds the same.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.errors import DataError, did_you_mean
+from colbench.errors import DataError, StorageError, did_you_mean
+from colbench.files import unavailable
 from colbench.index.colbert.arrays import write_array
 from colbench.index.colbert.documents import Documents, checked_ids, repeated_ids
-from colbench.index.colbert.index import ColbertIndex
+from colbench.index.colbert.index import ColbertIndex, check_encoder
 from colbench.index.colbert.lock import writing
 from colbench.index.colbert.manifest import (
     LEFTOVER,
@@ -29,6 +36,7 @@ from colbench.index.colbert.manifest import (
     Manifest,
     SegmentEntry,
     file_entry,
+    read_manifest,
     write_manifest,
 )
 from colbench.index.colbert.reduction import POOLED, Reduction, pool_documents
@@ -38,6 +46,12 @@ from colbench.index.colbert.stored import live_parts, stored_documents, together
 from colbench.index.colbert.training import CODEC_FILES, Trained, extent_of, train
 from colbench.paths import remove_made
 from colbench.progress import note
+
+MOST_SEGMENTS = 16
+"""A search looks into each of them, and opens seven files of each."""
+
+_LARGER = 2
+"""A segment is left alone where it is more than this many times as large as what follows it."""
 
 
 class IndexWriter:
@@ -50,6 +64,7 @@ class IndexWriter:
     def __init__(self, index: ColbertIndex) -> None:
         self.index = index
         self._said = False
+        self._stale = False
 
     @classmethod
     @contextlib.contextmanager
@@ -65,7 +80,7 @@ class IndexWriter:
             ConfigError: it was built with another encoder.
         """
         folder = Path(folder)
-        ColbertIndex.open(folder, encoder=encoder, checksums=False)
+        check_encoder(folder, read_manifest(folder), encoder)  # before a lock is left there
         with writing(folder):
             writer = cls(ColbertIndex.open(folder, encoder=encoder))
             writer._remove_leftovers()
@@ -82,6 +97,7 @@ class IndexWriter:
             DataError: an id is there already or given twice, vectors are invalid or of another
                 number of dimensions. Nothing is added then.
         """
+        self._refresh()
         known = self.index.numbers
         if taken := [doc for doc in documents.ids if doc in known]:
             raise DataError(
@@ -96,9 +112,11 @@ class IndexWriter:
             DataError: an id is not in the index, given twice or no string, or one string was given
                 for a list of them. Nothing is deleted then.
         """
+        self._refresh()
         deleted = self._deleted(checked_ids(ids))
         with self._change():
-            self._commit(deleted=deleted)
+            segments = self.index.manifest.segments
+            self._commit(segments=segments, deleted=deleted, holds=self._left(deleted))
 
     def update(self, documents: Documents) -> Growth:
         """Replace documents that are there by new versions, in one commit.
@@ -110,6 +128,7 @@ class IndexWriter:
             DataError: an id is not in the index, or the new vectors are invalid. Nothing is changed
                 then.
         """
+        self._refresh()
         return self._put(documents, self._deleted(documents.ids))
 
     def compact(self, *, relearn: bool = False, originals: Documents | None = None) -> Growth:
@@ -134,6 +153,7 @@ class IndexWriter:
             DataError: originals of a document that is not in the index, or two of one, or vectors
                 that are invalid or of another number of dimensions. Nothing is changed then.
         """
+        self._refresh()
         if originals is not None:
             if not relearn:
                 raise DataError("original vectors are of use with relearn=True alone")
@@ -157,15 +177,39 @@ class IndexWriter:
             trained, manifest = self.index.trained, self.index.manifest
             blocks = documents.blocks(manifest.settings.chunk_tokens)
             if manifest.centroids or not documents.tokens:
-                segment = self._written(trained.code(blocks), trained)
-                self._commit(deleted=deleted, added=segment)
+                self._add(trained.code(blocks), documents, trained, deleted)
             else:
                 documents = self._pooled(documents)
                 trained = train(documents, manifest.settings)
                 blocks = documents.blocks(manifest.settings.chunk_tokens)
-                segment = self._written(trained.code(blocks, pooled_already=True), trained)
-                self._commit(deleted=deleted, added=segment, learnt=trained)
+                coded = trained.code(blocks, pooled_already=True)
+                self._add(coded, documents, trained, deleted, learnt=trained)
         return self._told()
+
+    def _add(
+        self,
+        coded: Iterable[Coded],
+        documents: Documents,
+        trained: Trained,
+        deleted: NDArray[np.int64],
+        learnt: Trained | None = None,
+    ) -> None:
+        """Write documents, those of the segments that they are joined with first, and commit."""
+        entries = self.index.manifest.segments
+        sizes = [entry.documents + entry.tokens for entry in entries]
+        kept = _first_joined([*sizes, len(documents.ids) + documents.tokens])
+        joined = [live_parts(segment, deleted=True) for segment in self.index.segments[kept:]]
+        segment = self._written(itertools.chain(*joined, coded), trained)
+        holds = self._left(deleted)
+        before = sum(entry.documents for entry in entries[kept:])
+        held = sum(entry.tokens for entry in entries[kept:])
+        holds = Extent(
+            documents=holds.documents + segment.documents - before,
+            tokens=holds.tokens + segment.tokens - held,
+        )
+        self._commit(
+            segments=[*entries[:kept], segment], deleted=deleted, holds=holds, learnt=learnt
+        )
 
     def _relearn(self, originals: Documents | None) -> None:
         """Learn from the originals and from what is stored of other documents, and code them."""
@@ -201,10 +245,12 @@ class IndexWriter:
 
     def _written(self, documents: Iterable[Coded], trained: Trained) -> SegmentEntry:
         """Write documents as a segment that no manifest names yet."""
-        manifest = self.index.manifest
+        manifest, folder = self.index.manifest, self.index.folder
+        name = f"segment-{manifest.change + 1:06d}"
+        remove_made(folder / name, inside=folder)  # of a change that could not be cleared away
         return write_segment(
-            self.index.folder,
-            f"segment-{manifest.change + 1:06d}",
+            folder,
+            name,
             documents,
             centroids=len(trained.codec.centroids),
             width=trained.width,
@@ -232,17 +278,12 @@ class IndexWriter:
     def _commit(
         self,
         *,
+        segments: list[SegmentEntry],
         deleted: NDArray[np.int64],
-        added: SegmentEntry | None = None,
+        holds: Extent,
         learnt: Trained | None = None,
     ) -> None:
         manifest = self.index.manifest
-        segments = [*manifest.segments, *([added] if added else [])]
-        holds = self._left(deleted)
-        if added:
-            holds = Extent(
-                documents=holds.documents + added.documents, tokens=holds.tokens + added.tokens
-            )
         update: dict[str, Any] = {"segments": segments, "deleted": self._write_deleted(deleted)}
         if learnt is not None:
             update |= {"codec": self._saved(learnt), "centroids": len(learnt.codec.centroids)}
@@ -276,8 +317,14 @@ class IndexWriter:
 
     def _write(self, manifest: Manifest) -> None:
         later = manifest.model_copy(update={"change": manifest.change + 1})
+        self._stale = True
         write_manifest(self.index.folder, later)
         self._settle()
+
+    def _refresh(self) -> None:
+        """Take up a change that was committed, and could not be opened then."""
+        if self._stale:
+            self._settle()
 
     def _told(self) -> Growth:
         """Return how much the index has grown, and say so the first time that it is too much."""
@@ -304,7 +351,8 @@ class IndexWriter:
 
     def _settle(self) -> None:
         """Take up what is committed on disk, and only that."""
-        self.index = ColbertIndex.open(self.index.folder, checksums=False)
+        self.index = self.index.reopened()
+        self._stale = False
         self._remove_leftovers()
 
     def _remove_leftovers(self) -> None:
@@ -314,11 +362,47 @@ class IndexWriter:
         named |= {entry.path for entry in manifest.codec}
         if manifest.deleted:
             named.add(manifest.deleted.path)
-        for pattern in ("segment-*", "deleted-*.npy", *CODEC_FILES, f"{POOLED}*", LEFTOVER):
-            for path in self.index.folder.glob(pattern):
-                if path.name in named:
-                    continue
-                remove_made(path, inside=self.index.folder)
+        folder = self.index.folder
+        try:
+            found = sorted(folder.iterdir())
+        except OSError as error:
+            raise unavailable(folder, error) or StorageError(f"{folder} is gone") from error
+        for path in found:
+            made = any(fnmatchcase(path.name, pattern) for pattern in _MADE)
+            if made and path.name not in named:
+                remove_made(path, inside=folder)
+
+
+_MADE = ("segment-*", "deleted-*.npy", *CODEC_FILES, f"{POOLED}*", LEFTOVER)
+"""Patterns of what changes leave in an index."""
+
+
+def _first_joined(sizes: Sequence[int]) -> int:
+    """Return the segment from which on all become one.
+
+    None do as long as there are no more than there may be. Otherwise those at the end do, as far
+    back as each is at most twice as large as all that follow it. So a document is written again
+    only where its segment becomes half as large again: of many small additions each is written a
+    number of times that grows with the logarithm of theirs.
+
+    Args:
+        sizes: documents and tokens of each segment, the new one last.
+
+    >>> _first_joined([1000, *[1] * 15])
+    15
+    >>> _first_joined([1000, *[1] * 16])
+    1
+    >>> _first_joined([1000, 400, *[1] * 15])
+    2
+    """
+    first = len(sizes) - 1
+    if first < MOST_SEGMENTS:
+        return first
+    following = sizes[first]
+    while first and (first >= MOST_SEGMENTS or sizes[first - 1] <= _LARGER * following):
+        first -= 1
+        following += sizes[first]
+    return first
 
 
 def _learnt(documents: Documents, settings: IndexSettings) -> Trained:

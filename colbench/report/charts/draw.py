@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from colbench.files import atomic_write
+from colbench.printing import visible
 from colbench.report.charts.theme import FONT, LIGHT, configuration
 
 _TAG = re.compile(r"<[^>]*>")
@@ -46,8 +47,17 @@ def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
     drawn["config"] = configuration(LIGHT, background=LIGHT.paper)
     drawn["padding"] = 12
     version = vega_lite_version()
-    svg = compact(vl_convert.vegalite_to_svg(drawn, vl_version=version))
+    svg = compact(vl_convert.vegalite_to_svg(drawable(drawn), vl_version=version))
     return svg, vl_convert.svg_to_png(svg, scale=2)
+
+
+def drawable(value: Any) -> Any:
+    """Return a specification whose text is XML: of a control character vl_convert would abort."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {drawable(key): drawable(item) for key, item in value.items()}
+    return [drawable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write_chart(chart: Any, title: str, subtitle: str, stem: Path) -> None:

@@ -103,10 +103,13 @@ class Stored:
         """Put everything on disk and map it, as an open index has it."""
         for name in ("offsets", "codes", "packed"):
             write_array(folder / f"{name}.npy", getattr(self, name))
-            setattr(self, name, read_array(folder / f"{name}.npy"))
+            array = getattr(self, name)
+            mapped = read_array(folder / f"{name}.npy", [array.dtype], array.shape)
+            setattr(self, name, mapped)
             assert not getattr(self, name).flags.writeable
         write_array(folder / "centroids.npy", self.codec.centroids)
-        centroids = read_array(folder / "centroids.npy")
+        shape = self.codec.centroids.shape
+        centroids = read_array(folder / "centroids.npy", [np.float16], shape)
         self.codec = dataclasses.replace(self.codec, centroids=centroids)
         return self
 
@@ -304,7 +307,7 @@ def test_float_scores_are_the_same_for_writable_arrays_and_mapped_ones(tmp_path)
     write_array(tmp_path / "halves.npy", halves)
     stored.mapped(tmp_path)
     np.testing.assert_array_equal(writable, stored.float_scores(query))
-    mapped = read_array(tmp_path / "halves.npy")
+    mapped = read_array(tmp_path / "halves.npy", [np.uint16], halves.shape)
     np.testing.assert_array_equal(
         whole, score_halves(stored.docs, stored.offsets, mapped, lanes_of(query))
     )
