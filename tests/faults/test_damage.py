@@ -147,7 +147,7 @@ def _hits(folder: Path, *_: object) -> None:
 
 
 def _read_hits(folder: Path) -> Any:
-    hits = read_hits(folder / "exact.hits")
+    hits = read_hits(folder / "exact.hits", 3, 50)
     return hits and [(one.docs.tolist(), one.scores.tolist()) for one in hits]
 
 

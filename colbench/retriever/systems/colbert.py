@@ -211,7 +211,7 @@ class Colbert(Retriever):
         for query in queries:
             digest.update(query.tobytes())
         file = self.bench.shared / f"exact-{digest.hexdigest()[:16]}.hits"
-        exact_hits = read_hits(file)
+        exact_hits = read_hits(file, len(queries), len(self.bench.ranks))
         if exact_hits is None:
             exact_hits = self._scan(queries, k)
             write_hits(file, exact_hits)
