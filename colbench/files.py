@@ -172,8 +172,16 @@ def check_target(file: Path) -> None:
         raise StorageError(f"cannot write {file}: {folder} is not writable; choose another place")
 
 
-def ensure_writable(folder: Path) -> None:
+READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""What the system answers where something may be read and not be written."""
+
+
+def ensure_writable(folder: Path, *, or_readable: bool = False) -> None:
     """Fail now, in one line, if `folder` cannot be made or written to.
+
+    Args:
+        folder: made where it is missing.
+        or_readable: whether a folder that is there and may be read is enough.
 
     Raises:
         StorageError: naming the folder and the reason.
@@ -183,4 +191,6 @@ def ensure_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as stream:  # has no name that could be left behind
             stream.write(b"ok")
     except OSError as error:
+        if or_readable and error.errno in READ_ONLY and os.access(folder, os.R_OK | os.X_OK):
+            return
         raise cannot_write(folder, error) from error

@@ -1,18 +1,34 @@
 """One process at a time: locks of the operating system, freed however their holder ends.
 
-A lock is a file. It stays behind, empty, when it is let go: whether a process holds it says the
-system, not the file.
+A lock is a file. While it is held it says by whom and since when; it stays behind, empty, when it
+is let go. Whether a process holds it says the system, not the file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import shlex
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from colbench.errors import StorageError
-from colbench.files import ensure_writable
+from colbench.errors import ConfigError, StorageError
+from colbench.files import READ_ONLY, ensure_writable
 from colbench.progress import note
+from colbench.timing import now
+
+LIMIT_VARIABLE = "COLBENCH_LOCK_SECONDS"
+"""Environment variable: how long a process waits for a lock of another one."""
+
+LIMIT_SECONDS = 21_600.0
+"""The same by default, six hours: as long as another process may encode a large collection."""
+
+_POLL_SECONDS = 0.2
+_LONGEST_FILE, _LONGEST = 4096, 120
 
 
 @contextlib.contextmanager
@@ -23,42 +39,135 @@ def locked(
     waiting: str | None = None,
     cannot: str | None = None,
     remedy: str = "choose another folder",
+    reading: bool = False,
 ) -> Iterator[bool]:
     """Hold a lock between processes.
 
     Args:
         file: the lock; its folder is made where missing.
-        wait: until the process that holds it now lets go.
-        waiting: told before that.
+        wait: until the process that holds it now lets go, `COLBENCH_LOCK_SECONDS` at most.
+        waiting: told before that, with who holds it and since when.
         cannot: what cannot be done where the file cannot be made; "cannot lock" it by default.
         remedy: what to do then.
+        reading: whether what the lock protects may only be read: in a folder that cannot be written
+            there is nothing to protect, and the lock counts as held.
 
     Yields:
         whether the lock is held; False only where `wait` is False and another process has it.
 
     Raises:
-        StorageError: the file cannot be made.
+        StorageError: the file cannot be made, or another process held it for too long.
+        ConfigError: `COLBENCH_LOCK_SECONDS` is no number of seconds.
     """
     from filelock import FileLock, Timeout  # imports asyncio, which a search does without
 
     lock = FileLock(file)
+    signed = held = False
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(blocking=False)
         except Timeout:
             if wait:
-                if waiting is not None:
-                    note(waiting)
-                lock.acquire()
-    except OSError as error:
+                limit = _limit()
+                about = waiting or f"{file} is held by another process; waiting for it"
+                note(f"{about} ({holder_of(file)}; at most {LIMIT_VARIABLE}={limit:g})")
+                lock.acquire(timeout=limit, poll_interval=_POLL_SECONDS)
+        held = lock.is_locked
+        signed = held and _sign(file)
+    except Timeout:
         raise StorageError(
-            f"{cannot or f'cannot lock {file}'}: {error.strerror or error}; {remedy}"
-        ) from error
+            f"{file} is still held by another process ({holder_of(file)}) after {limit:g} seconds: "
+            "run the same command again when that has ended, or end it if it hangs; "
+            f"{LIMIT_VARIABLE} sets another limit"
+        ) from None
+    except OSError as error:
+        held = reading and error.errno in READ_ONLY
+        if not held:
+            raise StorageError(
+                f"{cannot or f'cannot lock {file}'}: {error.strerror or error}; {remedy}"
+            ) from error
     try:
-        yield lock.is_locked
+        yield held
     finally:
+        if signed:
+            with contextlib.suppress(OSError):
+                os.truncate(file, 0)
         lock.release()
+
+
+def _limit() -> float:
+    text = os.environ.get(LIMIT_VARIABLE, "").strip()
+    try:
+        limit = float(text or LIMIT_SECONDS)
+    except ValueError:
+        limit = -1.0
+    if not limit >= 0:  # NaN neither
+        raise ConfigError(f"{LIMIT_VARIABLE}={text} is no number of seconds: set it to 3600, say")
+    return limit
+
+
+def _sign(file: Path) -> bool:
+    """Write into a lock who holds it, for those who wait; return whether that was written.
+
+    A file that holds anything else is somebody's, and stays as it is.
+    """
+    program = Path(sys.argv[0]).name if sys.argv else "python"
+    signature = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": now(),
+        "command": shlex.join([program, *sys.argv[1:]])[:_LONGEST],
+    }
+    try:
+        if file.stat().st_size and "pid" not in _signature(file):
+            return False
+        with file.open("r+b") as stream:
+            stream.write(json.dumps(signature).encode())
+            stream.truncate()
+    except OSError:  # it is held without that, too
+        return False
+    return True
+
+
+def holder_of(file: Path) -> str:
+    """Say in words who holds a lock, as far as can be told: process, host, command, since when."""
+    signed = _signature(file)
+    pid, host, command, since = (signed.get(k) for k in ("pid", "host", "command", "since"))
+    if not isinstance(pid, int) or isinstance(pid, bool):
+        pid = _holder_by_the_kernel(file)
+        return "which one is not known" if pid is None else f"process {pid}"
+    told = f"process {pid}"
+    if isinstance(host, str):
+        told += f" on {host[:_LONGEST]}"
+    if isinstance(command, str):
+        told += f", `{command[:_LONGEST]}`"
+    if isinstance(since, str):
+        told += f", since {since[:_LONGEST]}"
+    return told
+
+
+def _signature(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            signed = json.loads(stream.read(_LONGEST_FILE))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return signed if isinstance(signed, dict) else {}
+
+
+def _holder_by_the_kernel(file: Path) -> int | None:
+    """Return the process that holds a lock without a signature, where Linux tells."""
+    try:
+        inode = file.stat().st_ino
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return None
+    for line in lines:
+        fields = line.split()  # 1: FLOCK ADVISORY WRITE 4711 fd:01:1234 0 EOF
+        if len(fields) == 8 and fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
+            return int(fields[4])
+    return None
 
 
 @contextlib.contextmanager
@@ -69,7 +178,7 @@ def exclusive(
 
     Args:
         file: as of `locked`.
-        taken: the message where another process holds it.
+        taken: the message where another process holds it; who that is is added.
         cannot: as of `locked`.
         remedy: as of `locked`.
 
@@ -78,7 +187,7 @@ def exclusive(
     """
     with locked(file, wait=False, cannot=cannot, remedy=remedy) as held:
         if not held:
-            raise StorageError(taken)
+            raise StorageError(f"{taken} (held by {holder_of(file)})")
         yield
 
 
@@ -98,11 +207,15 @@ def only_run(root: Path, work: Path) -> Iterator[None]:
         yield
 
 
-def another_run(root: Path, process: str | None = None) -> str:
+def another_run(root: Path, holder: str | None = None) -> str:
     """Say that another run holds an output folder.
 
-    >>> another_run(Path("out"), "77")
+    Args:
+        root: the folder.
+        holder: who that is, as `holder_of` says it.
+
+    >>> another_run(Path("out"), "process 77")
     'another run (process 77) is writing to out: wait for it or choose another output_dir'
     """
-    who = f" (process {process})" if process else ""
+    who = f" ({holder})" if holder else ""
     return f"another run{who} is writing to {root}: wait for it or choose another output_dir"

@@ -1,4 +1,8 @@
-"""Entry point of the `colbench` command: reads the arguments, calls a subcommand, prints errors."""
+"""Entry point of the `colbench` command: reads the arguments, calls a subcommand, prints errors.
+
+Only what takes no memory is imported at once: where memory is short, the rest may fail to load, and
+that is one line too.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,10 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import colbench
-from colbench.cli import cache, completion, listing, report, run
 from colbench.cli.parser import Parser
-from colbench.console import take_any_text
 from colbench.errors import ColbenchError
 from colbench.features import entry_point, features
-from colbench.files import check_target
-from colbench.progress import quieted
+from colbench.shortage import careful_threads, shortage, too_little_to_start
 
 _ABOUT = """\
 Evaluation and benchmarking harness for late-interaction (ColBERT) retrieval.
@@ -33,6 +34,8 @@ def build_parser(program: str = "colbench") -> Parser:
     Args:
         program: what is typed before the subcommand.
     """
+    from colbench.cli import cache, completion, listing, report, run
+
     parser = Parser(
         prog=program, description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -61,20 +64,12 @@ def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> i
         can correct, a training that stopped early or what a gate cannot judge, 3 for a defect, 130
         when interrupted.
     """
-    take_any_text()
-    parser = build_parser(program)
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parse(parser, words)
-    if options.command is None:
-        parser.print_help()
-        return 0
-    action: Callable[[argparse.Namespace], int] = options.action
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if (message := too_little_to_start()) is not None:
+        print(f"colbench: {message}", file=sys.stderr)
+        return ColbenchError.exit_code
+    os.environ.update(careful_threads())
     try:
-        for file in parser.files(options, words):
-            check_target(file)
-        with quieted(getattr(options, "quiet", False)):
-            return action(options)
+        return _run(arguments, program)
     except ColbenchError as error:
         print(f"colbench: {error}", file=sys.stderr)
         return error.exit_code
@@ -84,9 +79,32 @@ def main(arguments: Sequence[str] | None = None, program: str = "colbench") -> i
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception:  # not 1, which would pass for a regression
+    except Exception as error:  # not 1, which would pass for a regression
+        if (message := shortage(error)) is not None:
+            print(f"colbench: {ColbenchError(message)}", file=sys.stderr)
+            return ColbenchError.exit_code
         traceback.print_exc()
         return 3
+
+
+def _run(arguments: Sequence[str] | None, program: str) -> int:
+    from colbench.console import take_any_text
+    from colbench.files import check_target
+    from colbench.progress import quieted
+
+    take_any_text()
+    parser = build_parser(program)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parse(parser, words)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    action: Callable[[argparse.Namespace], int] = options.action
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for file in parser.files(options, words):
+        check_target(file)
+    with quieted(getattr(options, "quiet", False)):
+        return action(options)
 
 
 def _parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:

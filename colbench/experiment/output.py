@@ -27,7 +27,7 @@ from pathlib import Path
 from colbench.errors import StorageError
 from colbench.experiment.ownership import FOLDERS, refuse_others
 from colbench.files import ensure_writable
-from colbench.locks import another_run, locked
+from colbench.locks import another_run, holder_of, locked
 from colbench.paths import clear_made, own_folder, plain_name, remove_made
 from colbench.results.store import FILE_NAME, read_results
 
@@ -81,7 +81,7 @@ class OutputFolder:
         scratch = self.root / _SCRATCH
         with _locked(scratch) as held:
             if not held:
-                raise StorageError(_taken(self.root, scratch))
+                raise StorageError(another_run(self.root, holder_of(scratch / "lock")))
             try:
                 _remove_work(scratch)
                 self._place()
@@ -232,11 +232,6 @@ def half_published(root: Path) -> bool:
 def stage_path(folder: Path, stage: str) -> Path:
     """Return the TREC run of one stage among those of its system."""
     return folder / f"{plain_name(stage)}.trec"
-
-
-def _taken(root: Path, scratch: Path) -> str:
-    processes = [path.name.removeprefix(_WORK) for path in scratch.glob(f"{_WORK}*")]
-    return another_run(root, processes[0] if len(processes) == 1 else None)
 
 
 def check_output(root: Path) -> None:

@@ -113,9 +113,10 @@ class Runner:
     def _load(self) -> None:
         """Check everything that can be wrong, and load the collection."""
         check_device(self.settings.device)
-        ensure_writable(self.cache)
-        if self.settings.index_dir is not None:
-            ensure_writable(self.settings.index_dir)
+        # What is there is used where it can only be read; what is missing is told in its turn.
+        for kept in (self.cache, self.settings.index_dir):
+            if kept is not None:
+                ensure_writable(kept, or_readable=True)
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())

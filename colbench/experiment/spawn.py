@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from colbench.errors import StorageError
 from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.files import atomic_write
+from colbench.shortage import address_space, careful_threads, out_of_memory, told_by
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -26,6 +27,7 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+_NO_PROCESS = "raise the limits of processes and memory (ulimit -u, -v) or end other programs"
 _Value = TypeVar("_Value", bound=BaseModel)
 
 
@@ -68,7 +70,7 @@ def run_process(
     # defaults.
     if not default_openmp:
         variables["GOMP_SPINCOUNT"] = "1000"
-    variables |= environment or {}
+    variables |= careful_threads() | dict(environment or {})
     with subprocess.Popen(
         list(command),
         env=variables,
@@ -104,12 +106,16 @@ def run_job(job: Job, reply: type[_Value]) -> _Value | Failure:
     for earlier in (job.reply, job.log):
         earlier.unlink(missing_ok=True)
     # -P: a module in the user's folder must not shadow one that the worker imports.
-    code = run_process(
-        [sys.executable, "-P", "-m", "colbench.experiment.worker", str(job_file)],
-        threads=job.threads,
-        environment={"TOKENIZERS_PARALLELISM": "true", **job.environment},
-        default_openmp=job.default_openmp,
-    )
+    try:
+        code = run_process(
+            [sys.executable, "-P", "-m", "colbench.experiment.worker", str(job_file)],
+            threads=job.threads,
+            environment={"TOKENIZERS_PARALLELISM": "true", **job.environment},
+            default_openmp=job.default_openmp,
+        )
+    except OSError as error:
+        told = f"its process could not be started: {error.strerror or error}; {_NO_PROCESS}"
+        return Failure(skipped=False, message=told)
     if code == NO_REPLY:
         raise StorageError(
             f"{job.about}: cannot write {job.reply}; free some space or choose another output_dir"
@@ -131,8 +137,17 @@ def _death(job: Job, code: int) -> str:
     if code < 0:
         name = signal.strsignal(-code) or f"signal {-code}"
         ended = f"the process was ended by {signal.Signals(-code).name} ({name})"
+        if (limit := address_space()) is not None:
+            ended += f", most likely out of memory: ulimit -v allows {limit / 1e6:,.0f} MB"
     told = last_words(job.log)
+    if (short := _about_memory(job.log)) is not None:
+        return f"{ended}: {out_of_memory(short)}"
     return f"{ended}: {told}" if told else ended
+
+
+def _about_memory(log: Path) -> str | None:
+    """Return the last line of a log that is about want of memory."""
+    return next(filter(told_by, reversed(_end(log))), None)
 
 
 _WORDS = re.compile(
@@ -148,13 +163,7 @@ def last_words(log: Path) -> str:
 
     That is the last one that names an error, else the last one but for the frames of a stack.
     """
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(log.stat().st_size - _END, 0))
-            text = stream.read().decode("utf-8", errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = _end(log)
     frames = (
         "Fatal Python error",
         "File ",
@@ -167,3 +176,14 @@ def last_words(log: Path) -> str:
     told = [line for line in lines if not line.startswith(frames)]
     named = [line for line in told if _WORDS.match(line)]
     return next(reversed(named or told), "")[:_LONGEST_LINE]
+
+
+def _end(log: Path) -> list[str]:
+    """Return the last lines of a log; none where it cannot be read."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(log.stat().st_size - _END, 0))
+            text = stream.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]

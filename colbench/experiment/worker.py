@@ -1,7 +1,8 @@
 """A worker process: `python -m colbench.experiment.worker JOB.json`.
 
-Calls the function that the job names and leaves a `Reply`. Nothing is imported before the function
-is: its memory and threads are its own.
+Calls the function that the job names and leaves a `Reply`. Nothing is imported before the log is
+open, for an import may fail, and nothing of the function's before the function is: its memory and
+threads are its own.
 Lives no longer than its standard input, which the conductor holds open.
 
 Progress and notes go to standard error, as everywhere. What libraries write to the descriptor
@@ -24,24 +25,27 @@ import traceback
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn, get_type_hints
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NoReturn, get_type_hints
 
 from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
-from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.features import entry_point
-from colbench.files import atomic_write
+from colbench.shortage import shortage
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
-_MEMORY = "out of memory; lower memory_gb or encoder.batch_tokens"
+if TYPE_CHECKING:
+    from colbench.experiment.job import Job, Reply
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def perform(job: Job) -> Reply:
     """Do the job; whatever is raised becomes a `Failure`, its traceback goes to the log."""
-    random.seed(job.seed)
-    np.random.seed(job.seed)
+    from colbench.experiment.job import Failure, Reply
+
     try:
+        import numpy as np
+
+        random.seed(job.seed)
+        np.random.seed(job.seed)
         function = entry_point(job.entry)
         value = function(*_arguments(function, job))
         return Reply(value=value.model_dump(mode="json"))
@@ -73,8 +77,8 @@ def _told(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     message = next(filter(None, lines), "")
     told = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    if isinstance(error, MemoryError) or "not enough memory" in message:
-        told = f"{told}: {_MEMORY}"
+    if isinstance(error, Exception) and (short := shortage(error)) is not None:
+        told = short
     frames = traceback.extract_tb(error.__traceback__)
     libraries = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
     own = [frame for frame in frames if not any(frame.filename.startswith(p) for p in libraries)]
@@ -137,8 +141,10 @@ def _log_to(file: Path) -> None:
 
 
 def _work(job_file: str, conductor: int) -> None:
+    from colbench.experiment.job import NO_REPLY, Job
+    from colbench.files import atomic_write
+
     job = Job.model_validate_json(Path(job_file).read_text(encoding="utf-8"))
-    _log_to(job.log)
     if job.modules:
         from colbench.retriever.user_modules import search_modules_in
 
@@ -154,8 +160,9 @@ def _work(job_file: str, conductor: int) -> None:
 def main(job_file: str) -> None:
     """Entry point of the process."""
     conductor = _keep_the_conductor()
-    threading.Thread(target=_end_with_the_conductor, args=(conductor,), daemon=True).start()
+    _log_to(Path(f"{job_file.removesuffix('.job.json')}.log"))
     try:
+        threading.Thread(target=_end_with_the_conductor, args=(conductor,), daemon=True).start()
         _work(job_file, conductor)
     except Exception:
         if _conductor_ended(conductor):  # and took the files of this job with it

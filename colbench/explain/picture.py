@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from colbench.errors import ColbenchError
 from colbench.explain.heat_map import Column, choose_columns
 from colbench.explain.labels import labels, printable
 from colbench.explain.record import ExplainedDocument, Explanation
 from colbench.explain.wording import summary, two_decimals
 from colbench.files import atomic_write
+from colbench.shortage import cannot_draw
 
 _CELL_WIDTH, _CELL_HEIGHT = 27, 22
 _BARS_WIDTH = 150
@@ -40,7 +42,10 @@ def write_picture(explanation: Explanation, path: Path, *, everything: bool = Fa
 
     Raises:
         StorageError: it cannot be written.
+        ColbenchError: there is too little address space.
     """
+    if (reason := cannot_draw()) is not None:
+        raise ColbenchError(reason)
     import vl_convert
 
     specification = chart(explanation, everything=everything).to_dict()

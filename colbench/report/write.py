@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from colbench.files import atomic_write, write_json
+from colbench.progress import note
 from colbench.report.charts.catalogue import CHARTS
 from colbench.report.charts.draw import write_chart
 from colbench.report.charts.frame import WIDE
@@ -15,6 +16,7 @@ from colbench.report.run import run_document
 from colbench.report.table import Picture, caption
 from colbench.report.tidy import tidy
 from colbench.results.schema import Results
+from colbench.shortage import cannot_draw
 
 FOLDER = "pictures"
 """Where the pictures go, beside the report."""
@@ -23,9 +25,14 @@ FOLDER = "pictures"
 def write_pictures(results: Results, folder: Path) -> list[Picture]:
     """Write `pictures/<name>.svg` and `.png` into `folder`: the charts that the results allow.
 
+    None where the address space is too small for it; the page draws its own in the browser.
+
     Raises:
         StorageError: the folder cannot be written.
     """
+    if (reason := cannot_draw()) is not None:
+        note(f"no pictures beside the report: {reason}")
+        return []
     written = []
     for kind in CHARTS:
         chart = kind.draw(results, WIDE)

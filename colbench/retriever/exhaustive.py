@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colbench.encoder.cache.store import Embeddings
-from colbench.files import atomic_write
+from colbench.files import atomic_write, unavailable
 from colbench.hits import Hits
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.tokens import Precision, TokenIndex
@@ -65,7 +65,10 @@ def search_all(
 
 
 def write_hits(file: Path, results: Sequence[Hits]) -> None:
-    """Keep results for other systems of a run: a sha256, then the arrays as numpy writes them."""
+    """Keep results for other systems of a run: a sha256, then the arrays as numpy writes them.
+
+    The sha256 is of the name of the file, too: results of other documents are not taken for these.
+    """
     lengths = np.array([len(hits) for hits in results], dtype=np.int64)
     docs = np.concatenate([hits.docs for hits in results])
     scores = np.concatenate([hits.scores for hits in results])
@@ -73,23 +76,28 @@ def write_hits(file: Path, results: Sequence[Hits]) -> None:
     np.savez(arrays, lengths=lengths, docs=docs, scores=scores)
     content = arrays.getvalue()
     with atomic_write(file, "wb") as stream:
-        stream.write(hashlib.sha256(content).digest() + content)
+        stream.write(_digest(file, content) + content)
 
 
 def read_hits(file: Path, queries: int, documents: int) -> list[Hits] | None:
-    """Read what `write_hits` wrote; None where that is not there, was damaged, or is of others.
+    """Read what `write_hits` wrote; None where that is not there, damaged, or something else.
 
     Args:
-        file: that was written.
+        file: as it was written.
         queries: how many there are.
         documents: how many there are.
+
+    Raises:
+        StorageUnavailable: it cannot be read now.
     """
     try:
         content = file.read_bytes()
-    except OSError:
+    except (OSError, MemoryError) as error:
+        if (reason := unavailable(file, error)) is not None:
+            raise reason from error
         return None
     digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    if hashlib.sha256(content).digest() != digest:
+    if _digest(file, content) != digest:
         return None
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
@@ -115,3 +123,7 @@ def _are_hits(
         return False
     within = not queries or (lengths.min() >= 0 and lengths.max() <= documents)
     return bool(within and lengths.sum() == len(docs))
+
+
+def _digest(file: Path, content: bytes) -> bytes:
+    return hashlib.sha256(file.name.encode() + b"\0" + content).digest()

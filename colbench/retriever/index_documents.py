@@ -5,6 +5,8 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from colbench.encoder.base import Encoder
 from colbench.encoder.cache.embeddings import Embeddings
 from colbench.hits import Hits
 from colbench.index.colbert.documents import Documents
+from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.search import Searcher, Trace
 from colbench.index.colbert.stages import PreparedQuery
 from colbench.retriever.chunks import Chunks, best_chunks
@@ -60,6 +63,14 @@ def documents_for_index(
             yield first, end, vectors[mask[starts[first] : starts[end]]]
 
     return Documents(ids, lengths, embeddings.dims, read)
+
+
+def holds_exactly(index: ColbertIndex, ids: Sequence[str]) -> bool:
+    """Return whether an index holds these documents, in this order, and no others."""
+    if index.live_documents != index.documents or index.documents != len(ids):
+        return False
+    stored = chain.from_iterable(segment.ids for segment in index.segments)
+    return all(map(eq, stored, ids))
 
 
 def _plain(token: str) -> str:

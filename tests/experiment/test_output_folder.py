@@ -111,7 +111,7 @@ def test_the_second_run_on_a_folder_is_told_the_process_of_the_first(tmp_path):
     with output.claimed():
         output.work.mkdir()
         process = output.work.name.removeprefix("work-")
-        told = rf"another run \(process {process}\) is writing"
+        told = rf"another run \(process {process} on .*, since .*\) is writing"
         with pytest.raises(StorageError, match=told), OutputFolder(tmp_path).claimed():
             pass
         assert output.work.is_dir()

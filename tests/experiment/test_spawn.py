@@ -1,10 +1,13 @@
 """Every process of ours is started in one way: it ends with its conductor and waits alike."""
 
+import errno
 import os
+import resource
 import subprocess
 import sys
 import textwrap
 import time
+import types
 
 import numpy as np
 import psutil
@@ -144,3 +147,28 @@ def wait_for(condition, seconds=120):
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def test_a_worker_for_which_memory_is_short_as_it_starts_is_a_failure_in_one_line(tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (100 << 20, resource.RLIM_INFINITY))
+
+    def popen(*words, **more):
+        return subprocess.Popen(*words, preexec_fn=limit, **more)
+
+    patched = types.SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("colbench.experiment.spawn.subprocess", patched)
+        failed = spawn.run_job(job(4, tmp_path), Doubled)
+    assert isinstance(failed, Failure) and not failed.fatal
+    assert "out of memory (" in failed.message and "\n" not in failed.message
+
+
+@pytest.mark.parametrize("reason", [errno.EAGAIN, errno.ENOMEM])
+def test_a_worker_that_cannot_be_started_is_a_failure_in_one_line(tmp_path, monkeypatch, reason):
+    def refuse(*_, **__):
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr("colbench.experiment.spawn.run_process", refuse)
+    failed = spawn.run_job(job(4, tmp_path), Doubled)
+    assert isinstance(failed, Failure) and "ulimit -u" in failed.message

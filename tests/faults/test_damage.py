@@ -35,7 +35,7 @@ from colbench.index.colbert.settings import SearchSettings
 from colbench.results.schema import Calibration, Results
 from colbench.results.store import read_results, verified_run
 from colbench.retriever.exhaustive import read_hits, write_hits
-from colbench.retriever.systems.colbert import _read_seconds, _write_seconds
+from colbench.retriever.kept import Record, read_record, write_record
 from colbench.sweep.store import read_variant, write_variant
 from colbench.sweep.task import VariantRecord
 
@@ -177,8 +177,8 @@ KINDS = {
     "reference of a sweep": Kind(_reference, _read_reference),
     "exact hits": Kind(_hits, _read_hits),
     "build seconds": Kind(
-        lambda folder, *_: _write_seconds(folder / "note.json", 1.25),
-        lambda folder: _read_seconds(folder / "note.json"),
+        lambda folder, *_: write_record(folder / "note.json", "these", Record(1.25, "a")),
+        lambda folder: read_record(folder / "note.json", "these"),
     ),
     "merged tokens": Kind(
         lambda folder, *_: pool_documents(documents(0, 40), 2, folder / "merged"),

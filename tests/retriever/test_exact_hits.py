@@ -17,7 +17,8 @@ def sealed(file, **arrays):
 
 
 def seal(file, content):
-    file.write_bytes(hashlib.sha256(content).digest() + content)
+    digest = hashlib.sha256(file.name.encode() + b"\0" + content).digest()
+    file.write_bytes(digest + content)
 
 
 def test_what_was_written_is_read_back(tmp_path):

@@ -73,12 +73,10 @@ def open_backbone(model: Any, precision: str, folder: Path) -> OpenVinoBackbone:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
-    with _writing(folder):
-        manifest = _verified(folder)
-        if manifest is None:
-            for left in (folder, *folder.parent.glob(f".{folder.name}.*")):
-                shutil.rmtree(left, ignore_errors=True)
-            manifest = _convert(model, folder, int8=precision == "int8")
+    manifest = _verified(folder)  # needs no lock, which a cache that is only read has none of
+    if manifest is None:
+        with _writing(folder):
+            manifest = _verified(folder) or _convert(model, folder, int8=precision == "int8")
     reduced = precision == "bf16" or (precision == "int8" and has_bf16())
     compiled = openvino.Core().compile_model(
         folder / "model.xml",
@@ -120,6 +118,8 @@ def _convert(model: Any, folder: Path, *, int8: bool) -> dict[str, Any]:
 
     inputs, graph = _export(model)
     cosine = None
+    for left in (folder, *folder.parent.glob(f".{folder.name}.*")):
+        shutil.rmtree(left, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         if int8:

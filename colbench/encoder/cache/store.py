@@ -179,11 +179,13 @@ def _embed(
     new: list[list[Shard]] = [[] for _ in encoders]
     if any(_missing(distinct, found) for found in shards):
         told = "embedding cache: another process encodes with this model; waiting for it"
+        name = encoders[0].settings.name
+        cannot = f"the embedding cache lacks vectors of {name}, and {cache.root} cannot be written"
         with contextlib.ExitStack() as held:
             # In one order, so that two processes never wait for each other.
             for fingerprint in sorted(space.fingerprint for space in spaces):
                 lock = cache.lock_file(fingerprint)
-                held.enter_context(locked(lock, waiting=told, remedy=WRITABLE))
+                held.enter_context(locked(lock, waiting=told, cannot=cannot, remedy=WRITABLE))
             shards = [space.find(distinct) for space in spaces]
             for encoder, space in zip(encoders, spaces, strict=True):
                 space.prepare(encoder)

@@ -180,6 +180,18 @@ def pooled_before(folder: Path, documents: Documents) -> bool:
     return True
 
 
+def pooled_checksum(folder: Path) -> str | None:
+    """Return a digest of what `pool_documents` wrote, by its own checksums; None where it did not.
+
+    Raises:
+        StorageUnavailable: it cannot be read now.
+    """
+    try:
+        return _sha256(folder / _MANIFEST)
+    except Unfit:
+        return None
+
+
 def _manifest(folder: Path) -> dict[str, str]:
     return {name: _sha256(folder / name) for name in (_VECTORS, _LENGTHS)}
 

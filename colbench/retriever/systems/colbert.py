@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from colbench.digests import json_digest, text_digest
+from colbench.digests import text_digest
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.errors import DataError, StorageError
-from colbench.files import write_json
+from colbench.errors import ConfigError, DataError, StorageError, StorageUnavailable
 from colbench.hits import Hits
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
-from colbench.index.colbert.reduction import pool_documents, pooled_before
+from colbench.index.colbert.manifest import read_manifest
+from colbench.index.colbert.reduction import pool_documents, pooled_before, pooled_checksum
 from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
-from colbench.locks import locked
 from colbench.paths import remove_made
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index, read_hits, search_all, write_hits
-from colbench.retriever.index_documents import DocumentSearch, documents_for_index
+from colbench.retriever.index_documents import (
+    DocumentSearch,
+    documents_for_index,
+    holds_exactly,
+)
+from colbench.retriever.kept import Place, Verdict
 from colbench.timing import Stopwatch
 from colbench.vectors import Vectors
 
@@ -64,6 +67,7 @@ class Colbert(Retriever):
     _encoder: Encoder
     _search: DocumentSearch
     _shared: bool
+    _foreign: str = ""
     _device: str
 
     def prepare(self) -> None:
@@ -74,29 +78,88 @@ class Colbert(Retriever):
         self._device = self.bench.search_device
 
     def build(self) -> None:
-        """Build the index, or open the one that another system has built."""
-        name = self._name("colbert", self.settings.index.model_dump_json(), *self._elsewhere)
-        folder, record = self.bench.shared / name, self.bench.shared / f"{name}.json"
-        with self._alone(name):
-            took = _read_seconds(record)
-            index = None if took is None else self._opened(folder)
-            self._shared = index is not None
-            if took is None or index is None:
-                record.unlink(missing_ok=True)
-                remove_made(folder, inside=self.bench.shared)  # damaged, or not finished
-                took = self._build(folder)
-                _write_seconds(record, took)
-                index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
-        self.counted_build_seconds = took
+        """Build the index, or open the one that another system has built.
+
+        An index in `index_dir` that somebody has changed since, or put there, is neither searched
+        nor removed: the run builds its own.
+
+        Raises:
+            StorageUnavailable: an index is there and cannot be read now; it stays as it is.
+        """
+        relevant = [self.settings.index.model_dump_json(), *self._elsewhere]
+        place = self._place("colbert", *relevant)
+        with place.alone():
+            index = self._opened_or_built(place)
+        self._foreign = ""
+        if index is None:
+            own = self._place("colbert", *relevant, shared=self.bench.folder / "shared")
+            with own.alone():
+                index = self._opened_or_built(own)
+            assert index is not None  # nobody else is there to have changed it
+            self._compare(place, index)
         self._search = self._searched(index)
 
-    def _opened(self, folder: Path) -> ColbertIndex | None:
-        """Open an index that was built before; None where it was damaged since."""
+    def _opened_or_built(self, place: Place) -> ColbertIndex | None:
+        """Return the index of a place; None where what lies there is not to be touched."""
+        found, index, damage = None, None, ""
         try:
-            return ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
-        except StorageError as error:
-            note(f"{self.name}: {error}; it is built again now")
+            found = read_manifest(place.folder).checksum
+            index = ColbertIndex.open(place.folder, encoder=self._encoder.document_fingerprint)
+        except StorageUnavailable:
+            raise
+        except (StorageError, ConfigError) as error:
+            damage = str(error)
+        holds = index is not None and holds_exactly(index, self._chunks.ids)
+        verdict, took = place.judge(found, damaged=bool(damage), holds=holds)
+        self._shared = verdict is Verdict.USE
+        if verdict is Verdict.LEAVE:
             return None
+        if verdict is Verdict.MAKE:
+            if place.record() is not None:
+                note(f"{self.name}: {damage}; it is built again now")
+            place.clear()
+            took = self._build(place.folder)
+            index = ColbertIndex.open(
+                place.folder, encoder=self._encoder.document_fingerprint, checksums=False
+            )
+            place.seal(took, index.manifest.checksum)
+        self.counted_build_seconds = took
+        return index
+
+    def _compare(self, place: Place, built: ColbertIndex) -> None:
+        """Seal an index in a place whose record is gone where it is the one built now, or tell.
+
+        Equal documents and settings give equal bytes.
+        """
+        try:
+            there = read_manifest(place.folder)
+        except StorageError:
+            there = None
+        if there is None or there.checksum != built.manifest.checksum:
+            self._foreign = (
+                f"{self.name}: the run has built and searched an index of its own: "
+                f"{self._why(place)}"
+            )
+        elif place.writable and self.counted_build_seconds is not None:
+            place.seal(self.counted_build_seconds, there.checksum)
+
+    def _why(self, place: Place) -> str:
+        """Say what is wrong with what lies in a place that is left alone, and what to do."""
+        if not os.path.lexists(place.folder):
+            return f"{place.folder.parent} has none of these documents and cannot be written"
+        try:
+            index = ColbertIndex.open(place.folder, checksums=False)
+        except StorageError:
+            what = "cannot be searched or replaced"
+        else:
+            what = "was changed after it was built, or is another one"
+            if not holds_exactly(index, self._chunks.ids):
+                kind = "documents" if self._chunks.owners is None else "chunks"
+                what = (
+                    f"holds {index.live_documents} {kind} that are not the {len(self._chunks.ids)} "
+                    "of the collection, in its order"
+                )
+        return f"{place.folder} {what}; it stays as it is, remove it to have it built there again"
 
     def use(self, settings: ColbertSettings) -> None:
         """Search the same index in another way."""
@@ -111,20 +174,28 @@ class Colbert(Retriever):
     def _index(self) -> ColbertIndex:
         return self._search.searcher.stages.index
 
-    def _name(self, what: str, *relevant: str) -> str:
-        """Return a file name that stands for the documents and what else matters."""
-        parts = [self._encoder.document_fingerprint, self.bench.collection.fingerprint, *relevant]
+    def _relevant(self, *more: str) -> str:
+        """Return what stands for the documents and what else matters."""
+        parts = [self._encoder.document_fingerprint, self.bench.collection.fingerprint, *more]
         if self._chunks.owners is not None:
             parts.append(f"chunk_overlap={self.settings.encoder.chunk_overlap}")
-        return f"{what}-{text_digest(' '.join(parts))[:16]}"
+        return " ".join(parts)
+
+    def _place(self, what: str, *relevant: str, shared: Path | None = None) -> Place:
+        """Return the place of an index, or of what indexes are made of.
+
+        Args:
+            what: it is.
+            relevant: what decides it besides the documents and the encoder.
+            shared: folder of this run alone; default: that of all who share indexes.
+        """
+        folder, own = shared or self.bench.shared, shared or self.bench.shared_folder is None
+        return Place.inside(folder, what, self._relevant(*relevant), own=bool(own))
 
     @property
     def _elsewhere(self) -> list[str]:
         """What tells files made on another device than the CPU from those made there."""
         return [] if self._device == "cpu" else [self._device.partition(":")[0]]
-
-    def _alone(self, name: str) -> AbstractContextManager[bool]:
-        return locked(self.bench.shared / f"{name}.lock", remedy="choose another index_dir")
 
     def _build(self, folder: Path) -> float:
         """Build the index and return what it took, merging tokens counted for each index."""
@@ -154,18 +225,22 @@ class Colbert(Retriever):
     def _merged(self, documents: Documents) -> tuple[Documents, float]:
         """Return documents with merged tokens, and what that took for another index before."""
         settings = self.settings.index
-        name = self._name("pooled", settings.skip_tokens, str(settings.pooling))
-        folder, record = self.bench.shared / name, self.bench.shared / f"{name}.json"
-        with self._alone(name):
-            before = _read_seconds(record)
-            if before is not None and pooled_before(folder, documents):
-                return pool_documents(documents, settings.pooling, folder), before
-            record.unlink(missing_ok=True)
-            remove_made(folder, inside=self.bench.shared)
-            watch = Stopwatch()
-            documents = pool_documents(documents, settings.pooling, folder)
-            _write_seconds(record, watch.seconds)
-        return documents, 0.0
+        relevant = (settings.skip_tokens, str(settings.pooling))
+        for shared in (None, self.bench.folder / "shared"):
+            place = self._place("pooled", *relevant, shared=shared)
+            with place.alone():
+                found = pooled_checksum(place.folder)
+                intact = found is not None and pooled_before(place.folder, documents)
+                verdict, before = place.judge(found, damaged=not intact, holds=True)
+                if verdict is Verdict.USE:
+                    return pool_documents(documents, settings.pooling, place.folder), before
+                if verdict is Verdict.MAKE:
+                    place.clear()
+                    watch = Stopwatch()
+                    merged = pool_documents(documents, settings.pooling, place.folder)
+                    place.seal(watch.seconds, pooled_checksum(place.folder) or "")
+                    return merged, 0.0
+        raise AssertionError("unreachable")  # a place of the run's own is never left alone
 
     def encode(self, queries: Sequence[str]) -> list[Vectors]:
         """Return one float32 (tokens, dims) matrix per query."""
@@ -189,6 +264,10 @@ class Colbert(Retriever):
             **({} if self._device == "cpu" else {"build_device": self._device}),
         }
 
+    def notes(self, queries: Sequence[str]) -> list[str]:
+        """Say where an index of `index_dir` was left alone, and why."""
+        return [self._foreign] if self._foreign else []
+
     def stages(self, queries: Sequence[Vectors], k: int) -> dict[str, list[Hits]]:
         """Return what is found when a search is cut off after each stage, for the loss attribution.
 
@@ -206,15 +285,17 @@ class Colbert(Retriever):
 
     def _exact(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Search the uncompressed vectors, or recall what another system of this run found."""
-        name = self._name("exact", self._encoder.fingerprint, str(k), *self._elsewhere)
+        relevant = self._relevant(self._encoder.fingerprint, str(k), *self._elsewhere)
+        name = f"exact-{text_digest(relevant)[:16]}"
         digest = hashlib.sha256(name.encode())
         for query in queries:
             digest.update(query.tobytes())
         file = self.bench.shared / f"exact-{digest.hexdigest()[:16]}.hits"
-        exact_hits = read_hits(file, len(queries), len(self.bench.ranks))
+        exact_hits = read_hits(file, len(queries), len(self.bench.collection.documents))
         if exact_hits is None:
             exact_hits = self._scan(queries, k)
-            write_hits(file, exact_hits)
+            if os.access(file.parent, os.W_OK):
+                write_hits(file, exact_hits)
         return exact_hits
 
     def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
@@ -224,21 +305,6 @@ class Colbert(Retriever):
         hits = search_all(scanner, queries, k, self.bench.ranks, self._chunks.owners)
         remove_made(folder, inside=self.folder)
         return hits
-
-
-def _write_seconds(note: Path, seconds: float) -> None:
-    content = {"build_seconds": seconds}
-    write_json(note, {**content, "sha256": json_digest(content)})
-
-
-def _read_seconds(note: Path) -> float | None:
-    """Return what a build took, None where that was not written or was damaged."""
-    try:
-        content = json.loads(note.read_bytes())
-        digest = content.pop("sha256")
-        return float(content["build_seconds"]) if digest == json_digest(content) else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return None
 
 
 SYSTEM = Colbert
