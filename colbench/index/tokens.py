@@ -8,7 +8,9 @@ takes the place of `vectors.f16`: rows hold the values of a unit vector, which l
 
 from __future__ import annotations
 
+import math
 import mmap
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.errors import StorageError
 from colbench.files import atomic_write, write_npy
 from colbench.index.size import IndexSize
+from colbench.mapped import Unfit, map_array, plain_file
 
 Precision = Literal["fp16", "int8"]
 
@@ -78,14 +82,30 @@ class TokenIndex:
 
     @classmethod
     def open(cls, folder: Path, dims: int, precision: Precision = "fp16") -> TokenIndex:
-        """Map an index written by `write`; nothing is read into memory yet."""
-        offsets = np.load(folder / _OFFSETS, allow_pickle=False)
-        shape = (int(offsets[-1]), dims)
-        if shape[0] == 0:
-            return cls(np.empty(shape, dtype=_DTYPES[precision]), offsets, folder)
-        file = folder / _VECTORS[precision]
-        vectors = np.memmap(file, dtype=_DTYPES[precision], mode="r", shape=shape)
-        return cls(vectors, offsets, folder)
+        """Map an index written by `write`; of the vectors nothing is read into memory yet.
+
+        Raises:
+            StorageError: a file is missing or no plain file, the offsets are none, or the vectors
+                are not as many as they say.
+            StorageUnavailable: a file cannot be read now.
+        """
+        file = folder / _OFFSETS
+        try:
+            with plain_file(file) as stream:
+                offsets = np.array(map_array(stream, [np.int64], [None]))
+            if not len(offsets) or offsets[0] != 0 or (offsets[1:] < offsets[:-1]).any():
+                raise Unfit("it holds no offsets")
+            shape = (int(offsets[-1]), dims)
+            file, kind = folder / _VECTORS[precision], np.dtype(_DTYPES[precision])
+            with plain_file(file) as stream:
+                size, wanted = os.fstat(stream.fileno()).st_size, math.prod(shape) * kind.itemsize
+                if size != wanted:
+                    raise Unfit(f"{size} bytes, want {wanted}")
+                if not wanted:
+                    return cls(np.empty(shape, dtype=kind), offsets, folder)
+                return cls(np.memmap(stream, dtype=kind, mode="r", shape=shape), offsets, folder)
+        except Unfit as error:
+            raise StorageError(f"{file} is damaged ({error}): run again to write it anew") from None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +33,7 @@ def build_token_index(
 
 
 _SCORE_BYTES = 256 << 20
+_OF_ARCHIVES = (BadZipFile, zlib.error)
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -95,14 +99,30 @@ def read_hits(file: Path, queries: int, documents: int) -> list[Hits] | None:
     digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if _digest(file, content) != digest:
         return None
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        docs = stored["docs"]
-        outside = len(docs) and not (docs.min() >= 0 and docs.max() < documents)
-        if len(stored["lengths"]) != queries or outside:
-            return None
-        ends = np.cumsum(stored["lengths"])[:-1]
-        parts = zip(np.split(docs, ends), np.split(stored["scores"], ends), strict=True)
-        return [Hits(found, scores) for found, scores in parts]
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            lengths, docs, scores = (stored[name] for name in ("lengths", "docs", "scores"))
+    except (OSError, ValueError, LookupError, EOFError, NotImplementedError, *_OF_ARCHIVES):
+        return None
+    if not _are_hits(lengths, docs, scores, queries, documents):
+        return None
+    ends = np.cumsum(lengths)[:-1]
+    parts = zip(np.split(docs, ends), np.split(scores, ends), strict=True)
+    return [Hits(docs, scores) for docs, scores in parts]
+
+
+def _are_hits(
+    lengths: NDArray[Any], docs: NDArray[Any], scores: NDArray[Any], queries: int, documents: int
+) -> bool:
+    """Return whether arrays that anybody may have written are hits for these queries."""
+    kinds = "".join(array.dtype.kind for array in (lengths, docs, scores)) == "iif"
+    shapes = lengths.shape == (queries,) and docs.shape == scores.shape == (docs.size,)
+    if not kinds or not shapes or not np.isfinite(scores).all():
+        return False
+    if len(docs) and not (docs.min() >= 0 and docs.max() < documents):
+        return False
+    within = not queries or (lengths.min() >= 0 and lengths.max() <= documents)
+    return bool(within and lengths.sum() == len(docs))
 
 
 def _digest(file: Path, content: bytes) -> bytes:

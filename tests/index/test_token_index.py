@@ -1,6 +1,9 @@
+import os
+
 import numpy as np
 import pytest
 
+from colbench.errors import StorageError
 from colbench.index.tokens import TokenIndex, widen
 
 
@@ -29,6 +32,30 @@ def test_too_few_vectors_are_refused(tmp_path):
 def test_a_collection_without_any_token_opens(tmp_path):
     index = TokenIndex.write(tmp_path, np.array([0, 0]), 2, [])
     assert (len(index), index.tokens) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [[0, 3, 2, 7], [1, 3, 7], [0, 3, -1, 7], [], [0, 3, 8], [0, 3, 2**62], [0, 3, 6]],
+    ids=str,
+)
+def test_offsets_that_lead_elsewhere_are_refused(offsets, tmp_path):
+    TokenIndex.write(tmp_path, np.array([3, 4]), 4, [np.ones((7, 4))])
+    np.save(tmp_path / "offsets.npy", np.array(offsets, dtype=np.int64))
+    with pytest.raises(StorageError, match="is damaged") as caught:
+        TokenIndex.open(tmp_path, 4)
+    assert "run again" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["offsets.npy", "vectors.f16"])
+def test_a_file_that_is_missing_a_pipe_or_a_link_is_refused(name, tmp_path):
+    TokenIndex.write(tmp_path, np.array([3, 4]), 4, [np.ones((7, 4))])
+    (tmp_path / name).rename(tmp_path / "moved")
+    for make in (lambda file: None, os.mkfifo, lambda file: file.symlink_to(tmp_path / "moved")):
+        make(tmp_path / name)
+        with pytest.raises(StorageError, match=f"{name} is damaged"):
+            TokenIndex.open(tmp_path, 4)
+        (tmp_path / name).unlink(missing_ok=True)
 
 
 def test_int8_takes_a_byte_a_dimension_and_is_off_by_half_a_level_at_most(tmp_path):

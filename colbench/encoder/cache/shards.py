@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -22,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from colbench.digests import json_digest, sha256_file
 from colbench.errors import StorageError
 from colbench.files import write_json, write_npy
+from colbench.mapped import Unfit, map_array, plain_file
 
 FORMAT = 2
 TEMPORARY_SUFFIX = ".tmp"
@@ -72,24 +74,29 @@ class Shard:
 
         Raises:
             Damaged: they differ.
+            StorageUnavailable: they cannot be read now.
         """
         manifest = read_manifest(self.folder)
-        _check_file(self.folder, manifest, "vectors.npy")
+        _array(self.folder, manifest, "vectors.npy", self.dtype, (self._rows, self.dims))
 
     def vectors(self) -> NDArray[Any]:
         """Return the vectors as a memory map.
 
         Raises:
             StorageError: the file is gone, because someone pruned the cache meanwhile.
+            StorageUnavailable: it cannot be read now.
         """
         try:
-            mapped = np.load(self.folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            with plain_file(self.folder / "vectors.npy") as stream:
+                return map_array(stream, [self.dtype], (self._rows, self.dims))
+        except Unfit as error:
             raise StorageError(
                 f"{self.folder} can no longer be read ({error}); run again to encode it anew"
             ) from error
-        array: NDArray[Any] = mapped
-        return array
+
+    @property
+    def _rows(self) -> int:
+        return int(self.lengths.sum())
 
 
 def write_shard(
@@ -154,31 +161,35 @@ def write_shard(
 
 
 def open_shard(folder: Path, fingerprint: str) -> Shard:
-    """Read and verify everything of a shard but its vectors.
+    """Read and verify everything of a shard but its vectors, and the shape of those.
+
+    A manifest may have been sealed anew, so that a right checksum is not enough: lengths are as
+    many as texts, none is negative, and together they are the rows of the vectors.
 
     Raises:
-        Damaged: a file is missing, truncated or changed.
+        Damaged: a file is missing, truncated or changed, or holds what no shard holds.
+        StorageUnavailable: a file cannot be read now.
         Foreign: the shard belongs to another encoder or another format.
     """
     manifest = read_manifest(folder)
     if manifest.get("format") != FORMAT or manifest.get("fingerprint") != fingerprint:
         raise Foreign(str(folder))
-    for file in ("lengths.npy", "keys.npy", "tokens.npy"):
-        _check_file(folder, manifest, file)
-    if not (folder / "vectors.npy").is_file():
-        raise Damaged("vectors.npy is missing")
-    try:
-        lengths = np.load(folder / "lengths.npy", allow_pickle=False)
-        keys = np.load(folder / "keys.npy", allow_pickle=False)
-        tokens = np.load(folder / "tokens.npy", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise Damaged(f"it cannot be read ({error})") from error
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
     try:
         dims, dtype = int(manifest["dims"]), np.dtype(manifest["dtype"])
         seconds = float(manifest["seconds"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        texts, rows = int(manifest["documents"]), int(manifest["vectors"])
+    except (KeyError, TypeError, ValueError, OverflowError, SyntaxError) as error:
         raise Damaged(f"{_MANIFEST} lacks what it should hold") from error
+    if dtype not in (np.float16, np.float32) or not math.isfinite(seconds):
+        raise Damaged(f"{_MANIFEST} holds what is of no shard")
+    lengths = np.array(_array(folder, manifest, "lengths.npy", np.int64, (texts,)))
+    keys = _array(folder, manifest, "keys.npy", np.uint8, (texts, 32))
+    tokens = np.array(_array(folder, manifest, "tokens.npy", np.int64, (texts,)))
+    bounded = not texts or (lengths.min() >= 0 and lengths.max() <= rows and tokens.min() >= 0)
+    if not bounded or int(lengths.sum()) != rows:
+        raise Damaged("lengths.npy holds other lengths than those of the vectors")
+    _array(folder, manifest, "vectors.npy", dtype, (rows, dims), checksum=False)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
     return Shard(
         folder=folder,
         keys=[key.tobytes() for key in keys],
@@ -197,12 +208,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises:
         Damaged: it is missing, is not JSON, or does not match its own checksum.
+        StorageUnavailable: it cannot be read now.
     """
     try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        with plain_file(folder / _MANIFEST) as stream:
+            manifest = json.loads(stream.read())
         content = {key: value for key, value in manifest.items() if key != "self_sha256"}
         intact = manifest["self_sha256"] == _self_sha256(content)
-    except (OSError, ValueError, AttributeError, KeyError, RecursionError) as error:
+    except (Unfit, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise Damaged(f"{_MANIFEST} cannot be read") from error
     if not intact:
         raise Damaged(f"{_MANIFEST} does not match its checksum")
@@ -213,11 +226,23 @@ def _self_sha256(content: dict[str, Any]) -> str:
     return json_digest(content, spaced=True)
 
 
-def _check_file(folder: Path, manifest: dict[str, Any], file: str) -> None:
-    try:
-        digest = sha256_file(folder / file)
-    except OSError as error:
-        raise Damaged(f"{file} cannot be read") from error
+def _array(
+    folder: Path,
+    manifest: dict[str, Any],
+    file: str,
+    dtype: DTypeLike,
+    shape: tuple[int, ...],
+    *,
+    checksum: bool = True,
+) -> NDArray[Any]:
+    """Map an array of this type and shape whose sha256 is that of the manifest."""
     listed = manifest.get("sha256")
-    if not isinstance(listed, dict) or digest != listed.get(file):
-        raise Damaged(f"{file} does not match its checksum")
+    try:
+        with plain_file(folder / file) as stream:
+            if checksum:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+                if not isinstance(listed, dict) or digest != listed.get(file):
+                    raise Unfit("it does not match its checksum")
+            return map_array(stream, [dtype], shape)
+    except Unfit as error:
+        raise Damaged(f"{file}: {error}") from error

@@ -10,6 +10,7 @@ manifest.json   sha256 of both
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.digests import sha256_file
 from colbench.errors import StorageError, StorageUnavailable
-from colbench.files import unavailable, write_json
+from colbench.files import write_json
 from colbench.index.colbert.arrays import ArrayWriter, belonging, read_array, write_array
 from colbench.index.colbert.documents import Block, Documents, cuts
 from colbench.index.threads import each_on_one_thread
@@ -173,10 +173,6 @@ def pooled_before(folder: Path, documents: Documents) -> bool:
         _stored(folder, documents)
     except (Unfit, ValueError, RecursionError):
         return False
-    except OSError as error:
-        if (told := unavailable(folder, error)) is not None:
-            raise told from error
-        return False
     except StorageUnavailable:
         raise
     except StorageError:
@@ -191,15 +187,18 @@ def pooled_checksum(folder: Path) -> str | None:
         StorageUnavailable: it cannot be read now.
     """
     try:
-        return sha256_file(folder / _MANIFEST)
-    except OSError as error:
-        if (reason := unavailable(folder, error)) is not None:
-            raise reason from error
+        return _sha256(folder / _MANIFEST)
+    except Unfit:
         return None
 
 
 def _manifest(folder: Path) -> dict[str, str]:
-    return {name: sha256_file(folder / name) for name in (_VECTORS, _LENGTHS)}
+    return {name: _sha256(folder / name) for name in (_VECTORS, _LENGTHS)}
+
+
+def _sha256(file: Path) -> str:
+    with plain_file(file) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _write(documents: Documents, factor: int, folder: Path) -> None:

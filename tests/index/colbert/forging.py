@@ -313,7 +313,7 @@ def forge(whole: Path, folder: Path, seed: int) -> str:
     change = FORGERIES[seed % len(FORGERIES)]
     done = change(folder, tree, rng)
     if (folder / "index.json").is_file() and not (folder / "index.json").is_symlink():
-        seal(folder, tree, files=change is not _numbers)
+        seal(folder, tree, files=change not in (_names, _numbers))
     return done
 
 

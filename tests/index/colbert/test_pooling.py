@@ -1,13 +1,17 @@
 """Merging tokens beforehand gives the index that merging on the way gives."""
 
+import json
+import os
+
 import numpy as np
 import pytest
 from synthetic import ENCODER, as_documents, contents, random_documents, unit
 
-from colbench.errors import ConfigError, DataError
+from colbench.digests import sha256_file
+from colbench.errors import ConfigError, DataError, StorageUnavailable
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Block, Documents
-from colbench.index.colbert.reduction import pool_documents, pool_tokens
+from colbench.index.colbert.reduction import pool_documents, pool_tokens, pooled_before
 from colbench.index.colbert.settings import IndexSettings
 
 DIMS = 16
@@ -70,3 +74,35 @@ def test_invalid_vectors_are_refused_before_they_are_merged(tmp_path):
     documents = Documents.of(["bad"], [np.full((4, DIMS), 3.0)], DIMS)
     with pytest.raises(DataError, match="'bad'"):
         pool_documents(documents, 2, tmp_path / "pooled")
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [[2, 5, -1], [2, 5, 0], [6], [2**62, 2**62, 2**62], [[2, 2, 2]], [2.0, 2.0, 2.0]],
+    ids=str,
+)
+def test_merged_tokens_of_lengths_that_there_are_not_are_merged_again(lengths, tmp_path):
+    rng = np.random.default_rng(0)
+    documents, folder = (
+        as_documents({f"d{n}": unit(rng, 4, 8) for n in range(3)}, 8),
+        tmp_path / "p",
+    )
+    pool_documents(documents, 2, folder)
+    assert pooled_before(folder, documents)
+    np.save(folder / "lengths.npy", np.array(lengths))
+    sums = {name: sha256_file(folder / name) for name in ("vectors.npy", "lengths.npy")}
+    (folder / "manifest.json").write_text(json.dumps(sums))
+    assert not pooled_before(folder, documents)
+
+
+def test_merged_tokens_that_cannot_be_read_now_are_not_merged_again(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    documents = as_documents({f"d{n}": unit(rng, 4, 8) for n in range(3)}, 8)
+    pool_documents(documents, 2, tmp_path / "pooled")
+
+    def refusing(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(StorageUnavailable, match="ulimit -n"):
+        pooled_before(tmp_path / "pooled", documents)
