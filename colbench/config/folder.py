@@ -150,7 +150,7 @@ def _check_size(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     if "&" in text and "*" in text and _values(yaml.compose(text), {}) > _MOST_VALUES:
         raise ConfigError(
-            f"{path} stands for more than {_MOST_VALUES:,} values by its aliases: write them out"
+            f"{path} is not valid YAML: its aliases stand for more than {_MOST_VALUES:,} values"
         )
 
 

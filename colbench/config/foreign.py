@@ -69,7 +69,7 @@ def check_rules_file(file: Path) -> None:
     waiting, checked = [file.resolve()], set()  # beside which Hydra looks for others
     while waiting:
         path = waiting.pop()
-        if path in checked or not path.is_file():
+        if path in checked or not _is_file(path):
             continue
         checked.add(path)
         check_foreign_file(path, "gate", path.parent)
@@ -81,6 +81,13 @@ def check_rules_file(file: Path) -> None:
                 )
             name = str(option).partition("@")[0].removesuffix(".yaml")
             waiting.append(path.with_name(f"{name}.yaml"))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have: Hydra says so
+        return False
 
 
 def _files(root: Path) -> list[Path]:
