@@ -18,7 +18,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ from colbench.retriever.user_modules import load_target, module_digests
 
 class PythonSettings(SystemSettings):
     """What is called."""
+
+    verbatim: ClassVar[frozenset[str]] = frozenset({"target"})
 
     target: str = Field(
         description="module:name or ./file.py:name of a function (query, k), or of an object or "
