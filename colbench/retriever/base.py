@@ -44,6 +44,8 @@ class SystemSettings(Settings):
 
     search_keys: ClassVar[frozenset[str]] = frozenset()
     """Keys that only a search looks at: systems that differ in nothing else share an index."""
+    in_process: ClassVar[bool] = False
+    """Whether it lives in the process that starts a run, and can be measured in no other."""
 
     searched: ClassVar[bool] = True
     """Whether colbench searches with it: not where the ranking was made elsewhere."""

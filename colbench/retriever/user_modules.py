@@ -7,11 +7,12 @@ Any other kind is the dotted name of a module that can be imported, from these f
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,6 +26,16 @@ _FOLDERS: list[Path] = []
 def search_modules_in(folders: Iterable[Path]) -> None:
     """Look for modules in these folders from now on, and in the working folder after them."""
     _FOLDERS[:] = dict.fromkeys(folder.absolute() for folder in folders)
+
+
+@contextlib.contextmanager
+def modules_kept() -> Iterator[None]:
+    """Look for modules afterwards where they were looked for before."""
+    before = list(_FOLDERS)
+    try:
+        yield
+    finally:
+        _FOLDERS[:] = before
 
 
 def module_folders() -> list[Path]:

@@ -44,14 +44,18 @@ class PythonSettings(SystemSettings):
         {}, description="keyword arguments of the class, or of each call of the function"
     )
 
+    def called(self) -> Any:
+        """Return what is called."""
+        return load_target(self.target)[0]
+
     def outside(self) -> dict[str, Any]:
         """The files of the module."""
         return module_digests(load_target(self.target)[1])
 
-    def announcement(self) -> str:
+    def announcement(self) -> str | None:
         """Whose code runs."""
         found, module = load_target(self.target)
-        _check(self.target, found, self.arguments)
+        check_called(self.target, found, self.arguments)
         return f"the code of {getattr(module, '__file__', None) or module.__name__} runs"
 
 
@@ -66,11 +70,11 @@ class PythonSystem(OutsideSystem):
     def prepare(self) -> None:
         """Import the module, and make the object of a class."""
         settings: PythonSettings = self.settings
-        found, _ = load_target(settings.target)
-        _check(settings.target, found, settings.arguments)
+        found = settings.called()
+        check_called(settings.target, found, settings.arguments)
         if inspect.isclass(found):
             self._object = found(**settings.arguments)
-            _check(settings.target, self._object, {})
+            check_called(settings.target, self._object, {})
         elif hasattr(found, "search"):
             self._object = found
         if self._object is None:
@@ -140,7 +144,7 @@ class PythonSystem(OutsideSystem):
         return {"module_sha256": self.settings.outside()}
 
 
-def _check(target: str, found: Any, arguments: dict[str, Any]) -> None:
+def check_called(target: str, found: Any, arguments: dict[str, Any]) -> None:
     """Refuse what cannot be called as a retriever is, before any work."""
     method = found if inspect.isclass(found) else getattr(found, "search", found)
     if not callable(method):
