@@ -59,7 +59,8 @@ FRAMES = [
     frame("features: each a folder of its own, on top of the core", 16, 466, 948, 116),
 ]
 BOXES = [
-    Box("cli", "the command line", 36, 50),
+    Box("cli", "command line", 28, 50, width=94),
+    Box("api", "from Python", 132, 50, width=94),
     Box("config", "checked settings", 260, 50),
     Box("experiment", "conducts the run", 500, 50),
     Box("collection", "documents, qrels", 780, 50),
@@ -85,7 +86,7 @@ BOXES = [
     ),
 ]
 ARROWS = [
-    arrow([(186, 78), (260, 78)], "overrides", (223, 70)),
+    arrow([(226, 78), (260, 78)], "settings", (243, 44)),
     arrow([(410, 78), (500, 78)], "RunSettings", (455, 70)),
     arrow([(650, 78), (780, 78)], "loads, checks", (715, 70)),
     arrow([(855, 106), (855, 200)], "snapshot", (822, 152)),

@@ -22,6 +22,7 @@ LEVEL = {
     **{name: level for level, name in enumerate(CORE, start=1)},
     **dict.fromkeys(FEATURES, len(CORE) + 1),
     "cli": len(CORE) + 2,
+    "api": len(CORE) + 2,
 }
 
 

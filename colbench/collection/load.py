@@ -14,10 +14,12 @@ from colbench.collection.sample import sample_collection
 from colbench.collection.settings import (
     BeirDirSettings,
     DatasetSettings,
+    GivenSettings,
     IrdsSettings,
     PydocsSettings,
 )
 from colbench.collection.validate import build_collection
+from colbench.errors import ConfigError
 
 
 def load_collection(settings: DatasetSettings, kept: Path | None = None) -> Collection:
@@ -56,7 +58,7 @@ def has_judgments(settings: DatasetSettings) -> bool:
             return irds_has_judgments(settings.id)
         case BeirDirSettings():
             return (settings.path.expanduser() / "qrels").is_dir()
-        case PydocsSettings():
+        case PydocsSettings() | GivenSettings():
             return True
 
 
@@ -77,6 +79,8 @@ def load_documents(settings: DatasetSettings) -> Collection:
             records = read_beir_documents(settings.path)
         case PydocsSettings():
             records = _read_pydocs(settings).documents
+        case GivenSettings():
+            raise _not_here()
     whole = Collection(
         name=settings.name or _default_name(settings),
         documents=checked(records, "document"),
@@ -105,6 +109,15 @@ def _read(settings: DatasetSettings, kept: Path | None) -> RawCollection:
             return read_beir_dir(settings.path, settings.split)
         case PydocsSettings():
             return _read_pydocs(settings, kept)
+        case GivenSettings():
+            raise _not_here()
+
+
+def _not_here() -> ConfigError:
+    return ConfigError(
+        "dataset.kind=given is a collection in the memory of another process: name where it comes "
+        "from, as in dataset=beir_dir dataset.path=FOLDER"
+    )
 
 
 def _read_pydocs(settings: PydocsSettings, kept: Path | None = None) -> RawCollection:
@@ -142,6 +155,8 @@ def _default_name(settings: DatasetSettings) -> str:
         case PydocsSettings():
             half = "" if settings.split == "all" else f"/{settings.split}"
             return f"pydocs/{settings.size}{half}"
+        case GivenSettings():
+            raise _not_here()
 
 
 def _source_rule(settings: DatasetSettings) -> bool | None:

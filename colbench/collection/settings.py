@@ -81,7 +81,13 @@ class PydocsSettings(CollectionSettings):
     )
 
 
+class GivenSettings(CollectionSettings):
+    """A collection that lay in the memory of the process that measured; nothing can load it."""
+
+    kind: Literal["given"] = "given"
+
+
 DatasetSettings = Annotated[
-    IrdsSettings | BeirDirSettings | PydocsSettings, Field(discriminator="kind")
+    IrdsSettings | BeirDirSettings | PydocsSettings | GivenSettings, Field(discriminator="kind")
 ]
 """Any source; `kind` says which."""

@@ -17,8 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
@@ -26,6 +25,7 @@ from colbench.config.folder import (
     COMPOSITION_ERRORS,
     conf_folder,
     groups,
+    hydra_in,
     read_yaml,
     reason,
     search_path,
@@ -169,16 +169,12 @@ def check_hydra(name: str, overrides: Sequence[str], hydra: Sequence[str], extra
     Raises:
         ConfigError: naming the key; or it cannot be composed.
     """
-    outside = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
+        with hydra_in(conf_folder()):
             whole = _hydra(name, [*_without_sweeps(overrides), *search_path(extra)])
             typed = _hydra(None, hydra)
     except COMPOSITION_ERRORS as error:
         raise ConfigError(f"the configuration cannot be composed: {reason(error)}") from None
-    finally:
-        GlobalHydra.instance().hydra = outside
     for key in sorted(whole.keys() | typed.keys()):
         if whole.get(key) != typed.get(key):
             raise ConfigError(

@@ -31,6 +31,7 @@ from colbench.experiment.finished import (
     weights_state,
     write_finished,
 )
+from colbench.experiment.here import run_here
 from colbench.experiment.job import Failure, Job, Message
 from colbench.experiment.output import UNFINISHED, OutputFolder, check_output
 from colbench.experiment.plan import (
@@ -67,6 +68,7 @@ class Runner:
         settings: what to run.
         command: the command line, for the results; empty where there was none.
         prepare: changes the collection once it is loaded; for experiments about runs.
+        collection: what to search, where it is in memory already.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class Runner:
         settings: RunSettings,
         command: Sequence[str] = (),
         prepare: Callable[[Collection], Collection] | None = None,
+        collection: Collection | None = None,
     ) -> None:
         self.settings = settings
         self.command = " ".join(command) or "colbench, called from Python"
         self.prepare = prepare
+        self.given = collection
         self.threads = settings.threads or usable_cores()
         self.environment = describe_environment(self.threads, settings.seed)
         self.cache = settings.cache_dir or default_root()
@@ -121,8 +125,11 @@ class Runner:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())
         look_for_weights(systems, self.cache, strict=self.settings.strict)
-        note("loading the collection")
-        self.collection = load_collection(self.settings.dataset, collections(self.cache))
+        if self.given is None:
+            note("loading the collection")
+        self.collection = self.given or load_collection(
+            self.settings.dataset, collections(self.cache)
+        )
         if self.prepare is not None:
             self.collection = self.prepare(self.collection)
         docs = len(self.collection.documents)
@@ -257,6 +264,7 @@ class Runner:
             weights_state([model for one in systems.values() for model in one.models()]),
             code_digest(),
             [own_module(one.kind) for one in systems.values()],
+            [one.outside() for one in systems.values()],
             self.collection.fingerprint,
             self.depth,
             self.settings.model_dump(
@@ -271,11 +279,19 @@ class Runner:
         """Return a system that an earlier run has measured, its runs put in their places."""
         if self.settings.keep_indexes:  # its index went with that run
             return None
+        if self._is_here(name):  # nothing says whether it is what it was
+            return None
         return read_finished(
             self._finished(name), self.output.run_file(name), self.output.stages_folder(name)
         )
 
+    def _is_here(self, name: str) -> bool:
+        """Return whether a system, or a part of it, can be measured in this process alone."""
+        return any(one.in_process for one in self.settings.system.with_parts([name]).values())
+
     def _keep(self, name: str, reply: SystemReply, docs_encoded: int, notes: list[str]) -> None:
+        if self._is_here(name):
+            return
         write_finished(
             self._finished(name),
             reply,
@@ -357,7 +373,7 @@ class Runner:
         number = self.settings.systems.index(name)
         systems = self.settings.system.with_parts([name])
         job = self._job(f"system-{number}", MEASURE, task, about=name, systems=systems)
-        outcome = run_job(job, SystemReply)
+        outcome = (run_here if self._is_here(name) else run_job)(job, SystemReply)
         if not self.settings.keep_indexes:
             indexes = self.output.indexes
             remove_made(system_folder(indexes, name), inside=indexes)
