@@ -5,6 +5,7 @@ Such a file has means and no values of single queries: a row without tests, cost
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ class TaskResult:
         task: name of the task.
         mteb_version: the version that evaluated it; None where that is not told.
         revision: of the task's data.
+        created: UTC time of the evaluation, ISO 8601; "at an unknown time" where it is not told.
         scores: split → name of a score → mean over queries.
     """
 
@@ -68,6 +70,7 @@ class TaskResult:
     task: str
     mteb_version: str | None
     revision: str
+    created: str
     scores: dict[str, dict[str, float]]
 
 
@@ -104,6 +107,7 @@ def read_task_result(path: Path) -> TaskResult:
         task,
         version if isinstance(version, str) else None,
         revision if isinstance(revision, str) else "",
+        _created(content.get("date")),
         {str(split): _means(entries, path, str(split)) for split, entries in scores.items()},
     )
 
@@ -135,6 +139,15 @@ def _means(entries: Any, path: Path, split: str) -> dict[str, float]:
         for name, value in entry.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
+
+
+def _created(date: Any) -> str:
+    try:
+        if isinstance(date, str):
+            return datetime.datetime.fromisoformat(date).isoformat(timespec="seconds")
+        return datetime.datetime.fromtimestamp(date, datetime.UTC).isoformat(timespec="seconds")
+    except (TypeError, ValueError, OverflowError, OSError):
+        return "at an unknown time"
 
 
 def _model_of(path: Path) -> str:
@@ -226,6 +239,7 @@ def as_results(file: TaskResult, beside: Results) -> Results:
         update={
             "experiment": file.task,
             "command": f"MTEB {file.mteb_version or ''}".strip(),
+            "created": file.created,
             "measures": [name for name in beside.measures if name in (row.effectiveness or {})],
             "reference": None,
             "sweep": None,
@@ -268,7 +282,12 @@ def _row(results: Results, file: TaskResult, taken: set[str]) -> SystemResult:
         "dataset_revision": file.revision,
     }
     return SystemResult(
-        name=name, status="ok", config={"kind": KIND}, metadata=facts, effectiveness=means
+        name=name,
+        status="ok",
+        config={"kind": KIND},
+        metadata=facts,
+        effectiveness=means,
+        depth=min(DEPTH, task.docs),
     )
 
 
