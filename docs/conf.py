@@ -16,8 +16,8 @@ from sphinx.util import logging
 REPOSITORY = "https://github.com/colbench/colbench"
 ROOT = Path(__file__).resolve().parents[1]
 NAVIGATION = {
-    "Use it": ["start", "collections", "systems", "encoding", "python", "numbers"],
-    "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training"],
+    "Use it": ["start", "collections", "systems", "encoding", "python", "rag", "numbers"],
+    "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training", "mteb"],
     "Know it": ["colbert-index", "internals", "security", "glossary"],
 }
 
