@@ -65,7 +65,7 @@ def report(options: argparse.Namespace) -> int:
 
     if options.output is not None and options.format is None:
         raise ConfigError("--output says nothing without --format: add --format markdown, say")
-    runs = [(path, read_results(path)) for path in options.results]
+    runs: _Runs = [(path, read_results(path)) for path in options.results]
     if options.task_result:
         runs = _with_rows(runs, options.task_result)
         options.format = options.format or "terminal"

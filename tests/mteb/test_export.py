@@ -127,7 +127,7 @@ def test_what_was_not_measured_is_refused(scifact, tmp_path):
 def test_the_rule_of_identical_ids_is_that_of_the_task(scifact, tmp_path):
     """Rankings that MTEB would have evaluated otherwise are no result of the task."""
     note = "3 of 300 queries have the id of a document; that document is dropped"
-    with pytest.raises(DataError, match="SciFact keeps .* dataset.ignore_identical_ids=false"):
+    with pytest.raises(DataError, match=r"SciFact keeps .* dataset.ignore_identical_ids=false"):
         export_results(changed(scifact, notes=[note]), tmp_path, tmp_path / "out")
     other = changed(ruled(scifact, False, "beir/fiqa/test"), docs=57638, queries=648)
     with pytest.raises(StorageError, match="name no run file"):  # what was found is not there

@@ -68,7 +68,7 @@ def test_a_reranking_task_ranks_its_candidates_alone(model, capsys):
     ranked = search(model, "dog", "moon", top_ranked={"q0": ["d10", "d1"], "q1": []})
     assert ranked["q1"] == {} and list(ranked["q0"]) == ["d10"]
     assert ranked["q0"]["d10"] == search(model, "dog")["q0"]["d10"]
-    with pytest.raises(DataError, match="candidates of query 'q0' are no documents.*'zz'"):
+    with pytest.raises(DataError, match=r"candidates of query 'q0' are no documents.*'zz'"):
         search(model, "dog", top_ranked={"q0": ["zz"]})
 
 

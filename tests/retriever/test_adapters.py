@@ -132,7 +132,7 @@ def test_an_answer_of_haystack_without_documents_is_told(answer):
 def test_what_is_no_retriever_is_refused():
     with pytest.raises(ConfigError, match=r"LangChain takes .* with invoke\(…\): .* has none"):
         LangChain(haystack())
-    with pytest.raises(ConfigError, match="inputs=.* and output"):
+    with pytest.raises(ConfigError, match=r"inputs=.* and output"):
         Haystack(pipeline(), output="retriever")
 
 
