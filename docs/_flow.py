@@ -71,7 +71,7 @@ BOXES = [
     Box("results", "results.json, typed", 350, 350),
     Box("report", "tables, charts, page", 680, 350),
     *(
-        Box(name, about, 36 + 155 * place, 505, FEATURE, 135)
+        Box(name, about, 36 + 131 * place, 505, FEATURE, 124)
         for place, (name, about) in enumerate(
             {
                 "sweep": "a grid of runs",
@@ -80,6 +80,7 @@ BOXES = [
                 "gate": "pass or fail",
                 "explain": "tokens of a score",
                 "train": "a checkpoint",
+                "token_vectors": "folders of vectors",
             }.items()
         )
     ),

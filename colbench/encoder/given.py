@@ -43,6 +43,7 @@ class GivenEncoder:
         self.dims = documents.dims
         self.document_fingerprint = text_digest(f"given {documents.sha256} {documents.normalize}")
         self.fingerprint = text_digest(f"{self.document_fingerprint} {queries.sha256}")
+        self._doc_ids = collection.doc_ids
         self._places = {query.id: number for number, query in enumerate(collection.queries)}
         self._ids: dict[str, str | None] = {}
         for query in collection.queries:  # a text of several queries stands for none of them
@@ -62,6 +63,12 @@ class GivenEncoder:
             _row_of=np.empty(0, dtype=np.int64),
             _given=documents,
         )
+
+    def document(self, doc_id: str) -> NDArray[np.float16]:
+        """Return the vectors of one document as exact search stores them."""
+        number = self._doc_ids.index(doc_id)
+        ((_, _, rows),) = self.given.documents.select([number]).blocks(1)
+        return rows.astype(np.float16)
 
     def _stats(self, documents: TokenVectors) -> EncodeStats:
         backend, precision, device = self.arithmetic

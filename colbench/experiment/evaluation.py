@@ -293,9 +293,7 @@ def _row(
         per_query={
             measure: [values[query.id] for query in examples.queries]
             for measure, values in scores.items()
-        }
-        if scores
-        else None,
+        },
         first_relevant=ranks.first_relevant if scores else None,
         relevant_ranks=ranks.relevant if scores else None,
         rankings=ranks.digests,

@@ -145,13 +145,13 @@ def choose_measures(measures: Sequence[str], depth: int, docs: int) -> tuple[lis
         (kept, left out), both in order.
 
     Raises:
-        ConfigError: none can be kept.
+        ConfigError: there are some and none can be kept.
 
     >>> choose_measures(["ndcg@10", "recall@1000", "map"], 100, 5183)
     (['ndcg@10'], ['recall@1000', 'map'])
     """
     deep = [m for m in measures if min(cutoff(m) or DEFAULT_DEPTH, docs) > depth]
     within_depth = [measure for measure in measures if measure not in deep]
-    if not within_depth:
+    if measures and not within_depth:
         raise ConfigError(f"every measure looks deeper than k={depth}: raise k")
     return within_depth, deep

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ from colbench.files import write_json
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+_Text = TypeVar("_Text", Document, Query)
 _RULES = 1
 """Counts changes of the check: what an earlier one has passed is checked again."""
 _LARGEST_MANIFEST = 1 << 20
@@ -358,15 +359,11 @@ class _Texts:
         documents: dict[str, Document] = {}
         queries: dict[str, str] = {}
         if (file := _jsonl(folder, "documents")) is not None:
-            known, found = set(doc_ids), read_documents_file(file)
-            for document in checked(found, "document"):
-                _check_known(document.id, known, found.where(), "document")
-                documents[document.id] = document
+            found = _of_known(read_documents_file(file), set(doc_ids), "document")
+            documents = {document.id: document for document in checked(found, "document")}
         if (file := _jsonl(folder, "queries")) is not None:
-            known, asked = set(query_ids), read_queries_file(file)
-            for query in checked(asked, "query"):
-                _check_known(query.id, known, asked.where(), "query")
-                queries[query.id] = query.text
+            asked = _of_known(read_queries_file(file), set(query_ids), "query")
+            queries = {query.id: query.text for query in checked(asked, "query")}
         return cls(documents, queries)
 
 
@@ -378,11 +375,19 @@ def _jsonl(folder: Path, stem: str) -> Path | None:
     return None
 
 
-def _check_known(value: str, known: set[str], where: str, kind: str) -> None:
-    if value not in known:
-        raise DataError(
-            f"{where}: there are no vectors of {kind} {short(value)}: remove its text, or give them"
-        )
+def _of_known(records: Records[_Text], known: set[str], kind: str) -> Records[_Text]:
+    """Return records, of which each must be of a text that has vectors."""
+
+    def items() -> Iterator[_Text]:
+        for record in records.items:
+            if record[0] not in known:
+                raise DataError(
+                    f"{records.where()}: there are no vectors of {kind} {short(record[0])}: remove "
+                    "its text, or give them"
+                )
+            yield record
+
+    return Records(items(), records.where)
 
 
 def texts_alone(settings: VectorsSettings) -> Records[Document]:
