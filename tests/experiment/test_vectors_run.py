@@ -203,7 +203,7 @@ def test_what_is_wrong_is_told_before_any_work(colbench, tmp_path):
     dataset = ["dataset=vectors", f"dataset.path={made}"]
     done = colbench(dataset, tmp_path / "out", "systems=[colbert_exact]")
     assert done.returncode == 2 and "vector 1 of document 'a' has the length 2" in done.stderr
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out" / "results.json").exists()
     done = colbench(dataset, tmp_path / "out", "systems=[bm25]", "strict=true",
                     "dataset.unnormalized=normalize")  # fmt: skip
     assert done.returncode == 2 and "bm25: it searches texts" in done.stderr
