@@ -18,7 +18,7 @@ CHOICES = sorted(
 )
 REQUIRED = {
     "irds": ["dataset.id=cranfield"],
-    **dict.fromkeys(("beir_dir", "vectors"), ["dataset.path=somewhere"]),
+    **dict.fromkeys(("beir_dir", "vectors"), ("dataset.path=somewhere",)),
 }
 
 

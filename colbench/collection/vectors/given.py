@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,7 +93,9 @@ class TokenVectors:
         while first < len(self.lengths):
             ends = np.cumsum(self.lengths[first : first + max(1, most)])
             end = first + max(1, int(np.searchsorted(ends, most, side="right")))
-            yield first, end, self._gather(rows, first, end)
+            block = self._gather(rows, first, end)
+            rows.forget()
+            yield first, end, block
             first = end
 
     def _gather(self, rows: Rows, first: int, end: int) -> NDArray[Any]:
@@ -114,6 +117,12 @@ class Rows:
         """Return some rows."""
         values = numbers(self._stored[rows], self._dtype)
         return unit_rows(values) if self._normalize else values
+
+    def forget(self) -> None:
+        """Tell the system that mapped pages may go, so that a pass stays in little memory."""
+        mapped = getattr(self._stored, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def numbers(stored: NDArray[Any], dtype: str) -> NDArray[Any]:
