@@ -139,6 +139,25 @@ def with_variants(
     )
 
 
+def with_unjudged(results: Results, rows: Sequence[SystemResult], info: SweepInfo) -> Results:
+    """Return the results with these variants of which nothing is judged: no tests, no advice.
+
+    Args:
+        results: whose systems are the references, if there are any.
+        rows: the variants.
+        info: what was varied; its measure is `OVERLAP`, and fronts are filled in.
+    """
+    ran = [system for system in results.systems if system.status == "ok"]
+    told = f"nothing is judged: fronts are about {OVERLAP}, the overlap with exact search"
+    return results.model_copy(
+        update={
+            "notes": [*results.notes, told],
+            "systems": [*results.systems, *rows],
+            "sweep": info.model_copy(update=_fronts([*ran, *rows], info.measure)),
+        }
+    )
+
+
 def _failed(variant: Variant, failure: Failure) -> SystemResult:
     return SystemResult(
         name=variant.name,

@@ -233,3 +233,45 @@ def test_queries_of_one_text_keep_their_own_vectors(colbench, tmp_path):
     assert done.returncode == 0, done.stderr
     exact, bm25 = read_results(tmp_path / "out").systems
     assert exact.effectiveness == {"mrr@1": 1.0} and bm25.status == "ok"
+
+
+@pytest.mark.timeout(600)
+def test_several_runs_without_judgments_are_one_report(fork_server, colbench, pages, tmp_path):
+    done = fork_server.run(
+        *("run", "-m", "--quiet", "dataset=vectors", f"dataset.path={pages}", "systems=[colbert]"),
+        *("index.nbits=1,8", "latency.queries=2", "attribution=false", "k=10"),
+        *(f"cache_dir={colbench.cache}", f"output_dir={tmp_path / 'out'}"),
+    )
+    assert done.returncode == 0, done.stderr
+    results = read_results(tmp_path / "out")
+    one, eight = results.systems
+    assert results.measures == [] and results.sweep.measure == "RBO"
+    assert one.fidelity.rbo < eight.fidelity.rbo and eight.name in results.sweep.front_bytes
+
+
+def test_nothing_is_trained_on_vectors(fork_server, pages, tmp_path):
+    done = fork_server.run(
+        "train", "dataset=vectors", f"dataset.path={pages}", f"output_dir={tmp_path / 'out'}"
+    )
+    assert done.returncode == 2 and "choose a collection of texts" in done.stderr
+
+
+def test_the_command_checks_and_converts(fork_server, pages, tmp_path):
+    done = fork_server.run("vectors", "check", str(pages))
+    assert (
+        done.returncode == 0
+        and "documents: 60, 2,400 vectors of 32 dimensions, fp32" in done.stdout
+    )
+    done = fork_server.run("vectors", "write", str(tmp_path / "half"), "--from", str(pages))
+    assert done.returncode == 0, done.stderr
+    done = fork_server.run("vectors", "check", str(tmp_path / "half"))
+    assert "fp16" in done.stdout and "there are no judgments" in done.stdout
+    done = fork_server.run("vectors", "write", str(tmp_path / "half"), "--from", str(pages))
+    assert done.returncode == 2 and "is there already" in done.stderr
+    done = fork_server.run("vectors", "write", str(tmp_path / "none"))
+    assert done.returncode == 2 and "say whose vectors" in done.stderr
+    done = fork_server.run("vectors", "write", str(tmp_path / "x"), "--from", str(pages), "k=1")
+    assert done.returncode == 2 and "leave 'k=1' out" in done.stderr
+    words = ("dataset=vectors", f"dataset.path={pages}")
+    done = fork_server.run("vectors", "write", str(tmp_path / "x"), *words)
+    assert done.returncode == 2 and "gives vectors already" in done.stderr
