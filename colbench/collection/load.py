@@ -14,8 +14,8 @@ from colbench.collection.sample import sample_collection
 from colbench.collection.settings import (
     BeirDirSettings,
     DatasetSettings,
-    GivenSettings,
     IrdsSettings,
+    MemorySettings,
     PydocsSettings,
 )
 from colbench.collection.validate import build_collection
@@ -58,7 +58,7 @@ def has_judgments(settings: DatasetSettings) -> bool:
             return irds_has_judgments(settings.id)
         case BeirDirSettings():
             return (settings.path.expanduser() / "qrels").is_dir()
-        case PydocsSettings() | GivenSettings():
+        case PydocsSettings() | MemorySettings():
             return True
 
 
@@ -79,7 +79,7 @@ def load_documents(settings: DatasetSettings) -> Collection:
             records = read_beir_documents(settings.path)
         case PydocsSettings():
             records = _read_pydocs(settings).documents
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
     whole = Collection(
         name=settings.name or _default_name(settings),
@@ -109,13 +109,13 @@ def _read(settings: DatasetSettings, kept: Path | None) -> RawCollection:
             return read_beir_dir(settings.path, settings.split)
         case PydocsSettings():
             return _read_pydocs(settings, kept)
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
 
 
 def _not_here() -> ConfigError:
     return ConfigError(
-        "dataset.kind=given is a collection in the memory of another process: name where it comes "
+        "dataset.kind=memory is a collection in the memory of another process: name where it comes "
         "from, as in dataset=beir_dir dataset.path=FOLDER"
     )
 
@@ -155,7 +155,7 @@ def _default_name(settings: DatasetSettings) -> str:
         case PydocsSettings():
             half = "" if settings.split == "all" else f"/{settings.split}"
             return f"pydocs/{settings.size}{half}"
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
 
 

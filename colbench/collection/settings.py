@@ -81,13 +81,13 @@ class PydocsSettings(CollectionSettings):
     )
 
 
-class GivenSettings(CollectionSettings):
+class MemorySettings(CollectionSettings):
     """A collection that lay in the memory of the process that measured; nothing can load it."""
 
-    kind: Literal["given"] = "given"
+    kind: Literal["memory"] = "memory"
 
 
 DatasetSettings = Annotated[
-    IrdsSettings | BeirDirSettings | PydocsSettings | GivenSettings, Field(discriminator="kind")
+    IrdsSettings | BeirDirSettings | PydocsSettings | MemorySettings, Field(discriminator="kind")
 ]
 """Any source; `kind` says which."""

@@ -81,7 +81,7 @@ class Runner:
         self.settings = settings
         self.command = " ".join(command) or "colbench, called from Python"
         self.prepare = prepare
-        self.given = collection
+        self.loaded = collection
         self.threads = settings.threads or usable_cores()
         self.environment = describe_environment(self.threads, settings.seed)
         self.cache = settings.cache_dir or default_root()
@@ -124,9 +124,9 @@ class Runner:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())
         look_for_weights(systems, self.cache, strict=self.settings.strict)
-        if self.given is None:
+        if self.loaded is None:
             note("loading the collection")
-        self.collection = self.given or load_collection(
+        self.collection = self.loaded or load_collection(
             self.settings.dataset, collections(self.cache)
         )
         if self.prepare is not None:
