@@ -174,7 +174,13 @@ def checked(collection: Collection) -> Collection:
             f"a mapping of query id to document id to grade ({type(error).__name__}: {error})"
         ) from None
     notes = dict.fromkeys([*collection.notes, *again.notes])
-    return replace(again, sampled=collection.sampled, notes=tuple(notes))
+    return replace(
+        collection,
+        documents=again.documents,
+        queries=again.queries,
+        qrels=again.qrels,
+        notes=tuple(notes),
+    )
 
 
 def _graded(collection: Collection, where: Callable[[], str]) -> Iterator[Judgment]:

@@ -14,8 +14,8 @@ from colbench.collection.sample import sample_collection
 from colbench.collection.settings import (
     BeirDirSettings,
     DatasetSettings,
-    GivenSettings,
     IrdsSettings,
+    MemorySettings,
     PydocsSettings,
     VectorsSettings,
 )
@@ -65,7 +65,7 @@ def has_judgments(settings: DatasetSettings) -> bool:
             return irds_has_judgments(settings.id)
         case BeirDirSettings():
             return (settings.path.expanduser() / "qrels").is_dir()
-        case PydocsSettings() | GivenSettings():
+        case PydocsSettings() | MemorySettings():
             return True
         case VectorsSettings():
             return (settings.path.expanduser() / "qrels").is_dir()
@@ -88,7 +88,7 @@ def load_documents(settings: DatasetSettings) -> Collection:
             records = read_beir_documents(settings.path)
         case PydocsSettings():
             records = _read_pydocs(settings).documents
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
         case VectorsSettings():
             records = texts_alone(settings)
@@ -122,13 +122,13 @@ def _read(settings: DatasetSettings, kept: Path | None) -> RawCollection:
             return _read_pydocs(settings, kept)
         case VectorsSettings():
             return VectorsFolder.open(settings).raw()
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
 
 
 def _not_here() -> ConfigError:
     return ConfigError(
-        "dataset.kind=given is a collection in the memory of another process: name where it comes "
+        "dataset.kind=memory is a collection in the memory of another process: name where it comes "
         "from, as in dataset=beir_dir dataset.path=FOLDER"
     )
 
@@ -168,7 +168,7 @@ def _default_name(settings: DatasetSettings) -> str:
         case PydocsSettings():
             half = "" if settings.split == "all" else f"/{settings.split}"
             return f"pydocs/{settings.size}{half}"
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
         case VectorsSettings():
             return settings.path.expanduser().resolve().name

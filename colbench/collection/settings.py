@@ -81,10 +81,10 @@ class PydocsSettings(CollectionSettings):
     )
 
 
-class GivenSettings(CollectionSettings):
+class MemorySettings(CollectionSettings):
     """A collection that lay in the memory of the process that measured; nothing can load it."""
 
-    kind: Literal["given"] = "given"
+    kind: Literal["memory"] = "memory"
 
 
 class VectorsSettings(CollectionSettings):
@@ -106,7 +106,7 @@ class VectorsSettings(CollectionSettings):
 
 
 DatasetSettings = Annotated[
-    IrdsSettings | BeirDirSettings | PydocsSettings | VectorsSettings | GivenSettings,
+    IrdsSettings | BeirDirSettings | PydocsSettings | VectorsSettings | MemorySettings,
     Field(discriminator="kind"),
 ]
 """Any source; `kind` says which."""

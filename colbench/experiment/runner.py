@@ -87,7 +87,7 @@ class Runner:
         self.settings = settings
         self.command = " ".join(command) or "colbench, called from Python"
         self.prepare = prepare
-        self.given = collection
+        self.loaded = collection
         self.threads = settings.threads or usable_cores()
         self.environment = describe_environment(self.threads, settings.seed)
         self.cache = settings.cache_dir or default_root()
@@ -134,9 +134,9 @@ class Runner:
         vectors = isinstance(self.settings.dataset, VectorsSettings)
         if not vectors:
             look_for_weights(systems, self.cache, strict=self.settings.strict)
-        if self.given is None:
+        if self.loaded is None:
             note("loading the collection")
-        self.collection = self.given or load_collection(
+        self.collection = self.loaded or load_collection(
             self.settings.dataset, collections(self.cache)
         )
         if self.prepare is not None:
