@@ -50,6 +50,13 @@ class WeightsUnavailable(ColbenchError):
     """
 
 
+class ProcessFailed(ColbenchError):
+    """A program that a system runs in a process of its own failed, or its answer cannot be used.
+
+    What it said is in the log of the system's worker, which is kept with the results.
+    """
+
+
 class PackagesUnavailable(WeightsUnavailable):
     """Packages of an optional system that are not installed; the message says how to get them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -16,16 +15,8 @@ from pydantic import BaseModel
 from colbench.errors import StorageError
 from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.files import atomic_write
+from colbench.processes import limited_environment
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "RAYON_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 _Value = TypeVar("_Value", bound=BaseModel)
 
 
@@ -60,14 +51,7 @@ def run_process(
         subprocess.TimeoutExpired: it took too long.
         KeyboardInterrupt: the user interrupted it.
     """
-    variables = {name: value for name, value in os.environ.items() if name not in without}
-    variables |= {name: str(threads) for name in _THREAD_VARIABLES}
-    variables["PYTHONHASHSEED"] = "0"
-    # libgomp's threads wait spinning by default. On a machine with one other busy process that made
-    # a query 60 times slower; this costs a tenth on an idle one, and what is another's keeps its
-    # defaults.
-    if not default_openmp:
-        variables["GOMP_SPINCOUNT"] = "1000"
+    variables = limited_environment(threads, without=without, default_openmp=default_openmp)
     variables |= environment or {}
     with subprocess.Popen(
         list(command),

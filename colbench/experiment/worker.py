@@ -28,7 +28,7 @@ from typing import Any, NoReturn, get_type_hints
 
 import numpy as np
 
-from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
+from colbench.errors import ColbenchError, ProcessFailed, StorageError, WeightsUnavailable
 from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.features import entry_point
 from colbench.files import atomic_write
@@ -47,7 +47,12 @@ def perform(job: Job) -> Reply:
         return Reply(value=value.model_dump(mode="json"))
     except ColbenchError as error:
         skipped = isinstance(error, WeightsUnavailable)
-        failure = Failure(skipped=skipped, message=str(error), fatal=_out_of_space(error))
+        failure = Failure(
+            skipped=skipped,
+            message=str(error),
+            fatal=_out_of_space(error),
+            log=job.log if isinstance(error, ProcessFailed) else None,
+        )
     except (Exception, SystemExit) as error:  # a user's module may raise anything, or exit
         with suppress(OSError), job.log.open("a", encoding="utf-8", errors="replace") as stream:
             traceback.print_exc(file=stream)

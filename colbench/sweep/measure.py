@@ -8,6 +8,7 @@ reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -97,6 +98,13 @@ class _Sweep:
         first = self.bench.systems[variants[0].name]
         self._at_work(variants)
         system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
+        with closing(system):
+            yield from self._measured(system, variants)
+        if not self.task.keep_indexes:
+            _remove_indexes(self.bench)
+
+    def _measured(self, system: Retriever, variants: list[VariantTask]) -> Iterator[VariantTask]:
+        """Build the index and yield each variant when its record is written."""
         before = len(self.bench.encodings)
         try:
             system.prepare()
@@ -107,7 +115,7 @@ class _Sweep:
         encodings = encoding_infos(self.bench.encodings[before:], fresh=self.task.fresh)
         weights = model_bytes(variants[0].name, self.bench)
         shared = {"encodings": encodings, "model_bytes": weights}
-        queries = self._encode(system, first)
+        queries = self._encode(system, self.bench.systems[variants[0].name])
         self.answers = None
         for variant in variants:
             self._at_work([variant])
@@ -115,8 +123,6 @@ class _Sweep:
             record = self._measure(system, queries, variant, built)
             write_variant(record.model_copy(update=shared), variant.record)
             yield variant
-        if not self.task.keep_indexes:
-            _remove_indexes(self.bench)
 
     def _at_work(self, variants: Sequence[VariantTask]) -> None:
         if self.task.at_work is not None:
@@ -199,9 +205,10 @@ class _Sweep:
             with without_collector():
                 whole = trial == 0 and known is None
                 for query in queries.encoded if whole else queries.encoded[:timed]:
-                    watch = Stopwatch()
+                    watch, uncounted = Stopwatch(), system.uncounted_nanoseconds()
                     answer = system.search([query], depth)
-                    times.append(watch.nanoseconds)
+                    uncounted = system.uncounted_nanoseconds() - uncounted
+                    times.append(watch.nanoseconds - uncounted)
                     if trial == 0:
                         hits += answer
             passes.append(list(zip(queries.nanoseconds, times[:timed], strict=True)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from colbench.digests import json_digest, text_digest
+from colbench.digests import json_digest
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
@@ -24,14 +23,13 @@ from colbench.index.colbert.index import ColbertIndex
 from colbench.index.colbert.reduction import pool_documents, pooled_before
 from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
-from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
 from colbench.locks import locked
 from colbench.paths import remove_made
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
-from colbench.retriever.exhaustive import build_token_index, read_hits, search_all, write_hits
+from colbench.retriever.exact import elsewhere, exact_hits, kept_name
 from colbench.retriever.index_documents import DocumentSearch, documents_for_index
 from colbench.timing import Stopwatch
 from colbench.vectors import Vectors
@@ -75,7 +73,9 @@ class Colbert(Retriever):
 
     def build(self) -> None:
         """Build the index, or open the one that another system has built."""
-        name = self._name("colbert", self.settings.index.model_dump_json(), *self._elsewhere)
+        name = self._name(
+            "colbert", self.settings.index.model_dump_json(), *elsewhere(self._device)
+        )
         folder, record = self.bench.shared / name, self.bench.shared / f"{name}.json"
         with self._alone(name):
             took = _read_seconds(record)
@@ -113,15 +113,7 @@ class Colbert(Retriever):
 
     def _name(self, what: str, *relevant: str) -> str:
         """Return a file name that stands for the documents and what else matters."""
-        parts = [self._encoder.document_fingerprint, self.bench.collection.fingerprint, *relevant]
-        if self._chunks.owners is not None:
-            parts.append(f"chunk_overlap={self.settings.encoder.chunk_overlap}")
-        return f"{what}-{text_digest(' '.join(parts))[:16]}"
-
-    @property
-    def _elsewhere(self) -> list[str]:
-        """What tells files made on another device than the CPU from those made there."""
-        return [] if self._device == "cpu" else [self._device.partition(":")[0]]
+        return kept_name(self.bench, self.settings.encoder, what, *relevant)
 
     def _alone(self, name: str) -> AbstractContextManager[bool]:
         return locked(self.bench.shared / f"{name}.lock", remedy="choose another index_dir")
@@ -197,33 +189,21 @@ class Colbert(Retriever):
         `search` returns. An exhaustive search ends with `compressed`. Stored vectors are always
         scored in the arithmetic of the search.
         """
-        by_stage = {"exact": self._exact(queries, k)}
+        exact = exact_hits(
+            self.bench,
+            self.settings.encoder,
+            self._embeddings,
+            queries,
+            k,
+            folder=self.folder / "exact",
+            device=self._device,
+        )
+        by_stage = {"exact": exact}
         if self.settings.search.exhaustive:
             return by_stage | {"compressed": self.search(queries, k)}
         for stage in ("compressed", "candidates", "pruned"):
             by_stage[stage] = [self._search.cut_off(stage, query, k) for query in queries]
         return by_stage | {"final": self.search(queries, k)}
-
-    def _exact(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
-        """Search the uncompressed vectors, or recall what another system of this run found."""
-        name = self._name("exact", self._encoder.fingerprint, str(k), *self._elsewhere)
-        digest = hashlib.sha256(name.encode())
-        for query in queries:
-            digest.update(query.tobytes())
-        file = self.bench.shared / f"exact-{digest.hexdigest()[:16]}.hits"
-        exact_hits = read_hits(file)
-        if exact_hits is None:
-            exact_hits = self._scan(queries, k)
-            write_hits(file, exact_hits)
-        return exact_hits
-
-    def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
-        folder = self.folder / "exact"
-        index = build_token_index(self._embeddings, folder)
-        scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
-        hits = search_all(scanner, queries, k, self.bench.ranks, self._chunks.owners)
-        remove_made(folder, inside=self.folder)
-        return hits
 
 
 def _write_seconds(note: Path, seconds: float) -> None:
