@@ -1,6 +1,7 @@
 """Engines of others: what a file declares, how a process is driven, and how it may misbehave."""
 
 import os
+import re
 import sys
 import textwrap
 import time
@@ -13,7 +14,6 @@ import pytest
 from test_colbert_system import ENCODER, WordBench, bench, searched  # noqa: F401, a fixture
 
 from colbench.config.compose import compose_run
-from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ConfigError, PackagesUnavailable, ProcessFailed
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.engines.declaration import builtin_engines, engine_declaration
@@ -352,9 +352,29 @@ def test_the_process_ends_with_the_system_and_also_where_it_failed(bench):  # no
     assert not psutil.pid_exists(process)
 
 
-def test_encoder_settings_are_those_of_a_token_model(bench):  # noqa: F811
-    system = engine_system(bench)
-    assert system.settings.encodings() == [(EncoderSettings(**ENCODER), Form.TOKENS)]
+def test_the_example_of_the_documentation_is_exact_search(
+    bench,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    page = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (values,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "my_engine.py").write_text(code, encoding="utf-8")
+    (tmp_path / "system").mkdir()
+    (tmp_path / "system" / "mine.yaml").write_text(values, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    mine = compose_run(["systems=[mine]"], [tmp_path]).system["mine"]
+    assert mine.search == {"most": 100}
+    words = ["systems=[mine]", "system.mine.kind=engine", "system.mine.engine=./my_engine.py"]
+    assert compose_run([*words, "system.mine.encoder=minilm"]).system["mine"].search == {}
+    with closing(engine_system(bench, engine="./my_engine.py")) as system:
+        system.prepare()
+        system.build()
+        texts = [query.text for query in bench.collection.queries]
+        found = system.search(system.encode(texts), 20)
+        exact = searched(bench, "exact")
+    assert [hits.docs.tolist() for hits in found] == [hits.docs.tolist() for hits in exact]
 
 
 @pytest.mark.nightly
