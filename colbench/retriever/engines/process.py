@@ -208,25 +208,24 @@ class EngineProcess:
     def _checked(
         self, found: Found, documents: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        what = f"{self.engine.name}: a search"
+        docs, scores = np.array([], dtype=np.int64), np.array([], dtype=np.float32)
+        problem = None
         if len(found.docs) != len(found.scores):
-            raise ProcessFailed(
-                f"{what} named {len(found.docs)} documents and {len(found.scores)} scores"
-            )
-        if wrong := [doc for doc in found.docs if not 0 <= doc < documents]:
-            raise ProcessFailed(
-                f"{what} named document {wrong[0]}; there are {documents}, from 0 on"
-            )
-        docs = np.array(found.docs, dtype=np.int64)
-        if len(np.unique(docs)) < len(docs):
-            twice = next(doc for doc in found.docs if found.docs.count(doc) > 1)
-            raise ProcessFailed(f"{what} named document {twice} more than once")
-        with np.errstate(over="ignore"):
-            scores = np.array(found.scores, dtype=np.float32)
-        if len(bad := np.flatnonzero(~np.isfinite(scores))):
-            raise ProcessFailed(
-                f"{what} gave document {docs[bad[0]]} the score {found.scores[bad[0]]}"
-            )
+            problem = f"named {len(found.docs)} documents and {len(found.scores)} scores"
+        elif wrong := [doc for doc in found.docs if not 0 <= doc < documents]:
+            problem = f"named document {wrong[0]}; there are {documents}, from 0 on"
+        else:
+            docs = np.array(found.docs, dtype=np.int64)
+            with np.errstate(over="ignore"):
+                scores = np.array(found.scores, dtype=np.float32)
+            ordered = np.sort(docs)
+            if len(twice := ordered[1:][ordered[1:] == ordered[:-1]]):
+                problem = f"named document {twice[0]} more than once"
+            elif len(bad := np.flatnonzero(~np.isfinite(scores))):
+                problem = f"gave document {docs[bad[0]]} the score {found.scores[bad[0]]}"
+        if problem is not None:
+            self._show_log()
+            raise ProcessFailed(f"{self.engine.name}: a search {problem}")
         return docs, scores
 
     def peak_bytes(self) -> int | None:
@@ -280,6 +279,7 @@ class EngineProcess:
                 return reply.model_validate_json(answer)
         except ValidationError as error:
             self._kill()
+            self._show_log()
             first = error.errors(include_input=False, include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
             problem = f"{key}: {first['msg']}" if key else first["msg"]

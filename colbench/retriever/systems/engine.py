@@ -58,8 +58,8 @@ class EngineSystemSettings(SystemSettings):
     build: dict[str, Any] = Field({}, description="the engine's own settings of a build")
     search: dict[str, Any] = Field({}, description="the engine's own settings of a search")
     seed: int = Field(0, ge=0, description="of everything random in the engine")
-    build_timeout: float = Field(7200, gt=0, description="seconds that a build may take")
-    query_timeout: float = Field(60, gt=0, description="seconds that a query may take")
+    build_timeout: float = Field(7200.0, gt=0, description="seconds that a build may take")
+    query_timeout: float = Field(60.0, gt=0, description="seconds that a query may take")
     memory_gb: float | None = Field(
         None,
         gt=0,
