@@ -50,18 +50,23 @@ class WeightsUnavailable(ColbenchError):
     """
 
 
-class ProcessFailed(ColbenchError):
-    """A program that a system runs in a process of its own failed, or its answer cannot be used.
-
-    What it said is in the log of the system's worker, which is kept with the results.
-    """
-
-
 class PackagesUnavailable(WeightsUnavailable):
     """Packages of an optional system that are not installed; the message says how to get them.
 
     Answered as missing weights are: the system is skipped.
     """
+
+
+class ProgramError(ColbenchError):
+    """A program from outside that did not do what it should.
+
+    Attributes:
+        log: the end of what it said on standard error.
+    """
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
 
 
 def _printable(message: str) -> str:

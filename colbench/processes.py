@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -16,20 +15,16 @@ _THREAD_VARIABLES = (
 )
 
 
-def limited_environment(
-    threads: int, *, without: Collection[str] = (), default_openmp: bool = False
-) -> dict[str, str]:
+def thread_limits(threads: int, *, default_openmp: bool = False) -> dict[str, str]:
     """Return the variables of a process that may use so many threads.
 
     Args:
         threads: limit of every numeric library, set before the process starts: a library that is
             not needed need not be imported to be limited, and does not count in the peak memory of
             a system that does without it.
-        without: variables of this process that it does not inherit.
         default_openmp: whether OpenMP's threads wait as they do by default.
     """
-    variables = {name: value for name, value in os.environ.items() if name not in without}
-    variables |= {name: str(threads) for name in _THREAD_VARIABLES}
+    variables = {name: str(threads) for name in _THREAD_VARIABLES}
     variables["PYTHONHASHSEED"] = "0"
     # libgomp's threads wait spinning by default. On a machine with one other busy process that made
     # a query 60 times slower; this costs a tenth on an idle one, and what is another's keeps its

@@ -143,6 +143,6 @@ def _searched(
                     ranking = found.docs[np.argsort(-found.scores, kind="stable")][: speed.k]
                     docs.append([*ranking.tolist(), *[-1] * (speed.k - len(ranking))])
     except EngineError as error:
-        told = str(error).partition(" failed: ")[2]
+        told = str(error).partition(": search: ")[2]
         return SearchResult(name=search.name, parameters=values, error=told)
     return evaluator.result(search.name, values, best, docs)

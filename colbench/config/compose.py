@@ -34,7 +34,7 @@ from colbench.errors import ConfigError, did_you_mean
 from colbench.features import entry_point, features
 from colbench.measures.catalogue import check_measures
 from colbench.paths import check_name
-from colbench.retriever.registry import say_imported
+from colbench.retriever.registry import say_what_runs
 from colbench.retriever.user_modules import search_modules_in
 from colbench.settings import Settings, explain
 
@@ -177,7 +177,7 @@ def _check_systems(settings: RunSettings, changed: Sequence[str]) -> None:
     if repeated:
         raise ConfigError(f"systems names {', '.join(sorted(repeated))} more than once")
     running = settings.system.with_parts(settings.systems)
-    say_imported(system.kind for system in running.values())
+    say_what_runs(running)
     settings.system.check(changed)
     if settings.reference is not None and settings.reference not in settings.systems:
         hint = _near(settings.reference, settings.systems)

@@ -115,6 +115,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
             build_seconds = seconds(system.build)
             run = system.finished_run()
             if run is not None:
+                run = run.cut(task.name, task.depth)
                 write_trec(run, task.run_file)
                 return SystemReply(
                     metadata=_metadata(system), notes=search_notes(system, texts, run)

@@ -256,6 +256,7 @@ class Runner:
             weights_state([model for one in systems.values() for model in one.models()]),
             code_digest(),
             [own_module(one.kind) for one in systems.values()],
+            [one.outside() for one in systems.values()],
             self.collection.fingerprint,
             self.depth,
             self.settings.model_dump(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 from colbench.errors import StorageError
 from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.files import atomic_write
-from colbench.processes import limited_environment
+from colbench.processes import thread_limits
 
 _Value = TypeVar("_Value", bound=BaseModel)
 
@@ -51,7 +52,8 @@ def run_process(
         subprocess.TimeoutExpired: it took too long.
         KeyboardInterrupt: the user interrupted it.
     """
-    variables = limited_environment(threads, without=without, default_openmp=default_openmp)
+    variables = {name: value for name, value in os.environ.items() if name not in without}
+    variables |= thread_limits(threads, default_openmp=default_openmp)
     variables |= environment or {}
     with subprocess.Popen(
         list(command),

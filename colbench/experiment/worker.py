@@ -28,7 +28,7 @@ from typing import Any, NoReturn, get_type_hints
 
 import numpy as np
 
-from colbench.errors import ColbenchError, ProcessFailed, StorageError, WeightsUnavailable
+from colbench.errors import ColbenchError, ProgramError, StorageError, WeightsUnavailable
 from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.features import entry_point
 from colbench.files import atomic_write
@@ -47,11 +47,15 @@ def perform(job: Job) -> Reply:
         return Reply(value=value.model_dump(mode="json"))
     except ColbenchError as error:
         skipped = isinstance(error, WeightsUnavailable)
+        said = error.log if isinstance(error, ProgramError) else ""
+        if said:
+            with suppress(OSError), job.log.open("a", encoding="utf-8", errors="replace") as stream:
+                stream.write(said)
         failure = Failure(
             skipped=skipped,
             message=str(error),
             fatal=_out_of_space(error),
-            log=job.log if isinstance(error, ProcessFailed) else None,
+            log=job.log if said else None,
         )
     except (Exception, SystemExit) as error:  # a user's module may raise anything, or exit
         with suppress(OSError), job.log.open("a", encoding="utf-8", errors="replace") as stream:
@@ -118,9 +122,15 @@ def _end_with_the_conductor(conductor: int) -> None:
 
 
 def _exit(status: int) -> NoReturn:
-    """End at once, with the processes of encoders on several devices."""
+    """End at once, with the processes of encoders on several devices and of other programs."""
     for child in multiprocessing.active_children():
         child.kill()
+    if "psutil" in sys.modules:  # what measures has it, and nothing else starts programs
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                process.kill()
     os._exit(status)
 
 

@@ -45,6 +45,9 @@ class SystemSettings(Settings):
     search_keys: ClassVar[frozenset[str]] = frozenset()
     """Keys that only a search looks at: systems that differ in nothing else share an index."""
 
+    searched: ClassVar[bool] = True
+    """Whether colbench searches with it: not where the ranking was made elsewhere."""
+
     kind: str = Field(description="module of colbench.retriever.systems that implements it")
     about: str = Field("", description="one line for lists and reports")
 
@@ -78,6 +81,24 @@ class SystemSettings(Settings):
     def parts(self) -> list[str]:
         """Names of the other systems this one is composed of."""
         return []
+
+    def outside(self) -> dict[str, Any]:
+        """Return what a result depends on besides the settings, such as digests of named files.
+
+        What was measured is not taken for finished where it has changed. Plain JSON.
+
+        Raises:
+            ColbenchError: a file that is named cannot be read.
+        """
+        return {}
+
+    def announcement(self) -> str | None:
+        """Return whose code runs, or where queries go, where it is not colbench's; told once.
+
+        Raises:
+            ConfigError: there is no such code.
+        """
+        return None
 
 
 @dataclass

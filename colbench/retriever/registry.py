@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,15 +78,24 @@ def module_metadata(kind: str) -> dict[str, dict[str, str]]:
 _SAID: set[str] = set()
 
 
-def say_imported(used: Iterable[str]) -> None:
-    """Tell, once, whose code runs where a kind of system is not colbench's own.
+def say_what_runs(systems: Mapping[str, SystemSettings]) -> None:
+    """Tell, once, whose code runs, and where queries go, where it is not colbench's own.
 
     Args:
-        used: kinds of the systems that run.
+        systems: settings of the systems that run, by name.
+
+    Raises:
+        ConfigError: what is to run is not there.
     """
-    for kind in sorted(set(used) - set(kinds()) - _SAID):
-        _SAID.add(kind)
-        note(f"system kind '{kind}': the code of {_module(kind).__file__} runs")
+    foreign = sorted({system.kind for system in systems.values()} - set(kinds()))
+    said = [f"system kind '{kind}': the code of {_module(kind).__file__} runs" for kind in foreign]
+    for name, system in systems.items():
+        if (announcement := system.announcement()) is not None:
+            said.append(f"system '{name}': {announcement}")
+    for line in said:
+        if line not in _SAID:
+            _SAID.add(line)
+            note(line)
 
 
 def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:

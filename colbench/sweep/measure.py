@@ -97,14 +97,15 @@ class _Sweep:
         """Build what the variants share and yield each variant when its record is written."""
         first = self.bench.systems[variants[0].name]
         self._at_work(variants)
-        system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
-        with closing(system):
-            yield from self._measured(system, variants)
+        folder = self.bench.folder / "sweep"
+        with closing(system_class(first.kind)("sweep", first, self.bench, folder)) as system:
+            yield from self._measure_with(system, first, variants)
         if not self.task.keep_indexes:
             _remove_indexes(self.bench)
 
-    def _measured(self, system: Retriever, variants: list[VariantTask]) -> Iterator[VariantTask]:
-        """Build the index and yield each variant when its record is written."""
+    def _measure_with(
+        self, system: Retriever, first: SystemSettings, variants: list[VariantTask]
+    ) -> Iterator[VariantTask]:
         before = len(self.bench.encodings)
         try:
             system.prepare()
@@ -115,7 +116,7 @@ class _Sweep:
         encodings = encoding_infos(self.bench.encodings[before:], fresh=self.task.fresh)
         weights = model_bytes(variants[0].name, self.bench)
         shared = {"encodings": encodings, "model_bytes": weights}
-        queries = self._encode(system, self.bench.systems[variants[0].name])
+        queries = self._encode(system, first)
         self.answers = None
         for variant in variants:
             self._at_work([variant])

@@ -111,7 +111,8 @@ class SweepRunner(Runner):
     def _finished(self, name: str) -> Path:
         """Return where a reference is kept; a sweep keeps them as it keeps its variants."""
         settings = {
-            n: s.model_dump(mode="json") for n, s in self.settings.system.with_parts([name]).items()
+            n: [s.model_dump(mode="json"), s.outside()]
+            for n, s in self.settings.system.with_parts([name]).items()
         }
         return self.kept / f"reference-{self._key(settings, self.depth)}"
 
@@ -137,7 +138,9 @@ class SweepRunner(Runner):
             used += self.settings.system.with_parts([part]).values()
         if (exact := self._exact_reference()) is not None:
             used.append(self.settings.system[exact])
-        settings = [system.model_dump(mode="json", exclude={"about"}) for system in used]
+        settings = [
+            [system.model_dump(mode="json", exclude={"about"}), system.outside()] for system in used
+        ]
         return self.kept / f"{self._key(settings, self._depth(variant))}.json"
 
     def _measure_variants(

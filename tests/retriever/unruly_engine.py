@@ -8,13 +8,13 @@ import numpy as np
 
 PACKAGE = "numpy"
 BUILD = {"fail": None, "die": None, "sleep": None, "hold": None, "print": None, "scale": 1.0}
-SEARCH = {"fail": None, "die": None, "sleep": None, "most": None, "answer": None, "garbage": None}
+SEARCH = {"fail": None, "die": None, "sleep": None, "most": None, "answer": None}
 
 
 class Engine:
     def load(self):
         print("a warning that is not the reason", file=sys.stderr)
-        assert "PYTHONPATH" not in os.environ and "colbench" not in sys.modules
+        assert not os.environ["PYTHONPATH"] and "colbench" not in sys.modules
 
     def build(self, documents, folder, *, settings, seed, threads):
         misbehave(settings)
@@ -37,8 +37,6 @@ class Engine:
 
     def search(self, query, k, settings):
         misbehave(settings)
-        if "garbage" in settings:
-            os.write(4 if not settings["garbage"] else settings["garbage"], b"no JSON\n")
         scores = np.maximum.reduceat(self.vectors @ query.T, self.starts).sum(1)
         best = np.argsort(-scores)[: min(k, settings.get("most", k))]
         ranking = [(doc, scores[doc]) for doc in best]

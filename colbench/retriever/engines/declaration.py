@@ -81,6 +81,11 @@ class Declaration:
         return {key: value for key, value in {**declared, **given}.items() if value is not None}
 
     @property
+    def builtin(self) -> bool:
+        """Whether it comes with colbench."""
+        return self.file.parent == _BUILTIN
+
+    @property
     def variable(self) -> str:
         """Environment variable that names the Python of the engine's environment.
 
@@ -105,7 +110,7 @@ class Declaration:
         python = environment_folder(self.name) / "bin" / "python"
         if python.is_file():
             return python
-        return None if self.file.parent == _BUILTIN else Path(sys.executable)
+        return None if self.builtin else Path(sys.executable)
 
     def advice(self) -> str:
         """Say how the engine's environment is made."""

@@ -6,17 +6,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Reply(BaseModel):
-    """An answer; where `error` is set it has nothing else.
-
-    Attributes:
-        error: why the engine could not do it, in one line.
-        missing: whether that is for want of a module.
-    """
+    """An answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    error: str | None = None
-    missing: bool = False
+
+class Refused(Reply):
+    """The engine could not do it.
+
+    Attributes:
+        error: why, in one line.
+        missing: whether that is for want of a module.
+    """
+
+    error: str
+    missing: bool
 
 
 class Started(Reply):

@@ -37,9 +37,6 @@ from colbench.vectors import Vectors
 _BLOCK = 65_536
 """Vectors that are copied at a time."""
 
-_LOG = 2
-"""Descriptor of a worker's log."""
-
 
 class EngineSystemSettings(SystemSettings):
     """Which engine, what its index is built of and how it is searched."""
@@ -58,8 +55,8 @@ class EngineSystemSettings(SystemSettings):
     build: dict[str, Any] = Field({}, description="the engine's own settings of a build")
     search: dict[str, Any] = Field({}, description="the engine's own settings of a search")
     seed: int = Field(0, ge=0, description="of everything random in the engine")
-    build_timeout: float = Field(7200.0, gt=0, description="seconds that a build may take")
-    query_timeout: float = Field(60.0, gt=0, description="seconds that a query may take")
+    build_timeout_seconds: float = Field(7200.0, gt=0, description="seconds that a build may take")
+    timeout_seconds: float = Field(60.0, gt=0, description="seconds that a query may take")
     memory_gb: float | None = Field(
         None,
         gt=0,
@@ -95,6 +92,22 @@ class EngineSystemSettings(SystemSettings):
             PackagesUnavailable: there is none; the message says how to make it.
         """
         self.declaration_and_python()
+
+    def outside(self) -> dict[str, Any]:
+        """The engine's file, the Python that runs it and what is installed beside that."""
+        declared = engine_declaration(self.engine)
+        python = declared.find_python(self.python)
+        installed = None if python is None else _installed(python, declared.package)
+        return {
+            "file_sha256": {declared.file.name: sha256_file(declared.file)},
+            "python": None if python is None else str(python),
+            "installed": installed,
+        }
+
+    def announcement(self) -> str | None:
+        """Say whose engine runs where it is not one that comes with colbench."""
+        declared = engine_declaration(self.engine)
+        return None if declared.builtin else f"the code of {declared.file} runs"
 
     def declaration_and_python(self) -> tuple[Declaration, Path]:
         """Return what the engine declares, and the Python that it runs in.
@@ -148,11 +161,10 @@ class EngineSystem(Retriever):
             threads=threads_of_this_process(),
             seed=self.settings.seed,
             limits=Limits(
-                build_seconds=self.settings.build_timeout,
-                query_seconds=self.settings.query_timeout,
+                build_seconds=self.settings.build_timeout_seconds,
+                query_seconds=self.settings.timeout_seconds,
                 memory_bytes=None if memory is None else int(memory * 1e9),
             ),
-            log=_LOG,
         )
         self._encoder = self.bench.encoder(self.settings.encoder, Form.TOKENS)
         self._chunks = self.bench.chunks(self.settings.encoder, Form.TOKENS)
@@ -254,7 +266,7 @@ class EngineSystem(Retriever):
             "versions": self._engine.versions,
             "build": engine.settings("build", settings.build),
             "search": engine.settings("search", settings.search),
-            **({} if settings.engine == engine.name else {"file_sha256": sha256_file(engine.file)}),
+            **({} if engine.builtin else {"file_sha256": sha256_file(engine.file)}),
         }
 
     def notes(self, queries: Sequence[str]) -> list[str]:
@@ -273,6 +285,16 @@ class EngineSystem(Retriever):
         """End the engine."""
         if self._process is not None:
             self._process.close()
+
+
+def _installed(python: Path, package: str) -> list[str]:
+    """Return the names of the folders that tell which versions of an engine and of torch are there.
+
+    Nothing is run: it is looked for where Python's environments have their packages.
+    """
+    stems = {name.lower().replace("-", "_") for name in (package, "torch") if name}
+    folders = (python.parent.parent / "lib").glob("python3*/site-packages/*.dist-info")
+    return sorted(one.name for one in folders if one.name.lower().partition("-")[0] in stems)
 
 
 SYSTEM = EngineSystem
