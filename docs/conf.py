@@ -23,6 +23,7 @@ NAVIGATION = {
         "vectors",
         "systems",
         "outside",
+        "engines",
         "encoding",
         "numbers",
     ],
