@@ -17,8 +17,10 @@ from colbench.collection.settings import (
     IrdsSettings,
     MemorySettings,
     PydocsSettings,
+    VectorsSettings,
 )
 from colbench.collection.validate import build_collection
+from colbench.collection.vectors.folder import VectorsFolder, texts_alone
 from colbench.errors import ConfigError
 
 
@@ -27,22 +29,27 @@ def load_collection(settings: DatasetSettings, kept: Path | None = None) -> Coll
 
     Args:
         settings: which collection, and how much of it.
-        kept: folder where a collection that is made on the spot is kept for the next time.
+        kept: folder where a collection that is made on the spot is kept for the next time, and
+            what the check of given vectors found.
 
     Raises:
         ConfigError: there is no such collection, or it has no queries or judgments.
         DataError: it cannot be had, or its content cannot be used.
         StorageError: a file of it cannot be read.
     """
+    folder = VectorsFolder.open(settings) if isinstance(settings, VectorsSettings) else None
     collection = build_collection(
-        _read(settings, kept),
-        name=settings.name or _default_name(settings),
+        _read(settings, kept) if folder is None else folder.raw(),
+        name=settings.name or (_default_name(settings) if folder is None else folder.name),
         ignore_identical_ids=_source_rule(settings)
         if settings.ignore_identical_ids is None
         else settings.ignore_identical_ids,
         query_length=settings.query_length,
         max_unknown_docs=settings.max_unknown_docs,
+        texts=folder is None or folder.has_texts,
     )
+    if folder is not None:
+        collection = folder.complete(collection, kept)
     collection = replace(collection, notes=(*collection.notes, *_source_notes(settings)))
     return sample_collection(collection, settings.sample)
 
@@ -60,6 +67,8 @@ def has_judgments(settings: DatasetSettings) -> bool:
             return (settings.path.expanduser() / "qrels").is_dir()
         case PydocsSettings() | MemorySettings():
             return True
+        case VectorsSettings():
+            return (settings.path.expanduser() / "qrels").is_dir()
 
 
 def load_documents(settings: DatasetSettings) -> Collection:
@@ -81,6 +90,8 @@ def load_documents(settings: DatasetSettings) -> Collection:
             records = _read_pydocs(settings).documents
         case MemorySettings():
             raise _not_here()
+        case VectorsSettings():
+            records = texts_alone(settings)
     whole = Collection(
         name=settings.name or _default_name(settings),
         documents=checked(records, "document"),
@@ -111,6 +122,8 @@ def _read(settings: DatasetSettings, kept: Path | None) -> RawCollection:
             return _read_pydocs(settings, kept)
         case MemorySettings():
             raise _not_here()
+        case VectorsSettings():
+            return VectorsFolder.open(settings).raw()
 
 
 def _not_here() -> ConfigError:
@@ -157,6 +170,8 @@ def _default_name(settings: DatasetSettings) -> str:
             return f"pydocs/{settings.size}{half}"
         case MemorySettings():
             raise _not_here()
+        case VectorsSettings():
+            return settings.path.expanduser().resolve().name
 
 
 def _source_rule(settings: DatasetSettings) -> bool | None:

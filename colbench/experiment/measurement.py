@@ -254,7 +254,7 @@ def model_bytes(system: str, bench: Workbench) -> int | None:
     while waiting:
         settings = bench.systems[waiting.pop()]
         waiting += settings.parts()
-        for model in settings.models():
+        for model in settings.models_used(given=bench.collection.given is not None):
             try:
                 folders.add(resolve_weights(model.model, model.revision, bench.cache.root))
             except ColbenchError:

@@ -23,7 +23,7 @@ _IN_SPACE = re.compile(rf"[0-9a-f]{{32}}|\..+\.tmp|{re.escape(DESCRIPTION)}|{re.
 
 KEPT = {
     "models": r"(?:[\w.-]+-[0-9a-f]{16}|[0-9a-f]{64})",
-    "collections": r"pydocs-(?:small|full)-[0-9a-f]{16}",
+    "collections": r"(?:pydocs-(?:small|full)|vectors)-[0-9a-f]{16}",
 }
 """Folder of the cache → names of what is kept in it."""
 
