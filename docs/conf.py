@@ -16,7 +16,10 @@ from sphinx.util import logging
 REPOSITORY = "https://github.com/colbench/colbench"
 ROOT = Path(__file__).resolve().parents[1]
 NAVIGATION = {
-    "Use it": ["start", "collections", "vectors", "systems", "encoding", "python", "numbers"],
+    "Use it": [
+        *("start", "collections", "vectors", "systems", "outside", "encoding", "python"),
+        "numbers",
+    ],
     "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training"],
     "Know it": ["colbert-index", "internals", "security", "glossary"],
 }
