@@ -29,6 +29,15 @@ def build_token_index(
     return TokenIndex.write(folder, embeddings.lengths, embeddings.dims, blocks, precision)
 
 
+def map_token_index(embeddings: Embeddings, folder: Path) -> TokenIndex:
+    """Map token vectors where they lie, or write them under `folder` where they lie otherwise."""
+    rows = embeddings.in_place()
+    if rows is None:
+        return build_token_index(embeddings, folder)
+    offsets = np.concatenate([[0], np.cumsum(embeddings.lengths)]).astype(np.int64)
+    return TokenIndex(rows, offsets, folder)
+
+
 _SCORE_BYTES = 256 << 20
 _DIGEST_BYTES = hashlib.sha256().digest_size
 

@@ -214,9 +214,23 @@ def test_the_check_is_remembered_until_a_file_changes(folder, tmp_path, monkeypa
         load(folder, kept)
     (folder / "manifest.json").unlink()
     assert load(folder, kept).fingerprint != first.fingerprint
-    for memo in kept.rglob("manifest.json"):
+    memos = list(kept.rglob("manifest.json"))
+    assert len(memos) == 3  # of the queries, and of the documents before and after
+    for memo in memos:
         memo.write_text("{", encoding="utf-8")
     assert load(folder, kept).fingerprint != first.fingerprint
+
+
+def test_what_the_check_keeps_goes_with_the_cache(folder, tmp_path, monkeypatch):
+    from colbench.collection.vectors import folder as module
+    from colbench.encoder.cache.store import EmbeddingCache, collections
+
+    monkeypatch.setattr(module, "_YOUNG_SECONDS", -1.0)
+    root = tmp_path / "cache"
+    load(folder, collections(root))
+    assert len(list(collections(root).iterdir())) == 2
+    assert EmbeddingCache(root).prune(everything=True) > 0
+    assert not collections(root).exists()
 
 
 def test_a_worker_refuses_a_file_that_was_changed_since(folder):
