@@ -323,6 +323,9 @@ def test_ids_in_no_encoding_are_told(folder):
     refuse(folder, "there are no ids of documents: put them into documents.ids.txt")
     np.save(folder / "documents.ids.npy", np.array(["p1", "p\ud800", "p3"]))
     refuse(folder, "surrogate")
+    no_characters = np.array([1 << 30, 1, 2], dtype="<u4").view("<U1")
+    np.save(folder / "documents.ids.npy", no_characters)
+    refuse(folder, "ids are not UTF-8 .*is no character")
     np.save(folder / "documents.ids.npy", np.array([1, 2, 3]))
     refuse(folder, "ids must be uint8")
     np.save(folder / "documents.ids.npy", np.array(["p1", None, "p3"]), allow_pickle=True)
@@ -362,6 +365,14 @@ def test_a_pickle_is_never_loaded(folder, tmp_path):
     (folder / "documents.values.npy").write_bytes(pickle.dumps(Trap()))
     refuse(folder, "is no .npy file that can be read")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_whatever_numpy_raises_of_a_header_is_told(folder):
+    file = npy(folder) / "documents.values.npy"
+    content = file.read_bytes()
+    for broken in (b"{(" * 9, b"\x00" * 9, b"{'descr': '" + b"9" * 9, b"1L" * 9):
+        file.write_bytes(content.replace(content[10 : 10 + len(broken)], broken))
+        refuse(folder, "is no .npy file that can be read")
 
 
 def test_truncated_and_longer_files_are_told(folder):
