@@ -31,7 +31,7 @@ from colbench.paths import remove_made
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
-from colbench.retriever.exhaustive import map_token_index, read_hits, search_all, write_hits
+from colbench.retriever.exhaustive import build_token_index, read_hits, search_all, write_hits
 from colbench.retriever.index_documents import DocumentSearch, documents_for_index
 from colbench.timing import Stopwatch
 from colbench.vectors import Vectors
@@ -219,7 +219,7 @@ class Colbert(Retriever):
 
     def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         folder = self.folder / "exact"
-        index = map_token_index(self._embeddings, folder)
+        index = build_token_index(self._embeddings, folder, in_place=True)
         scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
         hits = search_all(scanner, queries, k, self.bench.ranks, self._chunks.owners)
         remove_made(folder, inside=self.folder)
