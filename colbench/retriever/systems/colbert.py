@@ -219,7 +219,7 @@ class Colbert(Retriever):
 
     def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         folder = self.folder / "exact"
-        index = build_token_index(self._embeddings, folder)
+        index = build_token_index(self._embeddings, folder, in_place=True)
         scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
         hits = search_all(scanner, queries, k, self.bench.ranks, self._chunks.owners)
         remove_made(folder, inside=self.folder)
