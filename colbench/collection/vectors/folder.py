@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ from colbench.collection.vectors.check import (
     place,
 )
 from colbench.collection.vectors.given import (
+    FileState,
     GivenVectors,
     QueryText,
     TokenVectors,
@@ -62,6 +64,7 @@ from colbench.errors import DataError, StorageError
 from colbench.files import write_json
 
 MANIFEST = "manifest.json"
+_VECTORS = ("documents.safetensors", "documents.values.npy")
 FORMAT = 1
 _Text = TypeVar("_Text", Document, Query)
 _RULES = 1
@@ -135,12 +138,13 @@ class Side:
         lengths = check_shapes(kind, arrays["values"], arrays["lengths"], ids)
         return cls(kind, ids, arrays["values"], lengths)
 
-    def vectors(self, examined: Examined, how: str) -> TokenVectors:
+    def vectors(self, examined: Examined, how: str, state: FileState) -> TokenVectors:
         """Return what the check has passed.
 
         Args:
             examined: what it found.
             how: as in `VectorsSettings.unnormalized`.
+            state: of the file before the check.
 
         Raises:
             DataError: vectors are not of length 1 and the settings do not say what to do, or they
@@ -168,9 +172,7 @@ class Side:
             )
         starts = np.cumsum(self.lengths) - self.lengths
         normalize = how == "normalize" and row is not None
-        return TokenVectors(
-            self.values, starts, self.lengths, examined.sha256, file_state(file), normalize
-        )
+        return TokenVectors(self.values, starts, self.lengths, examined.sha256, state, normalize)
 
     def _place(self, row: int) -> str:
         return place(row, self.kind, self.lengths, self.ids)
@@ -208,11 +210,30 @@ def _ids_of(array: StoredArray) -> list[str]:
         if kind == "S":
             return [value.decode("utf-8") for value in array.read().tolist()]
         if kind == "U":
-            return [str(value) for value in array.read().tolist()]
+            return _strings(array.read())
         text = array.read().tobytes().decode("utf-8")
     except (UnicodeDecodeError, ValueError) as error:
         raise DataError(f"{array.file}: ids are not UTF-8 ({error}): write them as that") from error
     return text.removesuffix("\n").split("\n") if text else []
+
+
+def holds_vectors(folder: Path) -> bool:
+    """Return whether a folder looks like one of vectors, and not like one of texts."""
+    try:
+        found = folder.expanduser()
+        texts = any((found / f"corpus.jsonl{end}").exists() for end in ("", ".gz"))
+        return not texts and any((found / name).exists() for name in _VECTORS)
+    except (OSError, RuntimeError):
+        return False
+
+
+def _strings(array: NDArray[np.str_]) -> list[str]:
+    """Return the strings of an array from a file, where numpy takes any number for a character."""
+    if array.dtype.itemsize and len(array):
+        points = array.view(np.uint32)
+        if points.max() > sys.maxunicode:
+            raise ValueError("a number in them is no character")
+    return [str(value) for value in array.tolist()]
 
 
 @dataclass(frozen=True)
@@ -306,13 +327,14 @@ class VectorsFolder:
         manifest = _read_manifest(self.folder)
         sides = []
         for side, key in ((self.documents, "documents"), (self.queries, "queries")):
+            state = file_state(side.values.file)  # before: a change meanwhile is told later
             examined = _examined(side, kept)
             if manifest is not None and manifest.get(key) != side.described(examined.sha256):
                 raise StorageError(
                     f"{side.values.file} is not what {MANIFEST} says: it was changed or damaged "
                     f"after it was written; write it again, or remove {MANIFEST}"
                 )
-            sides.append(side.vectors(examined, self.settings.unnormalized))
+            sides.append(side.vectors(examined, self.settings.unnormalized, state))
         documents, queries = sides
         places = {query_id: number for number, query_id in enumerate(self.queries.ids)}
         asked = queries.select([places[query.id] for query in collection.queries])
