@@ -218,6 +218,8 @@ class EngineSystem(Retriever):
     def _found(self, query: Vectors, k: int) -> Hits:
         """Search one query; where documents are split, until chunks of k of them are found."""
         count, owners = len(self._numbers), self._chunks.owners
+        if not len(query):  # matches nothing
+            return Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
         wanted = min(self._chunks.depth(k), count)
         while True:
             watch = Stopwatch()
