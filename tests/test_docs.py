@@ -170,7 +170,7 @@ def check_run(options):
     if options.instead:
         assert Multirun(options.overrides).varied
         return
-    settings = compose_run(options.overrides)
+    settings = compose_run(options.overrides, [ROOT / folder for folder in options.config_dir])
     assert settings.systems
     sweep = settings.feature(SweepSettings)
     if sweep is not None:

@@ -266,7 +266,8 @@ def test_what_a_result_depends_on_is_the_file_and_the_environment(tmp_path):
     values = {"kind": "engine", "engine": "fast_plaid", "encoder": ENCODER}
     settings = system_settings("x", {**values, "python": str(python)})
     assert settings.outside()["installed"] == ["Fast_Plaid-1.0.dist-info", "torch-2.11.0.dist-info"]
-    assert settings.announcement() is None
+    assert settings.announcement() == f"the program {python} runs"
+    assert system_settings("x", values).announcement() is None
     mine = tmp_path / "mine.py"
     mine.write_text("class Engine: ...", encoding="utf-8")
     own = system_settings("x", {**values, "engine": str(mine)})
