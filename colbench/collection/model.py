@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from colbench.collection.metadata import NO_METADATA, Metadata
 from colbench.records import Record
 
 
@@ -36,6 +37,8 @@ class Query(NamedTuple):
 
     id: str
     text: str
+    metadata: Metadata = NO_METADATA
+    """Column → value of what the source says of it besides; no part of the fingerprint."""
 
 
 Qrels = Mapping[str, Mapping[str, int]]

@@ -1,8 +1,9 @@
 """A checksummed copy of a collection that worker processes read.
 
 Folder layout: `documents.jsonl` and `queries.jsonl` (one JSON array of the record's fields a
-line), `qrels.tsv` (query id, document id, grade) and `manifest.json`, written last, with
-everything else, the sha256 of the three files and one of the manifest itself.
+line; metadata of those queries alone that have any), `qrels.tsv` (query id, document id, grade) and
+`manifest.json`, written last, with everything else, the sha256 of the three files and one of the
+manifest itself.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
         StorageError: the folder cannot be written.
     """
     _write_lines(folder / _DOCUMENTS, map(_json_line, collection.documents))
-    _write_lines(folder / _QUERIES, map(_json_line, collection.queries))
+    _write_lines(folder / _QUERIES, (_json_line(_fields(query)) for query in collection.queries))
     _write_lines(
         folder / _QRELS,
         (
@@ -92,7 +93,12 @@ def _read(folder: Path, manifest: dict[str, Any]) -> Collection:
     )
 
 
-def _json_line(fields: tuple[str, ...]) -> str:
+def _fields(query: Query) -> tuple[Any, ...]:
+    own = (dict(query.metadata),) if query.metadata else ()
+    return (query.id, query.text, *own)
+
+
+def _json_line(fields: tuple[Any, ...]) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
