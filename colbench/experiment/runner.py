@@ -48,7 +48,9 @@ from colbench.measures.latency import BUSY
 from colbench.paths import clear_made, remove_made
 from colbench.progress import note
 from colbench.report.write import write_report
+from colbench.results.grouping import check_slices
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
+from colbench.results.sliced import sliced
 from colbench.results.store import write_results
 from colbench.results.verdicts import too_few_queries
 from colbench.retriever.base import SystemSettings
@@ -125,6 +127,7 @@ class Runner:
         self.collection = load_collection(self.settings.dataset, collections(self.cache))
         if self.prepare is not None:
             self.collection = self.prepare(self.collection)
+        check_slices(self.settings.slices, self.collection.queries)
         docs = len(self.collection.documents)
         self.depth = choose_depth(self.settings.k, docs)
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
@@ -444,4 +447,4 @@ class Runner:
         )
         if few := too_few_queries(results):
             self._note(few)
-        return results.model_copy(update={"notes": list(self.notes)})
+        return sliced(results.model_copy(update={"notes": list(self.notes)}), self.settings.slices)
