@@ -14,6 +14,7 @@ import io
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ from colbench.errors import ColbenchError, ConfigError, DataError
 from colbench.progress import bar, is_quiet
 
 _PARTS = ("docs", "queries", "qrels")
+_ALONE = threading.RLock()
+"""Held while standard error is another's: of two threads one would put back the other's."""
 _CHATTER = ("[starting]", "[finished]", "[error]", "Opening", "download error", "Download failed")
 
 
@@ -54,6 +57,18 @@ def read_irds(dataset_id: str) -> RawCollection:
     return RawCollection(
         Records(documents, where), Records(queries, where), Records(judgments, where)
     )
+
+
+def is_irds_id(dataset_id: str) -> bool:
+    """Return whether ir_datasets knows an id, whatever it has under it."""
+    with _library_output():
+        import ir_datasets
+
+        try:
+            ir_datasets.registry[dataset_id]
+        except KeyError:
+            return False
+        return True
 
 
 def irds_has_judgments(dataset_id: str) -> bool:
@@ -181,9 +196,10 @@ def _library_output() -> Iterator[None]:
         return not record.getMessage().startswith(_CHATTER)
 
     logger = logging.getLogger("ir_datasets")
-    logger.addFilter(is_wanted)
-    try:
-        with contextlib.redirect_stderr(io.StringIO() if is_quiet() else sys.stderr):
-            yield
-    finally:
-        logger.removeFilter(is_wanted)
+    with _ALONE:
+        logger.addFilter(is_wanted)
+        try:
+            with contextlib.redirect_stderr(io.StringIO() if is_quiet() else sys.stderr):
+                yield
+        finally:
+            logger.removeFilter(is_wanted)

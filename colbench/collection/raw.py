@@ -117,11 +117,11 @@ class Records(Generic[T]):
 
 @dataclass(frozen=True)
 class RawCollection:
-    """The three parts of a collection as their source gives them."""
+    """The three parts of a collection as their source gives them; some need no judgments."""
 
     documents: Records[Document]
     queries: Records[Query]
-    judgments: Records[Judgment]
+    judgments: Records[Judgment] | None
 
 
 def judgments_of(qrels: Qrels) -> Iterator[Judgment]:

@@ -70,7 +70,9 @@ def annotations_of(roots: Iterable[Any], keys: Sequence[str]) -> list[Any]:
                 if isinstance(member, dict):
                     following += [member[key]] if key in member else []
                 elif isinstance(member, type) and issubclass(member, BaseModel):
-                    if member in _MODELS and key == "model":
+                    if getattr(member, "verbatim", frozenset()) & {key} or (
+                        member in _MODELS and key == "model"
+                    ):
                         following.append(Path)  # a folder, or a name without such characters
                     elif key in member.model_fields:
                         following.append(member.model_fields[key].annotation)

@@ -61,19 +61,21 @@ def choose_examples(
         for system, run in runs.items()
     }
     for query_id in query_ids:
-        for doc in _best_judged(collection.qrels[query_id])[: settings.documents]:
+        for doc in _best_judged(collection.qrels.get(query_id, {}))[: settings.documents]:
             book.number(doc)
-    queries = [
-        QueryInfo(
-            id=query.id,
-            text=query.text,
-            relevant=sum(grade > 0 for grade in collection.qrels[query.id].values()),
-            judged=book.judged(collection.qrels[query.id]) if query.id in query_ids else None,
-            relevant_docs=relevant_documents(collection.qrels[query.id]),
-            metadata={c: query.metadata[c] for c in columns if c in query.metadata} or None,
+    queries = []
+    for query in collection.queries:
+        grades = collection.qrels.get(query.id, {})
+        queries.append(
+            QueryInfo(
+                id=query.id,
+                text=query.text,
+                relevant=sum(grade > 0 for grade in grades.values()),
+                judged=book.judged(grades) if query.id in query_ids else None,
+                relevant_docs=relevant_documents(grades),
+                metadata={c: query.metadata[c] for c in columns if c in query.metadata} or None,
+            )
         )
-        for query in collection.queries
-    ]
     return Examples(queries, book.documents, top)
 
 

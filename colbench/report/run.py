@@ -200,6 +200,8 @@ def _no_queries(results: Results) -> str:
     """Return why single queries are not compared, in a line; empty where nobody would ask."""
     if results.sweep is not None or len(results.systems) < 2:
         return ""
+    if not results.measures:
+        return "Left out: there are no judgments, so no query has a value to compare."
     return (
         "Left out: results.json holds no values by query for two systems. "
         "Run the experiment again with this version of colbench to have them."
