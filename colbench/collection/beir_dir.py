@@ -1,8 +1,8 @@
 """A local folder in BEIR layout.
 
 `corpus.jsonl` and `queries.jsonl` hold one JSON object a line with `_id` and `text` (documents
-also `title`); `qrels/<split>.tsv` holds query id, document id and grade. Each may be gzipped, and
-qrels may also be a four-column TREC file. Layout: https://github.com/beir-cellar/beir
+also `title`, queries a `metadata` object); `qrels/<split>.tsv` holds query id, document id and
+grade. Each may be gzipped, and qrels may also be a four-column TREC file. Layout: https://github.com/beir-cellar/beir
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from colbench.collection.metadata import read_metadata
 from colbench.collection.model import Document, Query
 from colbench.collection.qrels_file import read_qrels
 from colbench.collection.raw import RawCollection, Records
@@ -146,7 +147,8 @@ def _documents(lines: TextLines) -> Iterator[Document]:
 
 def _queries(lines: TextLines) -> Iterator[Query]:
     for record in _objects(lines):
-        yield Query(_id(record, lines), _text(record, lines))
+        metadata = read_metadata(record, ("_id", "text"))
+        yield Query(_id(record, lines), _text(record, lines), metadata)
 
 
 def _objects(lines: TextLines) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from colbench.collection.metadata import NO_METADATA, Metadata
 from colbench.collection.vectors.given import GivenVectors
 from colbench.records import Record
 
@@ -38,6 +39,8 @@ class Query(NamedTuple):
 
     id: str
     text: str
+    metadata: Metadata = NO_METADATA
+    """Column → value of what the source says of it besides; no part of the fingerprint."""
 
 
 Qrels = Mapping[str, Mapping[str, int]]

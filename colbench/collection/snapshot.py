@@ -1,9 +1,9 @@
 """A checksummed copy of a collection that worker processes read.
 
 Folder layout: `documents.jsonl` and `queries.jsonl` (one JSON array of the record's fields a
-line), `qrels.tsv` (query id, document id, grade) and `manifest.json`, written last, with
-everything else, the sha256 of the other files and one of the manifest itself. Of given vectors the
-places are kept, in `<side>_rows.npy`: they are not copied.
+line; metadata of those queries alone that have any), `qrels.tsv` (query id, document id, grade) and
+`manifest.json`, written last, with everything else, the sha256 of the other files and one of the
+manifest itself. Of given vectors the places are kept, in `<side>_rows.npy`: they are not copied.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
         StorageError: the folder cannot be written.
     """
     _write_lines(folder / _DOCUMENTS, map(_json_line, collection.documents))
-    _write_lines(folder / _QUERIES, map(_json_line, collection.queries))
+    _write_lines(folder / _QUERIES, (_json_line(_fields(query)) for query in collection.queries))
     _write_lines(
         folder / _QRELS,
         (
@@ -97,7 +97,7 @@ def _read(folder: Path, manifest: dict[str, Any]) -> Collection:
     queries = [Query(*json.loads(line)) for line in _lines(folder / _QUERIES)]
     given = None
     if manifest.get("given") is not None:
-        queries = [Query(query.id, QueryText(query.text, query.id)) for query in queries]
+        queries = [query._replace(text=QueryText(query.text, query.id)) for query in queries]
         given = GivenVectors(
             documents=_read_places(folder, "documents", manifest["given"]["documents"]),
             queries=_read_places(folder, "queries", manifest["given"]["queries"]),
@@ -114,6 +114,11 @@ def _read(folder: Path, manifest: dict[str, Any]) -> Collection:
         notes=tuple(manifest["notes"]),
         given=given,
     )
+
+
+def _fields(query: Query) -> tuple[Any, ...]:
+    own = (dict(query.metadata),) if query.metadata else ()
+    return (query.id, query.text, *own)
 
 
 def _write_places(folder: Path, side: str, vectors: TokenVectors) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _read_places(folder: Path, side: str, told: dict[str, Any]) -> TokenVectors:
     return TokenVectors(values, starts, lengths, told["sha256"], (size, changed), told["normalize"])
 
 
-def _json_line(fields: tuple[str, ...]) -> str:
+def _json_line(fields: tuple[Any, ...]) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -23,6 +23,7 @@ from colbench.measures.overlap import mean_overlap
 from colbench.measures.ranks import Ranks, rank_intervals
 from colbench.measures.significance import Significance, compare_to_reference
 from colbench.progress import note
+from colbench.results.grouping import columns_of
 from colbench.results.schema import AttributionStage, Fidelity, SystemResult
 from colbench.retriever.base import SystemSettings
 from colbench.retriever.registry import module_metadata
@@ -214,7 +215,8 @@ def evaluate_systems(
     }
     values = {name: per_query[measures[0]] for name, per_query in scores.items() if measures}
     fidelities = _fidelities(exact, list(scores), collection, output, depth)
-    examples = choose_examples(collection, runs, values, settings.examples)
+    columns = columns_of(settings.slices)
+    examples = choose_examples(collection, runs, values, settings.examples, columns)
     rows = [
         _row(
             outcome,

@@ -38,6 +38,7 @@ def choose_examples(
     runs: Mapping[str, Run],
     values: Mapping[str, Mapping[str, float]],
     settings: ExampleSettings,
+    columns: Sequence[str] = (),
 ) -> Examples:
     """Choose what is shown: the best documents of every system, and the best judged ones.
 
@@ -46,6 +47,7 @@ def choose_examples(
         runs: system → its run.
         values: system → query id → effectiveness, of the measure the systems are compared by.
         settings: how many queries and documents, and how much of them.
+        columns: of the queries' metadata that the results keep.
     """
     query_ids = _queries_shown(collection, values, settings.queries)
     book = _Book(collection, settings.characters)
@@ -71,6 +73,7 @@ def choose_examples(
                 relevant=sum(grade > 0 for grade in grades.values()),
                 judged=book.judged(grades) if query.id in query_ids else None,
                 relevant_docs=relevant_documents(grades),
+                metadata={c: query.metadata[c] for c in columns if c in query.metadata} or None,
             )
         )
     return Examples(queries, book.documents, top)

@@ -54,7 +54,9 @@ from colbench.measures.latency import BUSY
 from colbench.paths import clear_made, remove_made
 from colbench.progress import note
 from colbench.report.write import write_report
+from colbench.results.grouping import check_slices
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
+from colbench.results.sliced import sliced
 from colbench.results.store import write_results
 from colbench.results.verdicts import too_few_queries
 from colbench.retriever.base import SystemSettings
@@ -143,6 +145,7 @@ class Runner:
         )
         if self.prepare is not None:
             self.collection = self.prepare(self.collection)
+        check_slices(self.settings.slices, self.collection.queries)
         if vectors:
             systems = {
                 name: one
@@ -530,6 +533,8 @@ class Runner:
             documents=evaluated.examples.documents,
             systems=evaluated.rows,
         )
+        if self.settings.slices and not self.measures:
+            self._note("no slices: without judgments there is nothing to report by group")
         if few := too_few_queries(results):
             self._note(few)
-        return results.model_copy(update={"notes": list(self.notes)})
+        return sliced(results.model_copy(update={"notes": list(self.notes)}), self.settings.slices)

@@ -128,8 +128,9 @@ class VectorsFolder:
                 TextLines(find_qrels(self.folder / "qrels", self.settings.split))
             )
         documents = [self._texts.documents.get(i, Document(i, "", "")) for i in self.documents.ids]
+        told = [self._texts.queries.get(i, Query(i, "")) for i in self.queries.ids]
         queries = [
-            Query(i, QueryText(self._texts.queries.get(i) or i, i)) for i in self.queries.ids
+            query._replace(text=QueryText(query.text or query.id, query.id)) for query in told
         ]
         return RawCollection(
             Records(documents, lambda: str(self.documents.values.file)),
@@ -146,7 +147,7 @@ class VectorsFolder:
         """Whether every document and every query has its text, too."""
         found = self._texts
         return len(found.documents) == len(self.documents.ids) and all(
-            found.queries.get(i, "").strip() for i in self.queries.ids
+            i in found.queries and found.queries[i].text.strip() for i in self.queries.ids
         )
 
     def complete(self, collection: Collection, kept: Path | None) -> Collection:
@@ -210,18 +211,18 @@ class _Texts:
     """Texts beside the vectors, of those documents and queries that have one."""
 
     documents: Mapping[str, Document]
-    queries: Mapping[str, str]
+    queries: Mapping[str, Query]
 
     @classmethod
     def read(cls, folder: Path, doc_ids: Sequence[str], query_ids: Sequence[str]) -> _Texts:
         documents: dict[str, Document] = {}
-        queries: dict[str, str] = {}
+        queries: dict[str, Query] = {}
         if (file := _jsonl(folder, "documents")) is not None:
             found = _of_known(read_documents_file(file), set(doc_ids), "document")
             documents = {document.id: document for document in checked(found, "document")}
         if (file := _jsonl(folder, "queries")) is not None:
             asked = _of_known(read_queries_file(file), set(query_ids), "query")
-            queries = {query.id: query.text for query in checked(asked, "query")}
+            queries = {query.id: query for query in checked(asked, "query")}
         return cls(documents, queries)
 
 
