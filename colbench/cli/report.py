@@ -67,7 +67,7 @@ def report(options: argparse.Namespace) -> int:
         raise ConfigError("--output says nothing without --format: add --format markdown, say")
     runs = [(path, read_results(path)) for path in options.results]
     if options.task_result:
-        runs = _with_rows(runs, options.task_result)
+        runs = list(_with_rows(runs, options.task_result))
         options.format = options.format or "terminal"
     if options.format is None:
         draw(partial(_print_and_write, runs, options.wide), None)

@@ -1,4 +1,4 @@
-"""Results of a full test set as MTEB's files: `TaskResult`, `model_meta.json`, `run_settings.jsonl`.
+"""Results of a full test set as MTEB's files: TaskResult, model_meta.json, run_settings.jsonl.
 
 The folders are those of MTEB's `ResultCache`: `results/<model>/<revision>/<task>.json`. Scores are
 rounded to five digits, as MTEB rounds them. Format: mteb 2.26.24.
@@ -119,7 +119,7 @@ def _write(results: Results, system: SystemResult, task: MtebTask, output: Path)
     meta = model_meta(system.name, _settings(results, system))
     name = str(meta["name"]).replace("/", "__").replace(" ", "_")
     place = output / "results" / name / meta["revision"]
-    path = place / f"{task.name}.json"
+    path: Path = place / f"{task.name}.json"
     ensure_writable(place)
     write_json(place / "model_meta.json", {**meta, "loader": None, "is_cross_encoder": False})
     _write_settings(results, system, task, place / "run_settings.jsonl")
