@@ -65,6 +65,18 @@ class PackagesUnavailable(WeightsUnavailable):
     """
 
 
+class ProgramError(ColbenchError):
+    """A program from outside that did not do what it should.
+
+    Attributes:
+        log: the end of what it said on standard error.
+    """
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+
 def _printable(message: str) -> str:
     if len(message) > _LONGEST:
         message = f"{message[:_HEAD]} … {message[-_TAIL:]}"

@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ LIMIT_SECONDS = 21_600.0
 """The same by default, six hours: as long as another process may encode a large collection."""
 
 _POLL_SECONDS = 0.2
+_AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _LONGEST_FILE, _LONGEST = 4096, 120
 
 
@@ -62,7 +64,8 @@ def locked(
     from filelock import FileLock, Timeout  # imports asyncio, which a search does without
 
     lock = FileLock(file)
-    signed = held = False
+    held = False
+    signed: int | None = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -74,7 +77,7 @@ def locked(
                 note(f"{about} ({holder_of(file)}; at most {LIMIT_VARIABLE}={limit:g})")
                 lock.acquire(timeout=limit, poll_interval=_POLL_SECONDS)
         held = lock.is_locked
-        signed = held and _sign(file)
+        signed = _sign(file) if held else None
     except Timeout:
         raise StorageError(
             f"{file} is still held by another process ({holder_of(file)}) after {limit:g} seconds: "
@@ -90,9 +93,10 @@ def locked(
     try:
         yield held
     finally:
-        if signed:
+        if signed is not None:
             with contextlib.suppress(OSError):
-                os.truncate(file, 0)
+                os.ftruncate(signed, 0)
+            os.close(signed)
         lock.release()
 
 
@@ -107,10 +111,14 @@ def _limit() -> float:
     return limit
 
 
-def _sign(file: Path) -> bool:
-    """Write into a lock who holds it, for those who wait; return whether that was written.
+def _sign(file: Path) -> int | None:
+    """Write into a lock who holds it, for those who wait.
 
-    A file that holds anything else is somebody's, and stays as it is.
+    A file that holds anything else is somebody's, and stays as it is; so does what a link leads to,
+    or is known by another name as well.
+
+    Returns:
+        A descriptor of the file, to empty it by; None where nothing was written.
     """
     program = Path(sys.argv[0]).name if sys.argv else "python"
     signature = {
@@ -120,14 +128,20 @@ def _sign(file: Path) -> bool:
         "command": shlex.join([program, *sys.argv[1:]])[:_LONGEST],
     }
     try:
-        if file.stat().st_size and "pid" not in _signature(file):
-            return False
-        with file.open("r+b") as stream:
-            stream.write(json.dumps(signature).encode())
-            stream.truncate()
+        descriptor = os.open(file, os.O_RDWR | _AS_IT_IS)
     except OSError:  # it is held without that, too
-        return False
-    return True
+        return None
+    try:
+        found = os.fstat(descriptor)
+        own = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+        if own and (not found.st_size or "pid" in _signature(file)):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(signature).encode())
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
 
 
 def holder_of(file: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,19 +22,41 @@ def is_quiet() -> bool:
     return os.environ.get(QUIET_VARIABLE) == "1"
 
 
+class _Quieted:
+    """How many threads have switched progress output off, and what the variable was before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.count = 0
+        self.before: str | None = None
+
+
+_QUIETED = _Quieted()
+
+
 @contextmanager
 def quieted(on: bool = True) -> Iterator[None]:
-    """Switch progress output off inside, and back to what it was; nothing where `on` is False."""
-    before = os.environ.get(QUIET_VARIABLE)
-    if on:
-        os.environ[QUIET_VARIABLE] = "1"
+    """Switch progress output off inside, and back to what it was; nothing where `on` is False.
+
+    Several threads may do so at once: the last one to leave switches it back.
+    """
+    if not on:
+        yield
+        return
+    with _QUIETED.lock:
+        if not _QUIETED.count:
+            _QUIETED.before = os.environ.get(QUIET_VARIABLE)
+            os.environ[QUIET_VARIABLE] = "1"
+        _QUIETED.count += 1
     try:
         yield
     finally:
-        if on and before is None:
-            os.environ.pop(QUIET_VARIABLE, None)
-        elif on and before is not None:
-            os.environ[QUIET_VARIABLE] = before
+        with _QUIETED.lock:
+            _QUIETED.count -= 1
+            if not _QUIETED.count and _QUIETED.before is None:
+                os.environ.pop(QUIET_VARIABLE, None)
+            elif not _QUIETED.count and _QUIETED.before is not None:
+                os.environ[QUIET_VARIABLE] = _QUIETED.before
 
 
 def bar(

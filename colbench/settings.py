@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -40,6 +40,9 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    verbatim: ClassVar[frozenset[str]] = frozenset()
+    """Keys whose values the command line takes as they stand, brackets and all."""
 
 
 def retired(key: str) -> str | None:

@@ -59,7 +59,8 @@ FRAMES = [
     frame("features: each a folder of its own, on top of the core", 16, 466, 948, 116),
 ]
 BOXES = [
-    Box("cli", "the command line", 36, 50),
+    Box("cli", "command line", 28, 50, width=94),
+    Box("api", "from Python", 132, 50, width=94),
     Box("config", "checked settings", 260, 50),
     Box("experiment", "conducts the run", 500, 50),
     Box("collection", "documents, qrels", 780, 50),
@@ -71,7 +72,7 @@ BOXES = [
     Box("results", "results.json, typed", 350, 350),
     Box("report", "tables, charts, page", 680, 350),
     *(
-        Box(name, about, 36 + 155 * place, 505, FEATURE, 135)
+        Box(name, about, 36 + 131 * place, 505, FEATURE, 124)
         for place, (name, about) in enumerate(
             {
                 "sweep": "a grid of runs",
@@ -80,12 +81,13 @@ BOXES = [
                 "gate": "pass or fail",
                 "explain": "tokens of a score",
                 "train": "a checkpoint",
+                "token_vectors": "folders of vectors",
             }.items()
         )
     ),
 ]
 ARROWS = [
-    arrow([(186, 78), (260, 78)], "overrides", (223, 70)),
+    arrow([(226, 78), (260, 78)], "settings", (243, 44)),
     arrow([(410, 78), (500, 78)], "RunSettings", (455, 70)),
     arrow([(650, 78), (780, 78)], "loads, checks", (715, 70)),
     arrow([(855, 106), (855, 200)], "snapshot", (822, 152)),

@@ -16,7 +16,17 @@ from sphinx.util import logging
 REPOSITORY = "https://github.com/colbench/colbench"
 ROOT = Path(__file__).resolve().parents[1]
 NAVIGATION = {
-    "Use it": ["start", "collections", "systems", "encoding", "numbers"],
+    "Use it": [
+        "start",
+        "python",
+        "collections",
+        "vectors",
+        "systems",
+        "outside",
+        "engines",
+        "encoding",
+        "numbers",
+    ],
     "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training"],
     "Know it": ["colbert-index", "internals", "security", "glossary"],
 }

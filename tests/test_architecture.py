@@ -14,7 +14,7 @@ CORE = (
 )
 """From the ground up, above the modules that lie in `colbench` itself."""
 
-FEATURES = ("compare", "gate", "sweep", "reproduce", "explain", "train")
+FEATURES = ("compare", "gate", "sweep", "reproduce", "explain", "train", "token_vectors")
 ALLOWED = {("gate", "compare")}
 """Features of which the first imports the second; no other imports a sibling."""
 
@@ -22,6 +22,8 @@ LEVEL = {
     **{name: level for level, name in enumerate(CORE, start=1)},
     **dict.fromkeys(FEATURES, len(CORE) + 1),
     "cli": len(CORE) + 2,
+    "api": len(CORE) + 2,
+    "mteb": len(CORE) + 3,  # a feature that is called from Python, and so stands on `api`
 }
 
 

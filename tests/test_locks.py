@@ -109,6 +109,27 @@ def test_a_file_of_somebody_else_in_the_place_of_a_lock_stays_as_it_is(tmp_path)
 
 
 @pytest.mark.skipif(not Path("/proc/locks").is_file(), reason="only Linux lists locks")
+def test_a_link_put_in_the_place_of_a_held_lock_leads_nowhere(tmp_path):
+    victim = tmp_path / "victim.json"
+    victim.write_text('{"pid": 1}')
+    lock = tmp_path / "lock"
+    with locked(lock):
+        lock.unlink()
+        lock.symlink_to(victim)
+    assert victim.read_text() == '{"pid": 1}'
+
+
+def test_a_lock_that_has_another_name_is_not_written_into(tmp_path):
+    victim = tmp_path / "victim.json"
+    victim.write_text('{"pid": 1}')
+    lock = tmp_path / "lock"
+    lock.hardlink_to(victim)
+    with locked(lock) as held:
+        assert held
+        assert victim.read_text() == '{"pid": 1}'
+    assert victim.read_text() == '{"pid": 1}'
+
+
 def test_the_holder_of_a_lock_without_a_signature_is_told_by_the_system(tmp_path):
     file = tmp_path / "lock"
     with file.open("w") as stream:

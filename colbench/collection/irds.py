@@ -14,15 +14,19 @@ import io
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from colbench.collection.metadata import read_metadata
 from colbench.collection.model import Document, Query
 from colbench.collection.raw import Judgment, RawCollection, Records, judgments_of
 from colbench.errors import ColbenchError, ConfigError, DataError
 from colbench.progress import bar, is_quiet
 
 _PARTS = ("docs", "queries", "qrels")
+_ALONE = threading.RLock()
+"""Held while standard error is another's: of two threads one would put back the other's."""
 _CHATTER = ("[starting]", "[finished]", "[error]", "Opening", "download error", "Download failed")
 
 
@@ -37,7 +41,7 @@ def read_irds(dataset_id: str) -> RawCollection:
     """
     with _library_output(), _one_line_errors(dataset_id):
         dataset = _find(dataset_id)
-        queries = [Query(query.query_id, query.default_text()) for query in dataset.queries_iter()]
+        queries = [_query(query) for query in dataset.queries_iter()]
         judgments = [
             Judgment(query_id, doc_id, int(grade))
             for query_id, doc_id, grade in judgments_of(dataset.qrels_dict())
@@ -53,6 +57,18 @@ def read_irds(dataset_id: str) -> RawCollection:
     return RawCollection(
         Records(documents, where), Records(queries, where), Records(judgments, where)
     )
+
+
+def is_irds_id(dataset_id: str) -> bool:
+    """Return whether ir_datasets knows an id, whatever it has under it."""
+    with _library_output():
+        import ir_datasets
+
+        try:
+            ir_datasets.registry[dataset_id]
+        except KeyError:
+            return False
+        return True
 
 
 def irds_has_judgments(dataset_id: str) -> bool:
@@ -90,6 +106,12 @@ def to_document(doc: Any) -> Document:
     if isinstance(title, str) and text.startswith(f"{title} "):
         return Document(doc.doc_id, title, text[len(title) + 1 :])
     return Document(doc.doc_id, "", text)
+
+
+def _query(query: Any) -> Query:
+    fields = query._asdict() if hasattr(query, "_asdict") else {}
+    metadata = read_metadata(fields, ("query_id", "text"))
+    return Query(query.query_id, query.default_text(), metadata)
 
 
 def _find(dataset_id: str, needs: Sequence[str] = _PARTS) -> Any:
@@ -174,9 +196,10 @@ def _library_output() -> Iterator[None]:
         return not record.getMessage().startswith(_CHATTER)
 
     logger = logging.getLogger("ir_datasets")
-    logger.addFilter(is_wanted)
-    try:
-        with contextlib.redirect_stderr(io.StringIO() if is_quiet() else sys.stderr):
-            yield
-    finally:
-        logger.removeFilter(is_wanted)
+    with _ALONE:
+        logger.addFilter(is_wanted)
+        try:
+            with contextlib.redirect_stderr(io.StringIO() if is_quiet() else sys.stderr):
+                yield
+        finally:
+            logger.removeFilter(is_wanted)

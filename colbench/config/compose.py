@@ -7,13 +7,12 @@ pydantic refuses what is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
@@ -21,13 +20,15 @@ from colbench.config.folder import (
     COMPOSITION_ERRORS,
     conf_folder,
     further_folders,
+    hydra_in,
     options,
     reason,
     search_path,
 )
 from colbench.config.foreign import ROOT, check_foreign_folder
+from colbench.config.given import Given, changes, nested
 from colbench.config.models import NAMED_GROUPS
-from colbench.config.overrides import read_overrides
+from colbench.config.overrides import check_top, read_overrides
 from colbench.config.settings import RunSettings
 from colbench.config.systems import Systems
 from colbench.errors import ConfigError, did_you_mean
@@ -48,12 +49,18 @@ _PLACES = ("output_dir", "index_dir", "cache_dir")
 _Settings = TypeVar("_Settings", bound=Settings)
 
 
-def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSettings:
+def compose_run(
+    overrides: Sequence[str],
+    extra: Sequence[Path] = (),
+    given: Mapping[str, Any] | None = None,
+) -> RunSettings:
     """Compose and check the configuration of a run.
 
     Args:
         overrides: Hydra overrides, such as `dataset=beir/scifact` or `system.bm25.k1=1.2`.
         extra: further configuration folders, searched before the built-in one.
+        given: settings as values, each under its key, dotted or nested; they stand above the
+            overrides, and nothing in them is read as grammar.
 
     Raises:
         ConfigError: an unknown key, option, system or value; says which and what is near.
@@ -61,9 +68,14 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
     check_folders(extra)
     search_modules_in(place for folder in extra for place in (folder / "system", folder))
     parsed = read_overrides(overrides, extra)
-    values = _compose(parsed.hydra, extra)
+    known = nested(given or {})
+    for key in known:
+        check_top(key)
+    of_systems = list(changes(_group(known.pop("system", {}))))
+    own = Given()
+    values = own.restored(_completed(_compose(parsed.hydra, extra, own, known), extra))
     for key in _PLACES:
-        if values.get(key) is not None and key not in parsed.keys:
+        if values.get(key) is not None and key not in {*parsed.keys, *known}:
             raise ConfigError(
                 f"a configuration folder sets '{key}', and cannot say where files go: set it on "
                 "the command line"
@@ -71,19 +83,20 @@ def compose_run(overrides: Sequence[str], extra: Sequence[Path] = ()) -> RunSett
     values["name"] = values["name"] or parsed.experiment
     for group in DEFAULTS_ONLY:
         _checked(NAMED_GROUPS[group], values.pop(group, None), group)
-    values["features"] = _features(values, extra)
+    values["features"] = _features(values)
     seed = values.get("seed")
     scope = {"seed": None if isinstance(seed, str) else seed}  # text would be resolved once more
-    values["system"] = Systems(_systems(values), parsed.system, scope, extra)
+    changed = [*parsed.system, *of_systems]
+    values["system"] = Systems(_group(values["system"]), changed, scope, extra)
     settings = _checked(RunSettings, values)
-    if "reference" not in parsed.keys and settings.reference not in settings.systems:
+    if "reference" not in {*parsed.keys, *known} and settings.reference not in settings.systems:
         # An experiment's choice does not outlive a change of its systems.
         settings = settings.model_copy(update={"reference": None})
     if settings.name is not None:
         check_name(settings.name, "the experiment")
     _check_task(settings)
     check_measures(settings.measures)
-    _check_systems(settings, changed=[path[0] for path, _ in parsed.system])
+    _check_systems(settings, changed=[path[0] for path, _ in changed])
     return settings
 
 
@@ -113,23 +126,28 @@ def _checked(kind: type[_Settings], values: Any, where: str = "") -> _Settings:
         raise ConfigError(explain(error, kind, where)) from None
 
 
-def _systems(values: dict[str, Any]) -> dict[str, Any]:
-    systems = values["system"]
-    if not isinstance(systems, dict):
-        raise ConfigError(f"'system' is {systems!r}: it is a group of systems, by name")
-    return systems
+def _group(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"'system' is {value!r}: it is a group of systems, by name")
+    return value
 
 
-def _features(values: dict[str, Any], extra: Sequence[Path]) -> dict[str, Settings]:
+def _completed(values: dict[str, Any], extra: Sequence[Path]) -> dict[str, Any]:
+    """Return what was composed with the keys of features completed by these."""
+    for feature in features():
+        own = values.get(feature.name) if feature.settings else None
+        if feature.complete is not None and isinstance(own, dict):
+            values[feature.name] = entry_point(feature.complete)(own, extra)
+    return values
+
+
+def _features(values: dict[str, Any]) -> dict[str, Settings]:
     """Take the keys of features out of what was composed and check them, each by its class."""
     found: dict[str, Settings] = {}
     for feature in features():
         own = values.pop(feature.name, None) if feature.settings else None
-        if feature.settings is None or own is None:
-            continue
-        if feature.complete is not None and isinstance(own, dict):
-            own = entry_point(feature.complete)(own, extra)
-        found[feature.name] = _checked(entry_point(feature.settings), own, feature.name)
+        if feature.settings is not None and own is not None:
+            found[feature.name] = _checked(entry_point(feature.settings), own, feature.name)
     return found
 
 
@@ -153,23 +171,22 @@ def _root(extra: Sequence[Path]) -> dict[str, Any]:
     return {**root, "defaults": [*systems, *groups, *root["defaults"]]}
 
 
-def _compose(parsed: Sequence[str], extra: Sequence[Path]) -> dict[str, Any]:
-    store_root(extra)
-    outside = GlobalHydra.instance().hydra  # set inside a job of Hydra's multirun
-    GlobalHydra.instance().clear()
+def _compose(
+    parsed: Sequence[str], extra: Sequence[Path], own: Given, given: Mapping[str, Any]
+) -> dict[str, Any]:
     try:
-        with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
+        with hydra_in(conf_folder()):
+            store_root(extra)
             composed = compose(
                 config_name=ROOT, overrides=[*parsed, *search_path(further_folders(extra))]
             )
+        own.put(composed, given)
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except COMPOSITION_ERRORS as error:
         key = getattr(error, "full_key", None)
         if key and "issing" in str(error):
             raise ConfigError(f"'{key}' is required: set it with {key}=…") from None
         raise ConfigError(f"the configuration cannot be composed: {reason(error)}") from None
-    finally:
-        GlobalHydra.instance().hydra = outside
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import stat
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -75,6 +79,26 @@ COMPOSITION_ERRORS = (
 )
 """What a configuration that cannot be composed ends in: Hydra checks little of what it is given,
 and lets the errors of its parsers through."""
+
+
+_HYDRA = threading.RLock()
+
+
+@contextlib.contextmanager
+def hydra_in(folder: Path) -> Iterator[None]:
+    """Let Hydra compose from a folder, one thread at a time, and leave its state as it was.
+
+    Hydra has one state in a process, which is another's where this runs inside a job of its
+    multirun or in a program that uses Hydra itself.
+    """
+    with _HYDRA:
+        outside = GlobalHydra.instance().hydra
+        GlobalHydra.instance().clear()
+        try:
+            with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
+                yield
+        finally:
+            GlobalHydra.instance().hydra = outside
 
 
 def reason(error: BaseException) -> str:
@@ -150,7 +174,7 @@ def _check_size(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     if "&" in text and "*" in text and _values(yaml.compose(text), {}) > _MOST_VALUES:
         raise ConfigError(
-            f"{path} stands for more than {_MOST_VALUES:,} values by its aliases: write them out"
+            f"{path} is not valid YAML: its aliases stand for more than {_MOST_VALUES:,} values"
         )
 
 

@@ -17,8 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
@@ -26,6 +25,7 @@ from colbench.config.folder import (
     COMPOSITION_ERRORS,
     conf_folder,
     groups,
+    hydra_in,
     read_yaml,
     reason,
     search_path,
@@ -35,6 +35,10 @@ from colbench.errors import ConfigError
 _PACKAGE = re.compile(r"\s*#\s*@\s*package\b[ \t]*(.*)")
 _CALLED = ("_target_", "()")
 """Keys that name what is to be called, of Hydra and of Python's logging."""
+
+_FROM_ENVIRONMENT = "headers_from_env"
+_FOR_SERVERS = re.compile(r"COLBENCH_HTTP_\w+")
+"""Variables that a folder may have sent to a server, which is then said; no other of the user's."""
 
 ROOT = "colbench_root"
 """Name under which Hydra finds `config.yaml`; see `compose.store_root`."""
@@ -69,7 +73,7 @@ def check_rules_file(file: Path) -> None:
     waiting, checked = [file.resolve()], set()  # beside which Hydra looks for others
     while waiting:
         path = waiting.pop()
-        if path in checked or not path.is_file():
+        if path in checked or not _is_file(path):
             continue
         checked.add(path)
         check_foreign_file(path, "gate", path.parent)
@@ -81,6 +85,13 @@ def check_rules_file(file: Path) -> None:
                 )
             name = str(option).partition("@")[0].removesuffix(".yaml")
             waiting.append(path.with_name(f"{name}.yaml"))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have: Hydra says so
+        return False
 
 
 def _files(root: Path) -> list[Path]:
@@ -126,6 +137,12 @@ def check_foreign_file(path: Path, group: str, root: Path) -> None:
                 f"{path}: '{where}' names something to call, and colbench calls nothing for a "
                 "configuration folder: leave it out"
             )
+        if _FROM_ENVIRONMENT in key[:-1] and not _FOR_SERVERS.fullmatch(value):
+            raise ConfigError(
+                f"{path}: '{where}' is {value!r}: a configuration folder may name variables that "
+                "begin with COLBENCH_HTTP_, which are meant for servers; name any other on the "
+                "command line"
+            )
         _check_text(value, where, path)
 
 
@@ -162,16 +179,12 @@ def check_hydra(name: str, overrides: Sequence[str], hydra: Sequence[str], extra
     Raises:
         ConfigError: naming the key; or it cannot be composed.
     """
-    outside = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
+        with hydra_in(conf_folder()):
             whole = _hydra(name, [*_without_sweeps(overrides), *search_path(extra)])
             typed = _hydra(None, hydra)
     except COMPOSITION_ERRORS as error:
         raise ConfigError(f"the configuration cannot be composed: {reason(error)}") from None
-    finally:
-        GlobalHydra.instance().hydra = outside
     for key in sorted(whole.keys() | typed.keys()):
         if whole.get(key) != typed.get(key):
             raise ConfigError(

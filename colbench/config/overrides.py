@@ -3,7 +3,7 @@ values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def read_overrides(overrides: Sequence[str], extra: Sequence[Path]) -> Overrides
             if key == "experiment":
                 experiment = override.value()
         else:
-            _check_top(key)
+            check_top(key)
             # Forced, so that pydantic and not Hydra refuses an unknown key: it knows all of them.
             parsed.hydra.append("++" + str(override.input_line).lstrip("+"))
     return replace(parsed, experiment=None if experiment is None else str(experiment))
@@ -118,7 +118,7 @@ def multirun_overrides(overrides: Sequence[str], extra: Sequence[Path]) -> Multi
             multirun.hydra.append(line)
         elif override.is_sweep_override():
             if key not in groups():
-                _check_top(key)
+                check_top(key)
             multirun.hydra.append(line if key in groups() else "++" + line.lstrip("+"))
             multirun.varied.append(key)
         else:
@@ -218,15 +218,25 @@ def _choice(override: Override, group: str, extra: Sequence[Path]) -> list[str]:
             f"++{group}.model={quoted(str(value))}",
             f"++{group}.name={quoted(name)}",
         ]
-    hint = retired(f"{group}={value}") or did_you_mean(str(value), known)
+    raise unknown_option(group, str(value), known)
+
+
+def unknown_option(group: str, value: str, known: Iterable[str]) -> ConfigError:
+    """Return the error of a choice that a group does not have."""
+    hint = retired(f"{group}={value}") or did_you_mean(value, known)
     if group == "dataset":
         hint += f" (any ir_datasets id: dataset=irds dataset.id={value})"
     if group in ("encoder", "cross_encoder"):
         hint += f" (any hub name or folder: {group}=OWNER/NAME)"
-    raise ConfigError(f"unknown {group} '{value}': {hint}")
+    return ConfigError(f"unknown {group} '{value}': {hint}")
 
 
-def _check_top(key: str) -> None:
+def check_top(key: str) -> None:
+    """Refuse a key that no configuration has.
+
+    Raises:
+        ConfigError: naming it, and what is near.
+    """
     top = key.split(".")[0]
     own = {feature.name for feature in features() if feature.settings}
     known = {*RunSettings.model_fields, *groups(), *own} - {"features"}

@@ -122,6 +122,12 @@ class RunSettings(Settings):
         description="also search each stage of a compressed index on its own, and say where "
         "quality is lost",
     )
+    slices: list[str] = Field(
+        default=[],
+        max_length=20,
+        description="groups of queries that every measure is also reported by: length, relevant "
+        "(documents), metadata.<column of the queries>",
+    )
     examples: ExampleSettings = Field(default_factory=lambda: ExampleSettings())
     threads: PositiveInt | None = Field(None, description="threads; default: the usable cores")
     device: str = Field(

@@ -144,7 +144,7 @@ class Systems(Mapping[str, SystemSettings]):
     def _check(self, name: str, values: dict[str, Any]) -> SystemSettings:
         self._resolve_names(values)
         settings = system_settings(name, values)
-        say_whose_code_runs(settings)
+        say_whose_code_runs(name, settings)
         return settings
 
     def _set(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -116,6 +117,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
             build_seconds = seconds(system.build)
             run = system.finished_run()
             if run is not None:
+                run = run.cut(task.name, task.depth)
                 write_trec(run, task.run_file)
                 return SystemReply(
                     metadata=_metadata(system), notes=search_notes(system, texts, run)
@@ -181,9 +183,9 @@ def _batches(
     times: list[float] = []
     first: list[Hits] = []
     while len(times) < task.latency.trials and sum(times) < task.latency.max_seconds:
-        watch = Stopwatch()
+        watch, uncounted = Stopwatch(), system.uncounted_nanoseconds()
         hits = system.search(system.encode(texts), depth)
-        times.append(watch.seconds)
+        times.append(watch.seconds - (system.uncounted_nanoseconds() - uncounted) / 1e9)
         first = first or _one_a_query(hits, len(texts))
     return first, times
 
@@ -213,6 +215,7 @@ def _single_queries(
         trials=task.latency.trials,
         warmup=task.latency.warmup,
         max_seconds=task.latency.max_seconds,
+        clock=lambda: time.perf_counter_ns() - system.uncounted_nanoseconds(),
     )
 
 
@@ -317,7 +320,7 @@ def model_bytes(system: str, bench: Workbench) -> int | None:
     while waiting:
         settings = bench.systems[waiting.pop()]
         waiting += settings.parts()
-        for model in settings.models():
+        for model in settings.models_used(given=bench.collection.given is not None):
             try:
                 folders.add(resolve_weights(model.model, model.revision, bench.cache.root))
             except ColbenchError:

@@ -27,7 +27,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_type_hints
 
-from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
+from colbench.errors import ColbenchError, ProgramError, StorageError, WeightsUnavailable
 from colbench.features import entry_point
 from colbench.shortage import shortage
 
@@ -51,7 +51,16 @@ def perform(job: Job) -> Reply:
         return Reply(value=value.model_dump(mode="json"))
     except ColbenchError as error:
         skipped = isinstance(error, WeightsUnavailable)
-        failure = Failure(skipped=skipped, message=str(error), fatal=_out_of_space(error))
+        said = error.log if isinstance(error, ProgramError) else ""
+        if said:
+            with suppress(OSError), job.log.open("a", encoding="utf-8", errors="replace") as stream:
+                stream.write(said)
+        failure = Failure(
+            skipped=skipped,
+            message=str(error),
+            fatal=_out_of_space(error),
+            log=job.log if said else None,
+        )
     except (Exception, SystemExit) as error:  # a user's module may raise anything, or exit
         with suppress(OSError), job.log.open("a", encoding="utf-8", errors="replace") as stream:
             traceback.print_exc(file=stream)
@@ -117,9 +126,15 @@ def _end_with_the_conductor(conductor: int) -> None:
 
 
 def _exit(status: int) -> NoReturn:
-    """End at once, with the processes of encoders on several devices."""
+    """End at once, with the processes of encoders on several devices and of other programs."""
     for child in multiprocessing.active_children():
         child.kill()
+    if "psutil" in sys.modules:  # what measures has it, and nothing else starts programs
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                process.kill()
     os._exit(status)
 
 

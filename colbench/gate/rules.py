@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from omegaconf import OmegaConf
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError
 
@@ -15,6 +14,7 @@ from colbench.config.folder import (
     COMPOSITION_ERRORS,
     conf_folder,
     further_folders,
+    hydra_in,
     options,
     reason,
     search_path,
@@ -177,16 +177,12 @@ def gate_values(name: str, extra: Sequence[Path] = ()) -> dict[str, Any]:
         check_rules_file(file)  # Hydra does not say where in it an error is
     folders = [folder / GROUP for folder in [conf_folder(), *further_folders(extra)]]
     search = search_path(folder for folder in folders if folder.is_dir())
-    outside = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(file.resolve().parent), version_base="1.3"):
+        with hydra_in(file.resolve().parent):
             composed = compose(file.stem, overrides=search)
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except COMPOSITION_ERRORS as error:
         raise ConfigError(f"rules '{name}': {reason(error)}") from None
-    finally:
-        GlobalHydra.instance().hydra = outside
     if not isinstance(values, dict):
         raise ConfigError(f"rules '{name}' hold no keys")
     return {str(key): value for key, value in values.items()}

@@ -23,6 +23,7 @@ from colbench.collection.model import Qrels
 from colbench.digests import text_digest
 from colbench.errors import DataError
 from colbench.measures.catalogue import DEFAULT_MEASURES, Measure, parse
+from colbench.parallel import ALONE
 from colbench.run.model import Ranking, Run
 
 _DIGITS = 12
@@ -182,7 +183,7 @@ def _ranx(
 
     threads = numba.get_num_threads()
     try:
-        with warnings.catch_warnings():
+        with ALONE, warnings.catch_warnings():
             warnings.simplefilter("ignore", numba.NumbaTypeSafetyWarning)
             # The first metric stands twice because ranx fails on one metric without its mean.
             computed: dict[str, NDArray[np.float64]] = ranx.evaluate(

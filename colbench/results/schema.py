@@ -21,6 +21,7 @@ from colbench.measures.significance import Significance as Significance
 from colbench.records import Record
 from colbench.results.origin import CollectionInfo as CollectionInfo
 from colbench.results.origin import Environment as Environment
+from colbench.results.slices import Slice as Slice
 
 
 class IndexInfo(Record):
@@ -86,6 +87,9 @@ class QueryInfo(Record):
         None,
         description="document id → grade of its relevant documents, the highest grades first, 50 "
         "at most; null in results of an earlier colbench",
+    )
+    metadata: dict[str, str | int | float | bool] | None = Field(
+        None, description="column → value, of the columns that slices are by; null without such"
     )
 
 
@@ -281,6 +285,9 @@ class Results(Record):
     )
     documents: list[DocumentInfo] = Field(
         default_factory=list, description="the documents that a report shows"
+    )
+    slices: list[Slice] = Field(
+        default_factory=list, description="every measure by group of queries, where that was wanted"
     )
     sweep: SweepInfo | None = Field(
         None, description="set where the systems are variants of one system"

@@ -28,6 +28,7 @@ from colbench.encoder.cache.store import (
     embed_in_both_forms,
 )
 from colbench.encoder.cut_off import CutOff
+from colbench.encoder.given import GivenEncoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.hits import Hits, tie_ranks
@@ -44,6 +45,11 @@ class SystemSettings(Settings):
 
     search_keys: ClassVar[frozenset[str]] = frozenset()
     """Keys that only a search looks at: systems that differ in nothing else share an index."""
+    in_process: ClassVar[bool] = False
+    """Whether it lives in the process that starts a run, and can be measured in no other."""
+
+    searched: ClassVar[bool] = True
+    """Whether colbench searches with it: not where the ranking was made elsewhere."""
 
     kind: str = Field(description="module of colbench.retriever.systems that implements it")
     about: str = Field("", description="one line for lists and reports")
@@ -67,6 +73,15 @@ class SystemSettings(Settings):
         """Every model this system itself needs."""
         return [encoder for encoder, _ in self.encodings()]
 
+    def models_used(self, *, given: bool) -> list[EncoderSettings | CrossEncoderSettings]:
+        """Return the models that it uses.
+
+        Args:
+            given: whether the collection gives token vectors: then no encoder of tokens is used.
+        """
+        idle = [encoder for encoder, form in self.encodings() if given and form is Form.TOKENS]
+        return [model for model in self.models() if model not in idle]
+
     def look_for_packages(self) -> None:
         """Look for packages that systems of this kind alone need, without importing them.
 
@@ -78,6 +93,28 @@ class SystemSettings(Settings):
     def parts(self) -> list[str]:
         """Names of the other systems this one is composed of."""
         return []
+
+    def outside(self) -> dict[str, Any]:
+        """Return what a result depends on besides the settings, such as digests of named files.
+
+        What was measured is not taken for finished where it has changed. Plain JSON.
+
+        Raises:
+            ColbenchError: a file that is named cannot be read.
+        """
+        return {}
+
+    def announcement(self) -> str | None:
+        """Return whose code runs, or where queries go, where it is not colbench's; told once.
+
+        Raises:
+            ConfigError: there is no such code.
+        """
+        return None
+
+    def reads_texts(self) -> bool:
+        """Return whether it searches the texts of documents, and cannot do with vectors alone."""
+        return any(form is Form.DENSE for _, form in self.encodings())
 
 
 @dataclass
@@ -138,9 +175,13 @@ class Workbench:
     def encoder(self, settings: EncoderSettings, form: Form) -> Encoder:
         """Load an encoder, once for all systems of this process.
 
+        Where the collection gives token vectors they stand in for every encoder of tokens.
+
         Raises:
             WeightsUnavailable: the weights are not here and cannot be had.
         """
+        if self.is_given(form):
+            return self._given_encoder
         key = (settings.model_dump_json(), form)
         if key not in self._encoders:
             self._encoders[key] = load_encoder(
@@ -151,12 +192,22 @@ class Workbench:
             )
         return self._encoders[key]
 
+    def is_given(self, form: Form) -> bool:
+        """Return whether the collection gives the vectors of this form."""
+        return form is Form.TOKENS and self.collection.given is not None
+
+    @cached_property
+    def _given_encoder(self) -> GivenEncoder:
+        return GivenEncoder(self.collection)
+
     def chunks(self, settings: EncoderSettings, form: Form) -> Chunks:
         """Return what is embedded: the documents, or where the settings say so chunks of them.
 
         Raises:
             ConfigError: the documents cannot be split with these settings.
         """
+        if self.is_given(form):
+            return Chunks(self.collection.texts, self.collection.doc_ids)
         key = (settings.model_dump_json(), form)
         if key not in self._chunks:
             encoder = self.encoder(settings, form)
@@ -164,7 +215,9 @@ class Workbench:
         return self._chunks[key]
 
     def embed(self, settings: EncoderSettings, form: Form) -> Embeddings:
-        """Return the vectors of `chunks`, from the cache where they are there."""
+        """Return the vectors of `chunks`, from the cache where they are there, or those given."""
+        if self.is_given(form):
+            return self._noted(settings, form, self._given_encoder.embeddings())
         embeddings = embed_documents(
             self.encoder(settings, form),
             self.chunks(settings, form).texts,
@@ -191,7 +244,8 @@ class Workbench:
 
     def _noted(self, settings: EncoderSettings, form: Form, embeddings: Embeddings) -> Embeddings:
         """Keep what it took to get them, with what of the documents and queries is read."""
-        chunks = len(self.chunks(settings, form)) if settings.long_documents == "chunk" else None
+        split = settings.long_documents == "chunk" and not self.is_given(form)
+        chunks = len(self.chunks(settings, form)) if split else None
         queries = self.read_of_queries(self.encoder(settings, form))
         stats = embeddings.stats.model_copy(
             update={
@@ -207,7 +261,9 @@ class Workbench:
 
     def read_of_queries(self, encoder: Encoder) -> CutOff:
         """Return how much of the collection's distinct queries an encoder reads."""
-        texts = list(dict.fromkeys(query.text for query in self.collection.queries))
+        texts: Sequence[str] = [query.text for query in self.collection.queries]
+        if not isinstance(encoder, GivenEncoder):  # to which equal texts are different queries
+            texts = list(dict.fromkeys(texts))
         return CutOff.of(encoder.count_query_tokens(texts), encoder.query_limit)
 
 
@@ -308,6 +364,14 @@ class Retriever(ABC):
         peaks += [part.peak_memory() for part in elsewhere]
         known = [peak for peak in peaks if peak is not None]
         return sum(known) if len(known) == len(peaks) else None
+
+    def uncounted_nanoseconds(self) -> int:
+        """Return what of the searches so far was no work of the system's, and counts in no time.
+
+        That is the way to a process of its own and back, where that process tells what its own work
+        took.
+        """
+        return sum(part.uncounted_nanoseconds() for part in self.composed_of())
 
     def close(self) -> None:
         """End what was started for the searches, such as a process; called once, at the end."""

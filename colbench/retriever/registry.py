@@ -78,22 +78,30 @@ def module_metadata(kind: str) -> dict[str, dict[str, str]]:
 _SAID: set[str] = set()
 
 
-def say_whose_code_runs(settings: SystemSettings) -> None:
-    """Tell, once, whose code a system runs where that is not colbench's own: its kind, its models.
+def say_whose_code_runs(name: str, settings: SystemSettings) -> None:
+    """Tell, once, whose code runs, and where queries go, where it is not colbench's own.
 
     Args:
-        settings: of a system that is to run.
+        name: of a system that is to run.
+        settings: of it.
+
+    Raises:
+        ConfigError: what is to run is not there.
     """
     told = [
-        f"trust_remote_code=true: the code that comes with {model.model}, if any,"
+        f"trust_remote_code=true: the code that comes with {model.model}, if any, runs"
         for model in settings.models()
         if model.trust_remote_code
     ]
     if settings.kind not in kinds():
-        told.append(f"system kind '{settings.kind}': the code of {_module(settings.kind).__file__}")
-    for code in set(told) - _SAID:
-        _SAID.add(code)
-        note(f"{code} runs")
+        code = _module(settings.kind).__file__
+        told.append(f"system kind '{settings.kind}': the code of {code} runs")
+    if (announcement := settings.announcement()) is not None:
+        told.append(f"system '{name}': {announcement}")
+    for line in told:
+        if line not in _SAID:
+            _SAID.add(line)
+            note(line)
 
 
 def system_settings(name: str, values: Mapping[str, Any]) -> SystemSettings:

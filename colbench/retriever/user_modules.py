@@ -7,16 +7,18 @@ Any other kind is the dotted name of a module that can be imported, from these f
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from colbench.digests import sha256_file
-from colbench.errors import ConfigError
+from colbench.errors import ConfigError, did_you_mean
 
 _FOLDERS: list[Path] = []
 
@@ -24,6 +26,16 @@ _FOLDERS: list[Path] = []
 def search_modules_in(folders: Iterable[Path]) -> None:
     """Look for modules in these folders from now on, and in the working folder after them."""
     _FOLDERS[:] = dict.fromkeys(folder.absolute() for folder in folders)
+
+
+@contextlib.contextmanager
+def modules_kept() -> Iterator[None]:
+    """Look for modules afterwards where they were looked for before."""
+    before = list(_FOLDERS)
+    try:
+        yield
+    finally:
+        _FOLDERS[:] = before
 
 
 def module_folders() -> list[Path]:
@@ -40,13 +52,17 @@ def is_file_kind(kind: str) -> bool:
     return kind.endswith(".py") or "/" in kind
 
 
-def load_module(kind: str) -> ModuleType | None:
+def load_module(kind: str, what: str = "system kind") -> ModuleType | None:
     """Import the module of a kind; None where there is none.
+
+    Args:
+        kind: that names it.
+        what: the name is, for messages.
 
     Raises:
         ConfigError: it cannot be imported, with the reason; or the name stands for several files.
     """
-    file = _file(kind)
+    file = _file(kind, what)
     try:
         if file is not None:
             return _from_file(file)
@@ -60,9 +76,9 @@ def load_module(kind: str) -> ModuleType | None:
         missing = error.name or ""
         if file is None and (kind == missing or kind.startswith(f"{missing}.")):
             return None
-        raise ConfigError(_why(kind, error)) from None
+        raise ConfigError(_why(f"{what} '{kind}'", error)) from None
     except (Exception, SystemExit) as error:  # whatever the module does
-        raise ConfigError(_why(kind, error)) from None
+        raise ConfigError(_why(f"{what} '{kind}'", error)) from None
 
 
 def module_digests(module: ModuleType) -> dict[str, str]:
@@ -80,7 +96,47 @@ def module_digests(module: ModuleType) -> dict[str, str]:
     return {str(one.relative_to(top)): sha256_file(one) for one in files if one.is_file()}
 
 
-def _file(kind: str) -> Path | None:
+def load_target(target: str) -> tuple[Any, ModuleType]:
+    """Return what a target names, and the module that it is in.
+
+    Args:
+        target: `module:name` or `./file.py:name`; the module is looked for as that of a kind, and
+            the name may be dotted.
+
+    Raises:
+        ConfigError: there is no such module or nothing of that name in it, or the module cannot be
+            imported, with the reason.
+    """
+    place, colon, name = target.rpartition(":")
+    if not colon or not place or not name:
+        raise ConfigError(
+            f"the target '{target}' is not MODULE:NAME or ./FILE.py:NAME, with a function or class "
+            "of that module"
+        )
+    module = load_module(place, "target")
+    if module is None:
+        places = ", ".join(map(str, module_folders()))
+        raise ConfigError(f"target '{target}': there is no module or file '{place}' in {places}")
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            public = [one for one in dir(found) if not one.startswith("_")]
+            raise ConfigError(f"target '{target}': no '{part}' there: {did_you_mean(part, public)}")
+        found = getattr(found, part)
+    return found, module
+
+
+def find_file(path: Path) -> Path:
+    """Return where a relative path leads to, from the folders where modules are looked for.
+
+    The first one that is there; that of the working folder where there is none.
+    """
+    path = path.expanduser()
+    places = [folder / path for folder in module_folders()]
+    return next((place for place in places if place.exists()), Path.cwd() / path)
+
+
+def _file(kind: str, what: str) -> Path | None:
     if "." in kind and not is_file_kind(kind):
         return None
     name = kind if is_file_kind(kind) else f"{kind}.py"
@@ -88,7 +144,7 @@ def _file(kind: str) -> Path | None:
     found = list(dict.fromkeys(path.resolve() for path in places if path.is_file()))
     if len({sha256_file(path) for path in found}) > 1:
         names = " and ".join(map(str, found))
-        raise ConfigError(f"system kind '{kind}' is {names}, which differ: name one by its path")
+        raise ConfigError(f"{what} '{kind}' is {names}, which differ: name one by its path")
     return found[0] if found else None
 
 
@@ -125,12 +181,12 @@ def _append(folder: Path) -> None:
         importlib.invalidate_caches()
 
 
-def _why(kind: str, error: BaseException) -> str:
+def _why(what: str, error: BaseException) -> str:
     """Say in one line why a module cannot be imported, and where in it."""
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}, line {error.lineno}: "
-        return f"system kind '{kind}' cannot be imported: {where}{error.msg}"
+        return f"{what} cannot be imported: {where}{error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
     frames = [frame for frame in frames if not frame.filename.startswith("<frozen")]
     where = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
-    return f"system kind '{kind}' cannot be imported: {where}{type(error).__name__}: {error}"
+    return f"{what} cannot be imported: {where}{type(error).__name__}: {error}"

@@ -110,6 +110,14 @@ class Run:
         }
         return cls(name, rankings)
 
+    def cut(self, name: str, k: int) -> Run:
+        """Return the k best of each ranking, under a name."""
+        rankings = {
+            query_id: Ranking(ranking.doc_ids[:k], ranking.scores[:k])
+            for query_id, ranking in self.rankings.items()
+        }
+        return Run(name, rankings)
+
 
 def fetch_depth(collection: Collection, k: int) -> int:
     """Return how many documents to retrieve so that k remain after the rule of identical ids.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from colbench.collection.raw import short
@@ -76,27 +77,40 @@ def read_trec(path: Path) -> Run:
         DataError: naming file and line: not six columns, not UTF-8, a score that is no number, a
             document that a query has already, or a byte order mark inside the file.
     """
-    scores: dict[str, dict[str, float]] = {}
-    name: str | None = None
     try:
         with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                columns = line.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").split()
-                if not columns or _is_comment(columns):
-                    continue
-                query_id, doc_id, score, tag = _parse(columns, f"{path}:{number}")
-                documents = scores.setdefault(query_id, {})
-                if doc_id in documents:
-                    raise DataError(
-                        f"{path}:{number}: document {short(doc_id)} is listed twice for query "
-                        f"{short(query_id)}; keep one of the two lines"
-                    )
-                documents[doc_id] = score
-                name = name or tag
+            return trec_run(stream, path)
     except OSError as error:
         raise StorageError(
             f"cannot read run {path}: {error.strerror or error}; check the path"
         ) from error
+
+
+def trec_run(lines: Iterable[bytes], path: Path) -> Run:
+    """Make a run of the lines of a file, as `read_trec` does.
+
+    Args:
+        lines: of the file.
+        path: of the file, for messages and the name of a run without lines.
+
+    Raises:
+        DataError: as `read_trec`.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    name: str | None = None
+    for number, line in enumerate(lines, start=1):
+        columns = line.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").split()
+        if not columns or _is_comment(columns):
+            continue
+        query_id, doc_id, score, tag = _parse(columns, f"{path}:{number}")
+        documents = scores.setdefault(query_id, {})
+        if doc_id in documents:
+            raise DataError(
+                f"{path}:{number}: document {short(doc_id)} is listed twice for query "
+                f"{short(query_id)}; keep one of the two lines"
+            )
+        documents[doc_id] = score
+        name = name or tag
     rankings = {
         query_id: Ranking.sort(list(documents), list(documents.values()))
         for query_id, documents in scores.items()

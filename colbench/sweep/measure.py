@@ -8,6 +8,7 @@ reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -96,7 +97,15 @@ class _Sweep:
         """Build what the variants share and yield each variant when its record is written."""
         first = self.bench.systems[variants[0].name]
         self._at_work(variants)
-        system = system_class(first.kind)("sweep", first, self.bench, self.bench.folder / "sweep")
+        folder = self.bench.folder / "sweep"
+        with closing(system_class(first.kind)("sweep", first, self.bench, folder)) as system:
+            yield from self._measure_with(system, first, variants)
+        if not self.task.keep_indexes:
+            _remove_indexes(self.bench)
+
+    def _measure_with(
+        self, system: Retriever, first: SystemSettings, variants: list[VariantTask]
+    ) -> Iterator[VariantTask]:
         before = len(self.bench.encodings)
         try:
             system.prepare()
@@ -115,8 +124,6 @@ class _Sweep:
             record = self._measure(system, queries, variant, built)
             write_variant(record.model_copy(update=shared), variant.record)
             yield variant
-        if not self.task.keep_indexes:
-            _remove_indexes(self.bench)
 
     def _at_work(self, variants: Sequence[VariantTask]) -> None:
         if self.task.at_work is not None:
@@ -199,9 +206,10 @@ class _Sweep:
             with without_collector():
                 whole = trial == 0 and known is None
                 for query in queries.encoded if whole else queries.encoded[:timed]:
-                    watch = Stopwatch()
+                    watch, uncounted = Stopwatch(), system.uncounted_nanoseconds()
                     answer = system.search([query], depth)
-                    times.append(watch.nanoseconds)
+                    uncounted = system.uncounted_nanoseconds() - uncounted
+                    times.append(watch.nanoseconds - uncounted)
                     if trial == 0:
                         hits += answer
             passes.append(list(zip(queries.nanoseconds, times[:timed], strict=True)))

@@ -20,7 +20,7 @@ from colbench.paths import own_folder, remove_made
 from colbench.progress import note
 from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
-from colbench.sweep.rows import add_variants
+from colbench.sweep.rows import OVERLAP, add_variants
 from colbench.sweep.settings import SweepSettings, Variant, sweep_variants
 from colbench.sweep.store import read_variant
 from colbench.sweep.task import SweepReply, SweepTask, VariantRecord, VariantTask
@@ -82,6 +82,8 @@ class SweepRunner(Runner):
         return Path("results/runs") / file_stem(self.experiment) / file_stem(self.collection.name)
 
     def _chosen_measure(self) -> str:
+        if not self.collection.is_judged:
+            return OVERLAP
         measure = self.sweep.measure or self.measures[0]
         if measure not in self.measures:
             hint = did_you_mean(measure, self.measures)
@@ -117,7 +119,8 @@ class SweepRunner(Runner):
     def _finished(self, name: str) -> Path:
         """Return where a reference is kept; a sweep keeps them as it keeps its variants."""
         settings = {
-            n: s.model_dump(mode="json") for n, s in self.settings.system.with_parts([name]).items()
+            n: [s.model_dump(mode="json"), s.outside()]
+            for n, s in self.settings.system.with_parts([name]).items()
         }
         return self.kept / f"reference-{self._key(settings, self.depth)}"
 
@@ -143,7 +146,9 @@ class SweepRunner(Runner):
             used += self.settings.system.with_parts([part]).values()
         if (exact := self._exact_reference()) is not None:
             used.append(self.settings.system[exact])
-        settings = [system.model_dump(mode="json", exclude={"about"}) for system in used]
+        settings = [
+            [system.model_dump(mode="json", exclude={"about"}), system.outside()] for system in used
+        ]
         return self.kept / f"{self._key(settings, self._depth(variant))}.json"
 
     def _measure_variants(
@@ -177,6 +182,8 @@ class SweepRunner(Runner):
         """Measure variants in one process; return its outcome and which of them it was last at."""
         exact = self._exact_reference()
         run_file = self.output.run_file(exact) if exact else None
+        if self.exact is not None and not (run_file and run_file.is_file()):
+            exact, run_file = self.exact
         at_work = self.output.work / "replies" / "at_work.json"
         task = SweepTask(
             variants=[
@@ -213,11 +220,21 @@ class SweepRunner(Runner):
         Returns:
             Whether any was not in the cache, and the failures of variants without their encoder.
         """
-        needed = {variant.name: self._encodings(variant.settings) for variant in variants}
+        failures: dict[str, Failure] = {}
+        for variant in variants:
+            parts = self.settings.system.with_parts(variant.settings.parts())
+            systems = {variant.name: variant.settings, **parts}
+            if (failure := self._impossible(systems, variant.name)) is not None:
+                failures[variant.name] = failure
+                self._accept(variant.name, failure)
+        needed = {
+            variant.name: self._encodings(variant.settings)
+            for variant in variants
+            if variant.name not in failures
+        }
         broken, encoded = self._encode_tasks(
             {key: task for tasks in needed.values() for key, task in tasks.items()}, "variant-"
         )
-        failures = {}
         for name, tasks in needed.items():
             for failure in [broken[key] for key in tasks if key in broken][:1]:
                 failures[name] = failure

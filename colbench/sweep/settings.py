@@ -73,6 +73,11 @@ def sweep_variants(sweep: SweepSettings, systems: Systems) -> list[Variant]:
     if sweep.system not in systems:
         hint = did_you_mean(sweep.system, systems)
         raise ConfigError(f"sweep.system: unknown system '{sweep.system}': {hint}")
+    if not systems[sweep.system].searched:
+        raise ConfigError(
+            f"sweep.system: '{sweep.system}' is a ranking that was made elsewhere, whose settings "
+            "have no costs: name it in systems"
+        )
     for axis, values in sweep.axes.items():
         if not values:
             raise ConfigError(f"sweep.axes.{axis} has no values")

@@ -70,6 +70,11 @@ FILES = {
     "the environment in a key": ("system/mine.yaml", "kind: bm25\n'${oc.env:X}': 1\n", "oc.env"),
     "a nested resolver": ("system/mine.yaml", "kind: bm25\nabout: '${a.${oc.env:X}}'\n", "about"),
     "a resolver by parts": ("system/mine.yaml", "kind: bm25\nabout: '${${a}.env:X}'\n", "about"),
+    "a variable for a server": (
+        "system/mine.yaml",
+        "kind: http\nurl: http://x/{query}\nids: a\nheaders_from_env: {X-A: AWS_SECRET}\n",
+        "headers_from_env.X-A",
+    ),
     "a quoted resolver": ("system/mine.yaml", "kind: bm25\nabout: '\\${oc.env:X}'\n", "about"),
     "decoding": ("system/mine.yaml", "kind: bm25\nabout: '${oc.decode:\"1\"}'\n", "about"),
     "a package behind another line break": (
@@ -139,9 +144,9 @@ def test_a_bomb_a_pipe_and_a_device_are_refused_at_once(tmp_path):
 
     lines = [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)]
     file = folder_with(tmp_path, "index/mine.yaml", f"a0: &a0 [x]\n{''.join(lines)}")
-    assert f"{file} stands for more than 100,000 values" in refused()
+    assert f"{file} is not valid YAML: its aliases stand for more than 100,000" in refused()
     file.write_text("a: &a [*a]\n")
-    assert f"{file} stands for more than" in refused()
+    assert f"{file} is not valid YAML: its aliases stand for" in refused()
     file.unlink()
     os.mkfifo(file)
     assert f"cannot read {file}: it is no file" in refused()

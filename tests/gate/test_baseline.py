@@ -12,6 +12,7 @@ from pairs import QUERIES, results_with
 
 from colbench.cli.main import main
 from colbench.errors import ConfigError, StorageError
+from colbench.gate import rules as rules_module
 from colbench.gate.baseline import accept, is_baseline, read_baseline, write_baseline
 from colbench.gate.judge import judge
 from colbench.gate.rules import GateRules
@@ -179,6 +180,6 @@ def test_a_defect_does_not_pass_for_a_regression(file, monkeypatch, capsys):
     def broken(*_):
         raise RuntimeError("made for this test")
 
-    monkeypatch.setattr("colbench.gate.rules.load_rules", broken)
+    monkeypatch.setattr(rules_module, "load_rules", broken)
     assert main(["gate", str(file), "--baseline", str(file)]) == 3
     assert "made for this test" in capsys.readouterr().err

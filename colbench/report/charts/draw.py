@@ -34,6 +34,14 @@ def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
     """Return (SVG, PNG at twice the size) of an Altair chart, dark on white, with a title."""
     import vl_convert
 
+    svg = drawn_svg(chart, title, subtitle)
+    return svg, vl_convert.svg_to_png(svg, scale=2)
+
+
+def drawn_svg(chart: Any, title: str, subtitle: str) -> str:
+    """Return an Altair chart as SVG, dark on white, with a title."""
+    import vl_convert
+
     drawn = specification(chart)
     below = drawn.get("title")
     lines = [subtitle, below["text"]] if isinstance(below, dict) else [subtitle]
@@ -47,8 +55,7 @@ def picture(chart: Any, title: str, subtitle: str) -> tuple[str, bytes]:
     drawn["config"] = configuration(LIGHT, background=LIGHT.paper)
     drawn["padding"] = 12
     version = vega_lite_version()
-    svg = compact(vl_convert.vegalite_to_svg(drawable(drawn), vl_version=version))
-    return svg, vl_convert.svg_to_png(svg, scale=2)
+    return compact(vl_convert.vegalite_to_svg(drawable(drawn), vl_version=version))
 
 
 def drawable(value: Any) -> Any:

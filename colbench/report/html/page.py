@@ -189,7 +189,7 @@ def render_html(runs: Sequence[Results]) -> str:
     groups = [_part(part) for part in group(runs)]
     scripts = [plotting_library(), *(inline_script(_asset(name)) for name in _SCRIPTS)]
     return (
-        _environment()
+        report_environment()
         .get_template("page.html.j2")
         .render(
             title=" and ".join(dict.fromkeys(run.experiment for run in runs)),
@@ -209,7 +209,8 @@ def render_html(runs: Sequence[Results]) -> str:
     )
 
 
-def _environment() -> Environment:
+def report_environment() -> Environment:
+    """Return what templates are filled with: everything in them is escaped."""
     environment = Environment(
         loader=PackageLoader("colbench.report.html"),
         autoescape=True,
