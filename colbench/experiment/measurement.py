@@ -258,8 +258,8 @@ def load_notes(name: str, levels: Sequence[LoadLevel]) -> list[str]:
     notes = []
     if any(level.one_at_a_time for level in levels):
         notes.append(
-            f"{name}: under load, queries were answered one at a time: systems of its kind are not "
-            "searched from several threads"
+            f"{name}: under load, queries were answered one at a time: it is not known to be safe "
+            "to search from several threads here"
         )
     for level in levels:
         load = f"the load of {counted(level.clients, 'client')}"

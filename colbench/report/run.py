@@ -76,6 +76,7 @@ def group_document(found: Group, pictures: Sequence[Picture] = ()) -> Document:
     sections = [
         _comparison(found),
         *_all_variants(found),
+        _under_load(results),
         Section("Effectiveness, time and size", overviews, scope="report"),
         *_slices(found),
         _losses(results, [p for p in pictures if p.name == LOSSES]),
@@ -140,6 +141,11 @@ def _taken(run: Results) -> str:
     e = run.environment
     on = f", {e.accelerator}" if e.accelerator else ""
     return f"{run.created[:10]}, {e.cpu}, {counted(e.threads, 'thread')}{on}"
+
+
+def _under_load(results: Results) -> Section:
+    table = details.under_load(results)
+    return Section(table.title, [table] if table.rows else [])
 
 
 def _all_variants(found: Group) -> list[Section]:

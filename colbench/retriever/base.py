@@ -288,7 +288,7 @@ class Retriever(ABC):
 
     @property
     def concurrent(self) -> bool:
-        """Whether `encode` and `search` may run in several threads at once, asked once it is built.
+        """Whether `encode` and `search` may run in several threads at once, asked after searches.
 
         Where they may not, as long as a kind does not say otherwise, queries under load are
         answered one at a time, in the thread that has built the system.

@@ -37,7 +37,11 @@ class SweepRunner(Runner):
         if sweep is None:
             raise ConfigError("task=sweep needs sweep: use experiment=sweep_search, or set sweep")
         # The stages of a reference are not searched: a sweep has no use for them.
-        super().__init__(settings.model_copy(update={"attribution": False}), command)
+        alone = settings.latency.model_copy(update={"clients": []})
+        super().__init__(
+            settings.model_copy(update={"attribution": False, "latency": alone}), command
+        )
+        self._asked_for_load = bool(settings.latency.clients)
         self.sweep = sweep
         self.variants = sweep_variants(sweep, settings.system)
         settings.system.with_parts(self._at_work())  # checked before any work
@@ -53,6 +57,8 @@ class SweepRunner(Runner):
             ColbenchError: anything the user can act on, before results are written.
         """
         self._load()
+        if self._asked_for_load:
+            self._note("latency.clients is left out: a sweep measures single queries alone")
         self.measure = self._chosen_measure()
         root = self.settings.output_dir or self._default_folder()
         self.output = OutputFolder(root)

@@ -64,6 +64,7 @@ class BM25Lucene(Retriever):
     """BM25 of Anserini, whose index and search are Lucene's."""
 
     Settings = BM25LuceneSettings
+    concurrent = True
 
     def __init__(
         self, name: str, settings: BM25LuceneSettings, bench: Workbench, folder: Path

@@ -22,6 +22,7 @@ from colbench.index.colbert.reduction import pool_documents, pooled_before, pool
 from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
 from colbench.index.size import IndexSize
+from colbench.index.threads import kernels_may_overlap
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
@@ -58,7 +59,6 @@ class Colbert(Retriever):
     """A ColBERT index, shared by all systems that build it alike, of a run or of several."""
 
     Settings = ColbertSettings
-    concurrent = True
     _chunks: Chunks
     _embeddings: Embeddings
     _encoder: Encoder
@@ -235,6 +235,11 @@ class Colbert(Retriever):
     def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Return the k best documents, of those whose residuals are read."""
         return [self._search.search(query, k) for query in queries]
+
+    @property
+    def concurrent(self) -> bool:
+        """Where compiled loops may overlap."""
+        return kernels_may_overlap()
 
     def size(self) -> IndexSize:
         """Bytes by file."""

@@ -17,6 +17,7 @@ from colbench.encoder.settings import EncoderSettings, Form
 from colbench.hits import Hits
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
+from colbench.index.threads import kernels_may_overlap
 from colbench.index.tokens import Precision
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
@@ -70,7 +71,7 @@ class ColbertExact(Retriever):
     @property
     def concurrent(self) -> bool:
         """On the CPU; what a GPU is given by several threads at once is not tested."""
-        return self._device == "cpu"
+        return self._device == "cpu" and kernels_may_overlap()
 
     def size(self) -> IndexSize:
         """Bytes of vectors and offsets."""
