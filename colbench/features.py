@@ -20,6 +20,7 @@ REGISTERED = [
     "colbench.compare",
     "colbench.gate",
     "colbench.token_vectors",
+    "colbench.mteb",
 ]
 """Packages of the features, in the order in which they are asked."""
 

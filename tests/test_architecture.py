@@ -23,6 +23,7 @@ LEVEL = {
     **dict.fromkeys(FEATURES, len(CORE) + 1),
     "cli": len(CORE) + 2,
     "api": len(CORE) + 2,
+    "mteb": len(CORE) + 3,  # a feature that is called from Python, and so stands on `api`
 }
 
 

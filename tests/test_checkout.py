@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST_BYTES = 12_000_000
+MOST_BYTES = 12 * 2**20
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ examples:
   colbench report results/scifact --slices length,relevant
   colbench report results/scifact --format latex --output table.tex
   colbench report results/scifact results/cranfield --format csv --output all.csv
+  colbench report results/scifact --task-result SciFact.json    a row of MTEB's beside them
 """
 
 _Runs = Sequence[tuple[Path, "Results"]]
@@ -52,6 +53,15 @@ def add_parser(commands: Any) -> None:
         help="also by group of queries, in place of the slices that the run has: length, relevant, "
         "metadata.COLUMN, with commas between them; as CSV the groups alone",
     )
+    parser.add_argument(
+        "--task-result",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a TaskResult file of MTEB, a row below the systems; may be given several times; "
+        "nothing is written beside the results",
+    )
     add_wide(parser)
     parser.set_defaults(action=report)
 
@@ -69,6 +79,9 @@ def report(options: argparse.Namespace) -> int:
 
         runs = [(path, sliced(results, options.slices)) for path, results in runs]
     sliced_here = options.slices is not None
+    if options.task_result:
+        runs = list(_with_rows(runs, options.task_result))
+        options.format = options.format or "terminal"
     if options.format is None:
         draw(partial(_print_and_write, runs, options.wide, sliced_here), None)
     elif options.format == "terminal":
@@ -78,6 +91,16 @@ def report(options: argparse.Namespace) -> int:
     else:
         put(_FORMATS[options.format](runs), options.output)
     return 0
+
+
+def _with_rows(runs: _Runs, files: Sequence[Path]) -> _Runs:
+    from colbench.errors import ConfigError
+    from colbench.results.task_result import read_task_result, with_rows
+
+    if len(runs) > 1:
+        raise ConfigError("--task-result goes with one result: name one, for each has its own task")
+    (path, results), found = runs[0], [read_task_result(file) for file in files]
+    return [(path, with_rows(results, found))]
 
 
 def _print(runs: _Runs, wide: bool, slices: bool, console: Console) -> None:

@@ -120,10 +120,10 @@ def _read(settings: DatasetSettings, kept: Path | None) -> RawCollection:
             return read_beir_dir(settings.path, settings.split)
         case PydocsSettings():
             return _read_pydocs(settings, kept)
-        case VectorsSettings():
-            return VectorsFolder.open(settings).raw()
         case MemorySettings():
             raise _not_here()
+        case VectorsSettings():
+            return VectorsFolder.open(settings).raw()
 
 
 def _not_here() -> ConfigError:

@@ -15,6 +15,9 @@ from colbench.errors import DataError
 
 _Qrels = dict[str, dict[str, int]]
 
+SHARED_IDS = "queries have the id of a document"
+"""In the note on a collection where the rule of identical ids may drop something."""
+
 
 def build_collection(
     raw: RawCollection,
@@ -203,7 +206,7 @@ def _note_identical_ids(
     shared = [query.id for query in queries if query.id in doc_ids]
     if not shared or rule is False:
         return
-    shared_ids = f"{len(shared)} of {len(queries)} queries have the id of a document"
+    shared_ids = f"{len(shared)} of {len(queries)} {SHARED_IDS}"
     if rule:
         notes.append(f"{shared_ids}; that document is dropped from their results (BEIR's rule)")
     else:

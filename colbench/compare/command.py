@@ -22,6 +22,7 @@ examples:
   colbench compare results/scifact out/scifact --format markdown --output comparison.md
   colbench compare results/quickstart out/quickstart --systems bm25=colbert_exact
   colbench compare results/quickstart --systems bm25=hybrid_rrf    two systems of one run
+  colbench compare results/scifact SciFact.json                    a TaskResult file of MTEB
 """
 
 
@@ -72,8 +73,7 @@ def compare(options: argparse.Namespace) -> int:
             "of this one with --systems NAME=NAME"
         )
     comparison = compare_results(
-        Opened.read(options.a),
-        Opened.read(options.b or options.a),
+        *Opened.read_both(options.a, options.b or options.a),
         options.systems,
         test=options.test,
         alpha=options.alpha,

@@ -19,6 +19,7 @@ from colbench.measures.latency import BUSY
 from colbench.measures.significance import Test, too_few_sentence
 from colbench.report.costs import costs
 from colbench.results.schema import Environment, Results, SystemResult
+from colbench.results.task_result import KIND
 from colbench.results.verdicts import primary_measure
 
 _MACHINE = ("cpu", "cores", "threads", "accelerator")
@@ -192,13 +193,14 @@ def _pair(
         moved_queries(pair, moved_by, a.results, b.results, queries) if moved_by else ([], [])
     )
     sampling = sampling_note(pair.a, pair.b)
+    whole = not any(side.config.get("kind") == KIND for side in (pair.a, pair.b))
     return PairComparison(
         a=pair.a.name,
         b=pair.b.name,
         identical=_identical(pair),
-        settings=setting_changes(pair.a, pair.b),
+        settings=setting_changes(pair.a, pair.b) if whole else [],
         effectiveness=effectiveness,
-        costs=cost_changes(pair.a, pair.b),
+        costs=cost_changes(pair.a, pair.b) if whole else [],
         times_comparable=alike and not busy,
         moved_by=moved_by,
         drops=drops,
@@ -220,7 +222,12 @@ def _identical(pair: Pair) -> bool | None:
 def _pair_notes(pair: Pair) -> list[str]:
     notes = []
     for side, system, values in (("A", pair.a, pair.values_a), ("B", pair.b, pair.values_b)):
-        if values is None:
+        if values is None and system.config.get("kind") == KIND:
+            notes.append(
+                f"no test, interval or query that moved: {side} is a file of MTEB, which holds "
+                "means alone"
+            )
+        elif values is None:
             notes.append(
                 f"no test, interval or query that moved: {side} has no per-query values, neither "
                 f"in its results.json nor in {system.per_query_file or 'a file'} beside it; run it "

@@ -10,6 +10,7 @@ from colbench.compare.record import Unpaired
 from colbench.errors import ConfigError, DataError, did_you_mean
 from colbench.results.schema import Results, SystemResult
 from colbench.results.store import per_query_values, read_results
+from colbench.results.task_result import KIND, as_results, is_task_result, read_task_result
 
 _NAMED = 5
 """Queries a message names at most."""
@@ -35,6 +36,28 @@ class Opened:
             StorageError: it cannot be read.
         """
         return cls(path, read_results(path))
+
+    @classmethod
+    def read_both(cls, a: Path, b: Path) -> tuple[Opened, Opened]:
+        """Read two results, one of which may be a TaskResult file of MTEB.
+
+        Raises:
+            ConfigError: both are such files.
+            DataError: such a file is of another test set than the other side.
+            StorageError: one cannot be read.
+        """
+        foreign = [is_task_result(path) for path in (a, b)]
+        if all(foreign):
+            raise ConfigError(
+                f"{a} and {b} are both files of MTEB: compare one with results of colbench"
+            )
+        if foreign[0]:
+            second = cls.read(b)
+            return cls(a, as_results(read_task_result(a), second.results)), second
+        first = cls.read(a)
+        if foreign[1]:
+            return first, cls(b, as_results(read_task_result(b), first.results))
+        return first, first if a == b else cls.read(b)
 
     @property
     def folder(self) -> Path:
@@ -108,6 +131,8 @@ def pair_systems(
                 what = "was skipped" if system.status == "skipped" else "failed"
                 raise ConfigError(f"'{system.name}' {what} in {side}: {system.reason}")
         return chosen, []
+    if alone := _of_mteb(a, b):
+        return alone, []
     pairs, unpaired = [], []
     for name in dict.fromkeys([*systems_a, *systems_b]):
         first, second = systems_a.get(name), systems_b.get(name)
@@ -121,6 +146,19 @@ def pair_systems(
             f"A has {_measured(a)}; B has {_measured(b)}"
         )
     return pairs, unpaired
+
+
+def _of_mteb(a: Results, b: Results) -> list[tuple[SystemResult, SystemResult]]:
+    """Return every measured system beside the one of an MTEB file; nothing without such a file."""
+    measured_a, measured_b = (
+        [system for system in side.systems if system.status == "ok"] for side in (a, b)
+    )
+    if not any(
+        side and all(s.config.get("kind") == KIND for s in side)
+        for side in (measured_a, measured_b)
+    ):
+        return []
+    return [(first, second) for first in measured_a for second in measured_b]
 
 
 def _measured(results: Results) -> str:

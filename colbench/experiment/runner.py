@@ -134,6 +134,8 @@ class Runner:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())
         vectors = isinstance(self.settings.dataset, VectorsSettings)
+        if self.loaded is not None:
+            vectors = self.loaded.given is not None
         if not vectors:
             look_for_weights(systems, self.cache, strict=self.settings.strict)
         if self.loaded is None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from colbench.encoder.cache.embeddings import EncodingInfo as EncodingInfo
 from colbench.measures.latency import Distribution as Distribution
 from colbench.measures.latency import Latency as Latency
+from colbench.measures.load import LoadLevel as LoadLevel
 from colbench.measures.machine import Calibration as Calibration
 from colbench.measures.significance import Significance as Significance
 from colbench.records import Record
@@ -149,6 +150,11 @@ class SystemResult(Record):
     )
     depth: int | None = Field(None, description="documents asked for per query")
     latency_ms: Latency | None = None
+    load: list[LoadLevel] | None = Field(
+        None,
+        description="several clients at once, an entry for each of `latency.clients`; null where "
+        "none were wanted",
+    )
     throughput_qps: float | None = Field(
         None, description="queries per second, encoded and searched as one batch; the fastest trial"
     )

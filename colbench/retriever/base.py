@@ -286,6 +286,15 @@ class Retriever(ABC):
         self.bench = bench
         self.folder = folder
 
+    @property
+    def concurrent(self) -> bool:
+        """Whether `encode` and `search` may run in several threads at once, asked once it is built.
+
+        Where they may not, as long as a kind does not say otherwise, queries under load are
+        answered one at a time, in the thread that has built the system.
+        """
+        return False
+
     def use(self, settings: Any) -> None:
         """Search with these settings from now on; they differ in `search_keys` alone."""
         self.settings = settings

@@ -71,7 +71,7 @@ def exact_hits(
     file = bench.shared / f"exact-{digest.hexdigest()[:16]}.hits"
     found = read_hits(file, len(queries), len(bench.collection.documents))
     if found is None:
-        index = build_token_index(embeddings, folder)
+        index = build_token_index(embeddings, folder, in_place=True)
         scanner = MaxSimScanner(index, bench.memory_bytes, device)
         owners = bench.chunks(encoder, Form.TOKENS).owners
         found = search_all(scanner, queries, k, bench.ranks, owners)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from colbench.collection.load import load_collection
 from colbench.collection.settings import VectorsSettings
-from colbench.collection.vectors.folder import Side, VectorsFolder
+from colbench.collection.vectors.folder import VectorsFolder
 from colbench.collection.vectors.given import Rows
+from colbench.collection.vectors.side import Side
 from colbench.collection.vectors.write import DType, write_vectors
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.embeddings import Embeddings

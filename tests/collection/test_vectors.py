@@ -214,9 +214,23 @@ def test_the_check_is_remembered_until_a_file_changes(folder, tmp_path, monkeypa
         load(folder, kept)
     (folder / "manifest.json").unlink()
     assert load(folder, kept).fingerprint != first.fingerprint
-    for memo in kept.rglob("manifest.json"):
+    memos = list(kept.rglob("manifest.json"))
+    assert len(memos) == 3  # of the queries, and of the documents before and after
+    for memo in memos:
         memo.write_text("{", encoding="utf-8")
     assert load(folder, kept).fingerprint != first.fingerprint
+
+
+def test_what_the_check_keeps_goes_with_the_cache(folder, tmp_path, monkeypatch):
+    from colbench.collection.vectors import folder as module
+    from colbench.encoder.cache.store import EmbeddingCache, collections
+
+    monkeypatch.setattr(module, "_YOUNG_SECONDS", -1.0)
+    root = tmp_path / "cache"
+    load(folder, collections(root))
+    assert len(list(collections(root).iterdir())) == 2
+    assert EmbeddingCache(root).prune(everything=True) > 0
+    assert not collections(root).exists()
 
 
 def test_a_worker_refuses_a_file_that_was_changed_since(folder):
@@ -309,6 +323,9 @@ def test_ids_in_no_encoding_are_told(folder):
     refuse(folder, "there are no ids of documents: put them into documents.ids.txt")
     np.save(folder / "documents.ids.npy", np.array(["p1", "p\ud800", "p3"]))
     refuse(folder, "surrogate")
+    no_characters = np.array([1 << 30, 1, 2], dtype="<u4").view("<U1")
+    np.save(folder / "documents.ids.npy", no_characters)
+    refuse(folder, "ids are not UTF-8 .*is no character")
     np.save(folder / "documents.ids.npy", np.array([1, 2, 3]))
     refuse(folder, "ids must be uint8")
     np.save(folder / "documents.ids.npy", np.array(["p1", None, "p3"]), allow_pickle=True)
@@ -348,6 +365,14 @@ def test_a_pickle_is_never_loaded(folder, tmp_path):
     (folder / "documents.values.npy").write_bytes(pickle.dumps(Trap()))
     refuse(folder, "is no .npy file that can be read")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_whatever_numpy_raises_of_a_header_is_told(folder):
+    file = npy(folder) / "documents.values.npy"
+    content = file.read_bytes()
+    for broken in (b"{(" * 9, b"\x00" * 9, b"{'descr': '" + b"9" * 9, b"1L" * 9):
+        file.write_bytes(content.replace(content[10 : 10 + len(broken)], broken))
+        refuse(folder, "is no .npy file that can be read")
 
 
 def test_truncated_and_longer_files_are_told(folder):

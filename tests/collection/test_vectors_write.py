@@ -88,6 +88,24 @@ def test_a_model_makes_the_vectors_of_texts(tmp_path):
     assert collection.given.documents.lengths.tolist() == [4] * 70
 
 
+def test_a_multi_vector_encoder_of_sentence_transformers_is_such_a_model(tmp_path):
+    from colbench.encoder.loading.assemble import assemble
+    from colbench.encoder.settings import EncoderSettings, Form
+
+    settings = EncoderSettings(name="m", model="embedded:all-MiniLM-L6-v2")
+    model, _ = assemble(settings, Form.TOKENS, "cpu", None)
+    assert type(model).__name__ == "MultiVectorEncoder"
+    texts = {"a": "Paris is the capital of France.", "b": "the sea"}
+    made = write_vectors(
+        tmp_path / "v", texts, {"q": "where is Paris"}, model=model, dtype="float32"
+    )
+    given = load_collection(VectorsSettings(path=made)).given
+    ((_, _, rows_of_b),) = given.documents.select([1]).blocks(99)
+    (expected,) = model.encode_document(["the sea"])
+    assert np.allclose(rows_of_b, np.asarray(expected), atol=1e-5)
+    assert len(given.queries.lengths) == 1
+
+
 BAD = [
     ({"a": np.full((1, 8), np.nan)}, "document 'a' holds NaN or infinity"),
     ({"a": np.ones(8)}, "document 'a' has float64 of the shape"),

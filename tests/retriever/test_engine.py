@@ -256,6 +256,27 @@ def test_the_python_is_named_or_lies_where_it_is_looked_for(tmp_path, monkeypatc
         settings.look_for_packages()
 
 
+def test_what_a_result_depends_on_is_the_file_and_the_environment(tmp_path):
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+    for name in ("Fast_Plaid-1.0.dist-info", "torch-2.11.0.dist-info", "other-1.dist-info"):
+        (packages / name).mkdir(parents=True)
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.symlink_to(PYTHON)
+    values = {"kind": "engine", "engine": "fast_plaid", "encoder": ENCODER}
+    settings = system_settings("x", {**values, "python": str(python)})
+    assert settings.outside()["installed"] == ["Fast_Plaid-1.0.dist-info", "torch-2.11.0.dist-info"]
+    assert settings.announcement() == f"the program {python} runs"
+    assert system_settings("x", values).announcement() is None
+    mine = tmp_path / "mine.py"
+    mine.write_text("class Engine: ...", encoding="utf-8")
+    own = system_settings("x", {**values, "engine": str(mine)})
+    assert own.announcement() == f"the code of {mine} runs"
+    before = own.outside()
+    mine.write_text("class Engine: pass", encoding="utf-8")
+    assert own.outside() != before
+
+
 def test_another_version_than_the_one_that_was_tried_is_told():
     engine = engine_declaration("fast_plaid")
     assert engine.other_version("1.7.0.2110") is None
@@ -295,6 +316,7 @@ def test_exact_search_in_another_process_finds_what_exact_search_does(bench):  #
         assert not (system.folder / "vectors.npy").exists()
         everything = system.search(queries, 500)[0]  # the last document has no token
         assert sorted(everything.docs.tolist()) == list(range(79))
+        assert [len(hits) for hits in system.search(system.encode([""]), 5)] == [0]
 
 
 def test_the_pipe_does_not_count_as_search(bench):  # noqa: F811

@@ -111,16 +111,16 @@ class Rows:
     """Rows of a file as numbers: slices are copies in float16 or float32."""
 
     def __init__(self, stored: NDArray[Any], dtype: str, *, normalize: bool = False) -> None:
-        self._stored, self._dtype, self._normalize = stored, dtype, normalize
+        self.stored, self._dtype, self._normalize = stored, dtype, normalize
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return some rows."""
-        values = numbers(self._stored[rows], self._dtype)
+        values = numbers(self.stored[rows], self._dtype)
         return unit_rows(values) if self._normalize else values
 
     def forget(self) -> None:
         """Tell the system that mapped pages may go, so that a pass stays in little memory."""
-        mapped = getattr(self._stored, "_mmap", None)
+        mapped = getattr(self.stored, "_mmap", None)
         if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
             mapped.madvise(mmap.MADV_DONTNEED)
 

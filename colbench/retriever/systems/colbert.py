@@ -58,6 +58,7 @@ class Colbert(Retriever):
     """A ColBERT index, shared by all systems that build it alike, of a run or of several."""
 
     Settings = ColbertSettings
+    concurrent = True
     _chunks: Chunks
     _embeddings: Embeddings
     _encoder: Encoder

@@ -67,6 +67,11 @@ class ColbertExact(Retriever):
         """Return the k documents with the largest MaxSim."""
         return search_all(self._scanner, queries, k, self.bench.ranks, self._chunks.owners)
 
+    @property
+    def concurrent(self) -> bool:
+        """On the CPU; what a GPU is given by several threads at once is not tested."""
+        return self._device == "cpu"
+
     def size(self) -> IndexSize:
         """Bytes of vectors and offsets."""
         return self._scanner.index.size()

@@ -105,9 +105,11 @@ class EngineSystemSettings(SystemSettings):
         }
 
     def announcement(self) -> str | None:
-        """Say whose engine runs where it is not one that comes with colbench."""
+        """Say whose code runs, where it is not of an engine that comes with colbench."""
         declared = engine_declaration(self.engine)
-        return None if declared.builtin else f"the code of {declared.file} runs"
+        own = [] if declared.builtin else [f"the code of {declared.file} runs"]
+        named = [] if self.python is None else [f"the program {self.python} runs"]
+        return " and ".join([*own, *named]) or None
 
     def declaration_and_python(self) -> tuple[Declaration, Path]:
         """Return what the engine declares, and the Python that it runs in.
@@ -218,6 +220,8 @@ class EngineSystem(Retriever):
     def _found(self, query: Vectors, k: int) -> Hits:
         """Search one query; where documents are split, until chunks of k of them are found."""
         count, owners = len(self._numbers), self._chunks.owners
+        if not len(query):  # matches nothing
+            return Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
         wanted = min(self._chunks.depth(k), count)
         while True:
             watch = Stopwatch()

@@ -70,6 +70,11 @@ class RRF(Retriever):
         """Return the systems whose rankings are fused."""
         return self._parts
 
+    @property
+    def concurrent(self) -> bool:
+        """Where all parts are."""
+        return all(part.concurrent for part in self._parts)
+
     def size(self) -> IndexSize | None:
         """All parts' files."""
         return IndexSize.together({part.name: part.size() for part in self._parts})
