@@ -47,6 +47,13 @@ def add_parser(commands: Any) -> None:
         "--output", type=Path, metavar="FILE", help="with --format; default: standard output"
     )
     parser.add_argument(
+        "--slices",
+        type=lambda value: value.strip("[]").split(","),
+        metavar="NAMES",
+        help="also by group of queries, in place of the slices that the run has: length, relevant, "
+        "metadata.COLUMN, with commas between them; as CSV the groups alone",
+    )
+    parser.add_argument(
         "--task-result",
         type=Path,
         action="append",
@@ -54,13 +61,6 @@ def add_parser(commands: Any) -> None:
         metavar="FILE",
         help="a TaskResult file of MTEB, a row below the systems; may be given several times; "
         "nothing is written beside the results",
-    )
-    parser.add_argument(
-        "--slices",
-        type=lambda value: value.strip("[]").split(","),
-        metavar="NAMES",
-        help="also by group of queries, in place of the slices that the run has: length, relevant, "
-        "metadata.COLUMN, with commas between them; as CSV the groups alone",
     )
     add_wide(parser)
     parser.set_defaults(action=report)
@@ -74,14 +74,14 @@ def report(options: argparse.Namespace) -> int:
     if options.output is not None and options.format is None:
         raise ConfigError("--output says nothing without --format: add --format markdown, say")
     runs = [(path, read_results(path)) for path in options.results]
-    if options.task_result:
-        runs = list(_with_rows(runs, options.task_result))
-        options.format = options.format or "terminal"
     if options.slices is not None:
         from colbench.results.sliced import sliced
 
         runs = [(path, sliced(results, options.slices)) for path, results in runs]
     sliced_here = options.slices is not None
+    if options.task_result:
+        runs = list(_with_rows(runs, options.task_result))
+        options.format = options.format or "terminal"
     if options.format is None:
         draw(partial(_print_and_write, runs, options.wide, sliced_here), None)
     elif options.format == "terminal":
