@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import colbench
 from colbench.cli.main import main
 from colbench.errors import DataError, StorageError
 from colbench.results.mteb_tasks import TASKS
@@ -129,6 +130,16 @@ def test_a_comparison_takes_a_file_on_either_side(scifact, tmp_path, capsys):
         assert "a file of MTEB, which holds means alone" in pairs[0]["notes"][0]
     assert main(["compare", str(file), str(file)]) == 2
     assert "both files of MTEB" in capsys.readouterr().err
+
+
+def test_a_comparison_in_python_takes_a_file(scifact, tmp_path):
+    write_results(scifact, tmp_path / "out")
+    file = task_result(tmp_path / "someone__model" / "r")
+    for sides in ((tmp_path / "out", file), (str(file), scifact)):
+        pairs = colbench.compare(*sides).record.pairs
+        assert "someone/model" in {pairs[0].a, pairs[0].b}
+    with pytest.raises(StorageError):
+        colbench.compare(file, file)
 
 
 def test_tasks_are_those_of_mteb():
