@@ -3,6 +3,7 @@
 What is public in Python, each imported when it is first asked for:
 
     load_collection, Collection, Document, Query     what is searched
+    write_vectors                                    a folder of given token vectors
     run, load_results, Results                       systems measured on it
     evaluate, Scores                                 a run of any system, judged
     compare, Comparison; gate, Verdict               two results side by side; did search get worse?
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from colbench.collection.model import Collection as Collection
     from colbench.collection.model import Document as Document
     from colbench.collection.model import Query as Query
+    from colbench.collection.vectors.write import write_vectors as write_vectors
     from colbench.errors import ColbenchError as ColbenchError
     from colbench.errors import ConfigError as ConfigError
     from colbench.errors import DataError as DataError
@@ -58,6 +60,7 @@ _PLACES = {
     "colbench.api.run": ("run",),
     "colbench.api.verdicts": ("Comparison", "Verdict", "compare", "gate"),
     "colbench.collection.model": ("Collection", "Document", "Query"),
+    "colbench.collection.vectors.write": ("write_vectors",),
     "colbench.errors": (
         *("ColbenchError", "ConfigError", "DataError", "PackagesUnavailable", "StorageError"),
         "WeightsUnavailable",

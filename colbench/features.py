@@ -19,6 +19,7 @@ REGISTERED = [
     "colbench.explain",
     "colbench.compare",
     "colbench.gate",
+    "colbench.token_vectors",
     "colbench.mteb",
 ]
 """Packages of the features, in the order in which they are asked."""

@@ -16,7 +16,18 @@ from sphinx.util import logging
 REPOSITORY = "https://github.com/colbench/colbench"
 ROOT = Path(__file__).resolve().parents[1]
 NAVIGATION = {
-    "Use it": ["start", "collections", "systems", "encoding", "python", "rag", "numbers"],
+    "Use it": [
+        "start",
+        "python",
+        "collections",
+        "vectors",
+        "systems",
+        "outside",
+        "engines",
+        "rag",
+        "encoding",
+        "numbers",
+    ],
     "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training", "mteb"],
     "Know it": ["colbert-index", "internals", "security", "glossary"],
 }

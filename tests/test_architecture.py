@@ -14,7 +14,7 @@ CORE = (
 )
 """From the ground up, above the modules that lie in `colbench` itself."""
 
-FEATURES = ("compare", "gate", "sweep", "reproduce", "explain", "train")
+FEATURES = ("compare", "gate", "sweep", "reproduce", "explain", "train", "token_vectors")
 ALLOWED = {("gate", "compare")}
 """Features of which the first imports the second; no other imports a sibling."""
 

@@ -20,8 +20,14 @@ import colbench.features
 from benchmarks.gate_power.record import GatePower
 from benchmarks.index_speed.record import IndexSpeed
 from colbench.cli.main import build_parser
+from colbench.collection.load import load_collection
 from colbench.collection.model import Collection, Document, Query
-from colbench.collection.settings import BeirDirSettings, IrdsSettings, SampleSettings
+from colbench.collection.settings import (
+    BeirDirSettings,
+    IrdsSettings,
+    SampleSettings,
+    VectorsSettings,
+)
 from colbench.config.compose import compose_run
 from colbench.config.settings import LatencySettings, SignificanceSettings
 from colbench.encoder.cache.store import EmbeddingCache
@@ -170,7 +176,7 @@ def check_run(options):
     if options.instead:
         assert Multirun(options.overrides).varied
         return
-    settings = compose_run(options.overrides)
+    settings = compose_run(options.overrides, [ROOT / folder for folder in options.config_dir])
     assert settings.systems
     sweep = settings.feature(SweepSettings)
     if sweep is not None:
@@ -264,7 +270,7 @@ def test_extras_that_pages_name_are_there():
 
 
 GROUPS = {
-    "dataset": [IrdsSettings, BeirDirSettings],
+    "dataset": [IrdsSettings, BeirDirSettings, VectorsSettings],
     "dataset.sample": [SampleSettings],
     "encoder": [EncoderSettings],
     "cross_encoder": [CrossEncoderSettings],
@@ -318,6 +324,15 @@ def test_the_example_of_a_system_ranks(tmp_path, monkeypatch):
     system.build()
     (hits,) = system.search(system.encode(["a"]), 2)
     assert hits.docs.tolist() == [1, 0]
+
+
+def test_the_example_of_writing_vectors_runs(tmp_path, monkeypatch):
+    (code,) = blocks("py", "docs/vectors.md")
+    monkeypatch.chdir(tmp_path)
+    matrices = [np.eye(4)[:2], np.eye(4)[1:]]
+    exec(code, {"ids": ["p1", "p2"], "matrices": matrices, "query_matrix": np.eye(4)[:1]})
+    collection = load_collection(VectorsSettings(path=tmp_path / "pages"))
+    assert collection.doc_ids == ["p1", "p2"] and collection.judgments == 1
 
 
 def test_the_example_of_an_index_runs(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.engines.settings import engine_settings
 from benchmarks.index_speed import own
+from benchmarks.index_speed.engine_settings import engine_settings
 from benchmarks.index_speed.engines import engine_result, own_result
 from benchmarks.index_speed.evaluator import Evaluator
 from benchmarks.index_speed.floors import measure_machine
@@ -154,10 +154,10 @@ class Conductor:
     def _engine(self, name: str) -> EngineResult:
         engine = engine_settings(name)
         relevant = (
-            engine.requirement,
+            engine.declaration.requirement,
             engine.build,
             engine.search,
-            self.speed.engine_python is None,
+            engine.declaration.find_python(self.speed.engine_python) is None,
         )
         measured = self._part(f"engine_{name}", lambda: self._measure_engine(name), *relevant)
         return EngineResult.model_validate({**measured, "about": engine.about})
@@ -168,7 +168,6 @@ class Conductor:
             self.speed,
             self.evaluator,
             folder=self.work / f"engine_index_{name}",
-            work=self.work,
             threads=self.threads,
             seed=self.settings.seed,
         )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engines.reply import BuildReply, SearchReply
-from benchmarks.engines.run import engine_available, run_engine
-from benchmarks.engines.settings import EngineData, EngineSettings, engine_settings
+import numpy as np
+
+from benchmarks.index_speed.engine_settings import EngineSearch, engine_settings
 from benchmarks.index_speed.evaluator import Evaluator
 from benchmarks.index_speed.floors import IndexShape, stage_costs
 from benchmarks.index_speed.record import EngineResult, Machine, SearchResult
 from benchmarks.index_speed.settings import IndexSpeedSettings
-from colbench.errors import ColbenchError
+from colbench.errors import ColbenchError, PackagesUnavailable
 from colbench.experiment.measurement import other_processes
 from colbench.index.colbert.settings import IndexSettings
+from colbench.paths import remove_made
 from colbench.progress import note
+from colbench.retriever.engines.process import EngineError, EngineProcess, Limits
 
 
 def own_result(
@@ -57,71 +61,88 @@ def engine_result(
     evaluator: Evaluator,
     *,
     folder: Path,
-    work: Path,
     threads: int,
     seed: int,
 ) -> EngineResult:
-    """Let an engine build and search; what it cannot do is an `error` and not a missing row."""
-    engine = engine_settings(name)
-    described: dict[str, Any] = {"engine": name, "about": engine.about, "parameters": engine.build}
-    if speed.engine_python is None:
-        why = "not measured: name the Python of its environment with index_speed.engine_python"
-        return EngineResult(**described, error=why)
-    if why_not := engine_available(speed.engine_python, engine):
-        return EngineResult(**described, error=f"not measured: {why_not}")
-    files = evaluator.files
-    data = EngineData(
-        vectors=files.vectors,
-        lengths=files.lengths,
-        queries=files.queries,
-        query_lengths=files.query_lengths,
-    )
-    common: dict[str, Any] = {
-        "folder": folder,
-        "work": work,
-        "threads": threads,
-        "timeout_seconds": speed.engine_timeout,
-        "seed": seed,
+    """Let an engine build and search; what it cannot do is an `error` and not a missing row.
+
+    One process builds, and a fresh one opens the index and searches it.
+    """
+    settings = engine_settings(name)
+    described: dict[str, Any] = {
+        "engine": name,
+        "about": settings.about,
+        "parameters": settings.build,
     }
+    declared = settings.declaration
+    python = declared.find_python(speed.engine_python)
+    if python is None:
+        why = f"name a Python that has it with index_speed.engine_python; {declared.advice()}"
+        return EngineResult(**described, error=f"not measured: {why}")
+    limits = Limits(build_seconds=speed.engine_timeout, query_seconds=speed.engine_timeout)
+    options: dict[str, Any] = {"threads": threads, "seed": seed, "limits": limits}
+    options["default_openmp"] = True  # what is another's keeps its defaults
     try:
         note(f"{name}: building")
-        with other_processes() as building:
-            built = run_engine(speed.engine_python, engine, "build", data, **common)
-        note(f"{name}: built in {built.seconds:.0f} s, searching")
-        common |= {"k": speed.k, "trials": speed.trials, "warmup": speed.warmup}
-        with other_processes() as searching:
-            searched = run_engine(
-                speed.engine_python, engine, "search", data, **common, timed=evaluator.timed
-            )
+        with closing(EngineProcess(declared, python, **options)) as process:
+            version = process.versions.get(declared.package)
+            if other := declared.other_version(version):
+                raise PackagesUnavailable(f"{other}; {declared.advice()}")
+            files = evaluator.files
+            remove_made(folder, inside=folder.parent)
+            with other_processes() as building:
+                seconds = process.build(files.vectors, files.lengths, folder, settings.build)
+            described |= {
+                "version": version,
+                "build_seconds": seconds,
+                "build_peak_bytes": process.peak_bytes(),
+                "build_others": building[0],
+            }
+        note(f"{name}: built in {seconds:.0f} s, searching")
+        with closing(EngineProcess(declared, python, **options)) as process:
+            with other_processes() as searching:
+                opened, sizes = process.open(folder)
+                searches = [
+                    _searched(process, search, speed, evaluator) for search in settings.search
+                ]
+            index_bytes = sum(sizes.values())
+            described |= {
+                "open_seconds": opened,
+                "search_peak_bytes": process.peak_bytes(),
+                "search_others": searching[0],
+                "index_bytes": index_bytes,
+                "bytes_per_vector": index_bytes / evaluator.files.documents().tokens,
+            }
+    except PackagesUnavailable as error:
+        return EngineResult(**described, error=f"not measured: {error}")
     except ColbenchError as error:
         return EngineResult(**described, error=str(error))
-    described |= {"build_others": building[0], "search_others": searching[0]}
-    return _engine_row(described, engine, built, searched, evaluator)
+    return EngineResult(**described, searches=searches)
 
 
-def _engine_row(
-    described: dict[str, Any],
-    engine: EngineSettings,
-    built: BuildReply,
-    searched: SearchReply,
-    evaluator: Evaluator,
-) -> EngineResult:
-    searches = []
-    for settings, one in zip(engine.search, searched.settings, strict=True):
-        values = settings.model_dump()
-        if one.error is not None:
-            searches.append(SearchResult(name=one.name, parameters=values, error=one.error))
-        else:
-            searches.append(evaluator.result(one.name, values, one.ms, one.docs))
-    tokens = evaluator.files.documents().tokens
-    return EngineResult(
-        **described,
-        version=searched.version,
-        build_seconds=built.seconds,
-        build_peak_bytes=built.peak_rss_bytes,
-        index_bytes=built.index_bytes,
-        bytes_per_vector=built.index_bytes / tokens,
-        open_seconds=searched.open_seconds,
-        search_peak_bytes=searched.peak_rss_bytes,
-        searches=searches,
-    )
+def _searched(
+    process: EngineProcess, search: EngineSearch, speed: IndexSpeedSettings, evaluator: Evaluator
+) -> SearchResult:
+    """Search all queries with one setting, the timed ones in every trial; keep their least times.
+
+    The documents of a query stand in the order of their scores, and -1 where there are fewer.
+    """
+    given, values = search.given(), search.model_dump()
+    queries = evaluator.files.read_queries()
+    documents = len(evaluator.files.documents().ids)
+    best = [float("inf")] * len(queries)
+    docs: list[list[int]] = []
+    try:
+        for query in islice(cycle(queries), speed.warmup):
+            process.search(query, speed.k, given, documents=documents)
+        for trial in range(speed.trials):
+            for number, query in enumerate(queries if trial == 0 else queries[: evaluator.timed]):
+                found = process.search(query, speed.k, given, documents=documents)
+                best[number] = min(best[number], found.nanoseconds / 1e6)
+                if trial == 0:
+                    ranking = found.docs[np.argsort(-found.scores, kind="stable")][: speed.k]
+                    docs.append([*ranking.tolist(), *[-1] * (speed.k - len(ranking))])
+    except EngineError as error:
+        told = str(error).partition(": search: ")[2]
+        return SearchResult(name=search.name, parameters=values, error=told)
+    return evaluator.result(search.name, values, best, docs)

@@ -28,7 +28,9 @@ class IndexSpeedSettings(Settings):
     searches: list[SearchSettings] = Field(description="our own ways of searching the index")
     engines: list[str] = Field([], description="options of benchmarks/conf/engine")
     engine_python: Path | None = Field(
-        None, description="Python of the environment that has the engines; null leaves them out"
+        None,
+        description="Python of the environment that has the engines; null: where systems of the "
+        "kind engine look for it",
     )
     engine_timeout: float = Field(7200, gt=0, description="seconds an engine may take for one step")
     k: PositiveInt = Field(100, description="documents retrieved, and depth of the overlap")

@@ -31,7 +31,7 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class VectorFiles:
-    """Where the vectors of a collection lie; the formats are those of `experiment.engines`."""
+    """Where the vectors of a collection lie; engines of others map them."""
 
     folder: Path
 

@@ -14,6 +14,7 @@ from colbench.collection.model import Collection
 from colbench.collection.raw import Judgment, RawCollection, Records, judgments_of, short
 from colbench.collection.settings import DatasetSettings
 from colbench.collection.validate import build_collection
+from colbench.collection.vectors.folder import holds_vectors
 from colbench.config.folder import options
 from colbench.encoder.cache.store import collections, default_root
 from colbench.errors import ConfigError, DataError, did_you_mean
@@ -21,7 +22,7 @@ from colbench.progress import quieted
 
 Dataset = str | Path | Collection
 """What names a collection: an option of `conf/dataset/`, an id of ir_datasets, a folder in BEIR
-layout, or a collection itself."""
+layout or of given vectors, or a collection itself."""
 
 _SPLITS = ("test", "dev", "train", "validation", "val")
 
@@ -51,8 +52,8 @@ def load_collection(
 
     Args:
         dataset: a name as on the command line (`"beir/scifact"`, `"pydocs"`), any id of
-            ir_datasets, a folder in BEIR layout, or a collection, which is checked again. A `Path`
-            is always a folder; of a text that is both, the name counts.
+            ir_datasets, a folder in BEIR layout or of vectors, or a collection, which is checked
+            again. A `Path` is always a folder; of a text that is both, the name counts.
         split: another split of the same collection: the qrels file of a folder, the last part of
             an id of ir_datasets, the half of pydocs.
         sample: `{"docs": …, "queries": …, "seed": …}` to use only a part.
@@ -116,7 +117,7 @@ def dataset_named(dataset: str | Path, folders: list[Path], split: str | None = 
         return _of_split(Named(dataset, {}), folders, split)
     if isinstance(dataset, Path) or _is_folder(dataset):
         values = {"path": Path(dataset), **({} if split is None else {"split": split})}
-        return Named("beir_dir", values)
+        return Named("vectors" if holds_vectors(Path(dataset)) else "beir_dir", values)
     if dataset.startswith((".", "/", "~")) or not dataset.strip():
         raise DataError(f"dataset: there is no folder {dataset!r}")
     if is_irds_id(dataset):
@@ -153,6 +154,9 @@ def checked(collection: Collection) -> Collection:
         DataError: its content cannot be used.
     """
 
+    if collection.given is not None:  # only loading makes one with vectors
+        return collection
+
     def where() -> str:
         return f"the collection {collection.name!r}"
 
@@ -174,7 +178,13 @@ def checked(collection: Collection) -> Collection:
             f"a mapping of query id to document id to grade ({type(error).__name__}: {error})"
         ) from None
     notes = dict.fromkeys([*collection.notes, *again.notes])
-    return replace(again, sampled=collection.sampled, notes=tuple(notes))
+    return replace(
+        collection,
+        documents=again.documents,
+        queries=again.queries,
+        qrels=again.qrels,
+        notes=tuple(notes),
+    )
 
 
 def _graded(collection: Collection, where: Callable[[], str]) -> Iterator[Judgment]:

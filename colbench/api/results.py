@@ -12,11 +12,13 @@ from colbench.api.shown import Shown, frame
 from colbench.errors import ConfigError, StorageError, did_you_mean
 from colbench.files import ensure_writable
 from colbench.report.run import run_document
+from colbench.report.slices import slice_values
 from colbench.report.table import Document
 from colbench.report.tidy import tidy
 from colbench.report.write import write_report
 from colbench.results.schema import Results as Record
-from colbench.results.schema import SystemResult
+from colbench.results.schema import Slice, SystemResult
+from colbench.results.sliced import sliced
 from colbench.results.store import per_query_values, read_results, write_results
 
 if TYPE_CHECKING:
@@ -58,6 +60,25 @@ class Results(Shown):
         """What a reader must know."""
         return [*self.record.collection.notes, *self.record.notes]
 
+    @property
+    def slices(self) -> list[Slice]:
+        """Every measure by group of queries, an entry for each of the setting `slices`."""
+        return self.record.slices
+
+    def by(self, *slices: str) -> Results:
+        """Return these results with other slices: by `length`, `relevant` (documents), or
+        `metadata.` and a column that the run was sliced by. Nothing is measured again.
+
+        Raises:
+            ConfigError: the queries cannot be grouped so.
+
+        >>> import colbench
+        >>> (by_length,) = colbench.load_results("first").by("length").slices
+        >>> sum(group.queries for group in by_length.groups) == by_length.groups[0].queries
+        True
+        """
+        return Results(sliced(self.record, slices), self.folder)
+
     def __getitem__(self, name: str) -> SystemResult:
         """Return a system by its name.
 
@@ -83,16 +104,21 @@ class Results(Shown):
         """
         return per_query_values(self.record, self[system], self.folder) or {}
 
-    def to_frame(self, *, per_query: bool = False) -> pandas.DataFrame:
+    def to_frame(self, *, per_query: bool = False, slices: bool = False) -> pandas.DataFrame:
         """Return all values as a data frame of pandas.
 
         Args:
             per_query: a row for each query of each system, columns the measures, in place of a row
                 for each system, columns measures, tests and costs.
+            slices: a row for each slice, group, system and measure in place of these.
 
         Raises:
             PackagesUnavailable: pandas is not installed.
         """
+        if slices:
+            return frame(
+                slice_values(self.record).records(), ["slice", "group", "system", "measure"]
+            )
         if not per_query:
             return frame(tidy(self.record).records(), ["system"])
         rows = []

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from colbench.api.given import Folders, folders_of, settings_from
 from colbench.api.live import System, described, named_systems
 from colbench.api.load import Dataset, checked, dataset_named
 from colbench.api.results import Results
 from colbench.collection.model import Collection
-from colbench.collection.settings import GivenSettings
+from colbench.collection.settings import MemorySettings
 from colbench.config.compose import SYSTEMS
 from colbench.config.folder import options
 from colbench.config.settings import RunSettings
@@ -22,6 +24,7 @@ from colbench.paths import check_name
 from colbench.progress import quieted
 from colbench.retriever.systems.live import Held
 from colbench.retriever.user_modules import modules_kept
+from colbench.settings import explain
 
 _SWEEP = "sweep"
 
@@ -104,9 +107,15 @@ def run(
     with quieted(not verbose), modules_kept():
         found = settings_from(given, folders, choices)
         if collection is not None:
-            given_here = GivenSettings(name=collection.name, query_length=collection.query_length)
-            found = found.model_copy(update={"dataset": given_here})
+            found = found.model_copy(update={"dataset": _in_memory(collection)})
         return _measured(found, told, collection, bool(held))
+
+
+def _in_memory(collection: Collection) -> MemorySettings:
+    try:
+        return MemorySettings(name=collection.name, query_length=collection.query_length)
+    except ValidationError as error:
+        raise ConfigError(explain(error, MemorySettings, "the collection")) from None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

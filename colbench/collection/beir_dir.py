@@ -1,8 +1,8 @@
 """A local folder in BEIR layout.
 
 `corpus.jsonl` and `queries.jsonl` hold one JSON object a line with `_id` and `text` (documents
-also `title`); `qrels/<split>.tsv` holds query id, document id and grade. Each may be gzipped, and
-qrels may also be a four-column TREC file. Layout: https://github.com/beir-cellar/beir
+also `title`, queries a `metadata` object); `qrels/<split>.tsv` holds query id, document id and
+grade. Each may be gzipped, and qrels may also be a four-column TREC file. Layout: https://github.com/beir-cellar/beir
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from colbench.collection.metadata import read_metadata
 from colbench.collection.model import Document, Query
 from colbench.collection.qrels_file import read_qrels
 from colbench.collection.raw import RawCollection, Records
@@ -45,10 +46,10 @@ def read_beir_dir(folder: Path, split: str) -> RawCollection:
         StorageError: the folder cannot be read; while it is consumed, a file cannot be.
     """
     documents = read_beir_documents(folder)
-    folder = _expanded(folder)
+    folder = expanded_folder(folder)
     try:
         queries = TextLines(_find(folder, "queries", (".jsonl", ".jsonl.gz")))
-        qrels = TextLines(_find_qrels(folder / "qrels", split))
+        qrels = TextLines(find_qrels(folder / "qrels", split))
     except OSError as error:
         raise StorageError(f"dataset.path: cannot read {folder}: {error.strerror}") from error
     return RawCollection(
@@ -65,7 +66,7 @@ def read_beir_documents(folder: Path) -> Records[Document]:
         DataError: the folder or its corpus is missing; while it is consumed, a line cannot be used.
         StorageError: the folder cannot be read; while it is consumed, a file cannot be.
     """
-    folder = _expanded(folder)
+    folder = expanded_folder(folder)
     try:
         if not folder.is_dir():
             raise DataError(f"dataset.path: there is no folder {folder}")
@@ -75,7 +76,24 @@ def read_beir_documents(folder: Path) -> Records[Document]:
     return Records(_documents(corpus), corpus.where)
 
 
-def _expanded(folder: Path) -> Path:
+def read_documents_file(path: Path) -> Records[Document]:
+    """Return the documents of a JSON Lines file, read as they are consumed."""
+    lines = TextLines(path)
+    return Records(_documents(lines), lines.where)
+
+
+def read_queries_file(path: Path) -> Records[Query]:
+    """Return the queries of a JSON Lines file, read as they are consumed."""
+    lines = TextLines(path)
+    return Records(_queries(lines), lines.where)
+
+
+def expanded_folder(folder: Path) -> Path:
+    """Return a folder that the settings name, without `~`.
+
+    Raises:
+        DataError: its name is not UTF-8, or there is no home folder.
+    """
     try:
         str(folder).encode("utf-8")
         return folder.expanduser()
@@ -94,7 +112,12 @@ def _find(folder: Path, stem: str, endings: Iterable[str]) -> Path:
     raise DataError(f"{folder} is not in BEIR layout: it has no {' or '.join(names)}")
 
 
-def _find_qrels(folder: Path, split: str) -> Path:
+def find_qrels(folder: Path, split: str) -> Path:
+    """Return the file with the judgments of a split.
+
+    Raises:
+        DataError: there is none.
+    """
     if not folder.is_dir():
         raise DataError(
             f"{folder.parent} is not in BEIR layout: it has no folder 'qrels' with {split}.tsv"
@@ -124,7 +147,8 @@ def _documents(lines: TextLines) -> Iterator[Document]:
 
 def _queries(lines: TextLines) -> Iterator[Query]:
     for record in _objects(lines):
-        yield Query(_id(record, lines), _text(record, lines))
+        metadata = read_metadata(record, ("_id", "text"))
+        yield Query(_id(record, lines), _text(record, lines), metadata)
 
 
 def _objects(lines: TextLines) -> Iterator[dict[str, Any]]:

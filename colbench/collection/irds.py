@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from colbench.collection.metadata import read_metadata
 from colbench.collection.model import Document, Query
 from colbench.collection.raw import Judgment, RawCollection, Records, judgments_of
 from colbench.errors import ColbenchError, ConfigError, DataError
@@ -40,7 +41,7 @@ def read_irds(dataset_id: str) -> RawCollection:
     """
     with _library_output(), _one_line_errors(dataset_id):
         dataset = _find(dataset_id)
-        queries = [Query(query.query_id, query.default_text()) for query in dataset.queries_iter()]
+        queries = [_query(query) for query in dataset.queries_iter()]
         judgments = [
             Judgment(query_id, doc_id, int(grade))
             for query_id, doc_id, grade in judgments_of(dataset.qrels_dict())
@@ -105,6 +106,12 @@ def to_document(doc: Any) -> Document:
     if isinstance(title, str) and text.startswith(f"{title} "):
         return Document(doc.doc_id, title, text[len(title) + 1 :])
     return Document(doc.doc_id, "", text)
+
+
+def _query(query: Any) -> Query:
+    fields = query._asdict() if hasattr(query, "_asdict") else {}
+    metadata = read_metadata(fields, ("query_id", "text"))
+    return Query(query.query_id, query.default_text(), metadata)
 
 
 def _find(dataset_id: str, needs: Sequence[str] = _PARTS) -> Any:

@@ -14,11 +14,13 @@ from colbench.collection.sample import sample_collection
 from colbench.collection.settings import (
     BeirDirSettings,
     DatasetSettings,
-    GivenSettings,
     IrdsSettings,
+    MemorySettings,
     PydocsSettings,
+    VectorsSettings,
 )
 from colbench.collection.validate import build_collection
+from colbench.collection.vectors.folder import VectorsFolder, texts_alone
 from colbench.errors import ConfigError
 
 
@@ -27,22 +29,27 @@ def load_collection(settings: DatasetSettings, kept: Path | None = None) -> Coll
 
     Args:
         settings: which collection, and how much of it.
-        kept: folder where a collection that is made on the spot is kept for the next time.
+        kept: folder where a collection that is made on the spot is kept for the next time, and
+            what the check of given vectors found.
 
     Raises:
         ConfigError: there is no such collection, or it has no queries or judgments.
         DataError: it cannot be had, or its content cannot be used.
         StorageError: a file of it cannot be read.
     """
+    folder = VectorsFolder.open(settings) if isinstance(settings, VectorsSettings) else None
     collection = build_collection(
-        _read(settings, kept),
-        name=settings.name or _default_name(settings),
+        _read(settings, kept) if folder is None else folder.raw(),
+        name=settings.name or (_default_name(settings) if folder is None else folder.name),
         ignore_identical_ids=_source_rule(settings)
         if settings.ignore_identical_ids is None
         else settings.ignore_identical_ids,
         query_length=settings.query_length,
         max_unknown_docs=settings.max_unknown_docs,
+        texts=folder is None or folder.has_texts,
     )
+    if folder is not None:
+        collection = folder.complete(collection, kept)
     collection = replace(collection, notes=(*collection.notes, *_source_notes(settings)))
     return sample_collection(collection, settings.sample)
 
@@ -58,8 +65,10 @@ def has_judgments(settings: DatasetSettings) -> bool:
             return irds_has_judgments(settings.id)
         case BeirDirSettings():
             return (settings.path.expanduser() / "qrels").is_dir()
-        case PydocsSettings() | GivenSettings():
+        case PydocsSettings() | MemorySettings():
             return True
+        case VectorsSettings():
+            return (settings.path.expanduser() / "qrels").is_dir()
 
 
 def load_documents(settings: DatasetSettings) -> Collection:
@@ -79,8 +88,10 @@ def load_documents(settings: DatasetSettings) -> Collection:
             records = read_beir_documents(settings.path)
         case PydocsSettings():
             records = _read_pydocs(settings).documents
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
+        case VectorsSettings():
+            records = texts_alone(settings)
     whole = Collection(
         name=settings.name or _default_name(settings),
         documents=checked(records, "document"),
@@ -109,13 +120,15 @@ def _read(settings: DatasetSettings, kept: Path | None) -> RawCollection:
             return read_beir_dir(settings.path, settings.split)
         case PydocsSettings():
             return _read_pydocs(settings, kept)
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
+        case VectorsSettings():
+            return VectorsFolder.open(settings).raw()
 
 
 def _not_here() -> ConfigError:
     return ConfigError(
-        "dataset.kind=given is a collection in the memory of another process: name where it comes "
+        "dataset.kind=memory is a collection in the memory of another process: name where it comes "
         "from, as in dataset=beir_dir dataset.path=FOLDER"
     )
 
@@ -155,8 +168,10 @@ def _default_name(settings: DatasetSettings) -> str:
         case PydocsSettings():
             half = "" if settings.split == "all" else f"/{settings.split}"
             return f"pydocs/{settings.size}{half}"
-        case GivenSettings():
+        case MemorySettings():
             raise _not_here()
+        case VectorsSettings():
+            return settings.path.expanduser().resolve().name
 
 
 def _source_rule(settings: DatasetSettings) -> bool | None:

@@ -1,7 +1,8 @@
 """A test collection: documents, queries and relevance judgments, in memory.
 
 Invariant: a `Collection` that exists has been validated (`colbench.collection.validate`): ids are
-unique non-empty strings, every query has text, at least one query has a judgment. The order of
+unique non-empty strings, every query has text, and at least one has a judgment, except where
+token vectors are given without any. The order of
 documents and queries is the order of the source, and everything downstream keeps it.
 """
 
@@ -15,6 +16,8 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from colbench.collection.metadata import NO_METADATA, Metadata
+from colbench.collection.vectors.given import GivenVectors
 from colbench.records import Record
 
 
@@ -36,6 +39,8 @@ class Query(NamedTuple):
 
     id: str
     text: str
+    metadata: Metadata = NO_METADATA
+    """Column → value of what the source says of it besides; no part of the fingerprint."""
 
 
 Qrels = Mapping[str, Mapping[str, int]]
@@ -57,7 +62,8 @@ class Collection:
     Attributes:
         name: what tables call it, for example `beir/scifact/test`.
         documents: all documents, in source order.
-        queries: the queries that have at least one judgment, in source order.
+        queries: the queries that have at least one judgment, in source order; all of them where
+            there are no judgments.
         qrels: judgments of those queries; documents unknown to the collection are left out.
         ignore_identical_ids: whether a retrieved document that has the query's own id is left
             out, as in BEIR's evaluation: in ArguAna and Quora the query itself is a document of
@@ -65,6 +71,7 @@ class Collection:
         query_length: published query length in tokens for ColBERT checkpoints; None if none is.
         sampled: set when this is a subset of the full collection.
         notes: what a reader of the results must know (dropped judgments, empty documents).
+        given: token vectors that came with it, which are searched in place of an encoder's.
     """
 
     name: str
@@ -75,6 +82,7 @@ class Collection:
     query_length: int | None = None
     sampled: Sampling | None = None
     notes: tuple[str, ...] = field(default=())
+    given: GivenVectors | None = field(default=None, compare=False)
 
     @cached_property
     def doc_ids(self) -> list[str]:
@@ -86,6 +94,11 @@ class Collection:
         """Document texts in collection order."""
         return [document.text for document in self.documents]
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are judgments, so that effectiveness can be measured."""
+        return bool(self.qrels)
+
     @cached_property
     def judgments(self) -> int:
         """Number of judgments over all queries."""
@@ -93,7 +106,8 @@ class Collection:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the normalised content: documents, queries and qrels, sorted by id.
+        """sha256 over the normalised content: documents, queries and qrels, sorted by id, and
+        given vectors.
 
         Order and source format do not change it; any change of an id, a text or a grade does.
         """
@@ -112,4 +126,7 @@ class Collection:
         for query_id in sorted(self.qrels):
             for doc_id, grade in sorted(self.qrels[query_id].items()):
                 add("r", query_id, doc_id, str(grade))
+        if self.given is not None:
+            for vectors in (self.given.documents, self.given.queries):
+                add("v", vectors.sha256, str(vectors.normalize))
         return digest.hexdigest()

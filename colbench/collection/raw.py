@@ -6,12 +6,12 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from colbench.collection.model import Document, Qrels, Query
 from colbench.errors import DataError
 
-_Record = TypeVar("_Record", bound=tuple[str, ...])
+_Record = TypeVar("_Record", bound=tuple[Any, ...])
 
 
 def id_problem(value: str) -> str | None:
@@ -40,7 +40,7 @@ def checked(records: Records[_Record], kind: str) -> list[_Record]:
     """Return the records in source order, having checked ids and texts.
 
     Args:
-        records: tuples whose first field is the id and whose other fields are texts.
+        records: tuples whose first field is the id and whose other fields of text are checked.
         kind: `"document"` or `"query"`, for messages.
 
     Raises:
@@ -57,7 +57,7 @@ def checked(records: Records[_Record], kind: str) -> list[_Record]:
                 f"{records.where()}: {kind} id {short(record_id)} {problem}; "
                 "ids must be unique, not empty and free of whitespace"
             )
-        if not all(_is_encodable(value) for value in record[1:]):
+        if not all(_is_encodable(value) for value in record[1:] if isinstance(value, str)):
             raise DataError(
                 f"{records.where()}: the text of {kind} {short(record_id)} contains half a "
                 "surrogate pair, which no file can hold; write it as valid Unicode"
@@ -117,11 +117,11 @@ class Records(Generic[T]):
 
 @dataclass(frozen=True)
 class RawCollection:
-    """The three parts of a collection as their source gives them."""
+    """The three parts of a collection as their source gives them; some need no judgments."""
 
     documents: Records[Document]
     queries: Records[Query]
-    judgments: Records[Judgment]
+    judgments: Records[Judgment] | None
 
 
 def judgments_of(qrels: Qrels) -> Iterator[Judgment]:

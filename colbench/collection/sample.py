@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from colbench.collection.model import Collection, Sampling
 from colbench.collection.settings import SampleSettings
+from colbench.collection.vectors.given import GivenVectors
 
 
 def sample_collection(collection: Collection, settings: SampleSettings) -> Collection:
@@ -33,18 +34,34 @@ def sample_collection(collection: Collection, settings: SampleSettings) -> Colle
     )
     if docs is not None and settings.docs is not None and len(docs) > settings.docs:
         note += f"; {settings.docs} documents were asked for, but all judged ones are kept"
+    qrels = {q.id: collection.qrels[q.id] for q in kept_queries} if collection.is_judged else {}
     return replace(
         collection,
         name=collection.name + _suffix(queries, docs, settings.seed),
         documents=kept_docs,
         queries=kept_queries,
-        qrels={query.id: collection.qrels[query.id] for query in kept_queries},
+        qrels=qrels,
+        given=_of_the_same(collection, queries, docs),
         sampled=Sampling(
             docs=None if docs is None else settings.docs,
             queries=None if queries is None else settings.queries,
             seed=settings.seed,
         ),
         notes=(*collection.notes, note),
+    )
+
+
+def _of_the_same(
+    collection: Collection, queries: set[str] | None, docs: set[str] | None
+) -> GivenVectors | None:
+    """Return the given vectors of what is kept."""
+    given = collection.given
+    if given is None:
+        return None
+    kept_docs = [n for n, doc in enumerate(collection.doc_ids) if docs is None or doc in docs]
+    kept = [n for n, q in enumerate(collection.queries) if queries is None or q.id in queries]
+    return replace(
+        given, documents=given.documents.select(kept_docs), queries=given.queries.select(kept)
     )
 
 

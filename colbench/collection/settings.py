@@ -81,13 +81,32 @@ class PydocsSettings(CollectionSettings):
     )
 
 
-class GivenSettings(CollectionSettings):
+class MemorySettings(CollectionSettings):
     """A collection that lay in the memory of the process that measured; nothing can load it."""
 
-    kind: Literal["given"] = "given"
+    kind: Literal["memory"] = "memory"
+
+
+class VectorsSettings(CollectionSettings):
+    """A folder with the token vectors of documents and queries, which no model makes here."""
+
+    kind: Literal["vectors"] = "vectors"
+    path: Path = Field(description="the folder, as `colbench vectors write` makes it")
+    split: str = Field(
+        default="test",
+        pattern=r"^[^/\\\s]+$",
+        coerce_numbers_to_str=True,
+        description="name of the qrels file, without its ending; no qrels are needed",
+    )
+    unnormalized: Literal["refuse", "normalize", "allow"] = Field(
+        default="refuse",
+        description="what becomes of vectors whose length is not 1: refuse tells the first one, "
+        "normalize scales them to 1 as they are read, allow takes them as they are",
+    )
 
 
 DatasetSettings = Annotated[
-    IrdsSettings | BeirDirSettings | PydocsSettings | GivenSettings, Field(discriminator="kind")
+    IrdsSettings | BeirDirSettings | PydocsSettings | VectorsSettings | MemorySettings,
+    Field(discriminator="kind"),
 ]
 """Any source; `kind` says which."""

@@ -1,8 +1,9 @@
 """A checksummed copy of a collection that worker processes read.
 
 Folder layout: `documents.jsonl` and `queries.jsonl` (one JSON array of the record's fields a
-line), `qrels.tsv` (query id, document id, grade) and `manifest.json`, written last, with
-everything else, the sha256 of the three files and one of the manifest itself.
+line; metadata of those queries alone that have any), `qrels.tsv` (query id, document id, grade) and
+`manifest.json`, written last, with everything else, the sha256 of the other files and one of the
+manifest itself. Of given vectors the places are kept, in `<side>_rows.npy`: they are not copied.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from colbench.collection.model import Collection, Document, Query, Sampling
+from colbench.collection.vectors.given import GivenVectors, QueryText, TokenVectors
+from colbench.collection.vectors.tensors import StoredArray
 from colbench.digests import json_digest, sha256_file
 from colbench.errors import StorageError
-from colbench.files import atomic_write, write_json
+from colbench.files import atomic_write, write_json, write_npy
 
 _FORMAT = 2
 _MANIFEST = "manifest.json"
 _DOCUMENTS = "documents.jsonl"
 _QUERIES = "queries.jsonl"
 _QRELS = "qrels.tsv"
+_ROWS = "{}_rows.npy"
 
 
 def write_snapshot(collection: Collection, folder: Path) -> None:
@@ -31,7 +37,7 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
         StorageError: the folder cannot be written.
     """
     _write_lines(folder / _DOCUMENTS, map(_json_line, collection.documents))
-    _write_lines(folder / _QUERIES, map(_json_line, collection.queries))
+    _write_lines(folder / _QUERIES, (_json_line(_fields(query)) for query in collection.queries))
     _write_lines(
         folder / _QRELS,
         (
@@ -40,6 +46,13 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
             for doc_id, grade in judged.items()
         ),
     )
+    names = [_DOCUMENTS, _QUERIES, _QRELS]
+    given: dict[str, Any] | None = None
+    if collection.given is not None:
+        sides = {"documents": collection.given.documents, "queries": collection.given.queries}
+        given = {side: _write_places(folder, side, vectors) for side, vectors in sides.items()}
+        given |= {"has_texts": collection.given.has_texts}
+        names += [_ROWS.format(side) for side in sides]
     manifest = {
         "format": _FORMAT,
         "name": collection.name,
@@ -47,7 +60,8 @@ def write_snapshot(collection: Collection, folder: Path) -> None:
         "query_length": collection.query_length,
         "sampled": collection.sampled.model_dump() if collection.sampled else None,
         "notes": list(collection.notes),
-        "sha256": {name: sha256_file(folder / name) for name in (_DOCUMENTS, _QUERIES, _QRELS)},
+        "given": given,
+        "sha256": {name: sha256_file(folder / name) for name in names},
     }
     write_json(folder / _MANIFEST, {**manifest, "self_sha256": json_digest(manifest)})
 
@@ -80,19 +94,56 @@ def _read(folder: Path, manifest: dict[str, Any]) -> Collection:
     for line in _lines(folder / _QRELS):
         query_id, doc_id, grade = line.decode("utf-8").split("\t")
         qrels.setdefault(query_id, {})[doc_id] = int(grade)
+    queries = [Query(*json.loads(line)) for line in _lines(folder / _QUERIES)]
+    given = None
+    if manifest.get("given") is not None:
+        queries = [query._replace(text=QueryText(query.text, query.id)) for query in queries]
+        given = GivenVectors(
+            documents=_read_places(folder, "documents", manifest["given"]["documents"]),
+            queries=_read_places(folder, "queries", manifest["given"]["queries"]),
+            has_texts=manifest["given"]["has_texts"],
+        )
     return Collection(
         name=manifest["name"],
         documents=[Document(*json.loads(line)) for line in _lines(folder / _DOCUMENTS)],
-        queries=[Query(*json.loads(line)) for line in _lines(folder / _QUERIES)],
+        queries=queries,
         qrels=qrels,
         ignore_identical_ids=bool(manifest["ignore_identical_ids"]),
         query_length=manifest["query_length"],
         sampled=Sampling(**manifest["sampled"]) if manifest["sampled"] else None,
         notes=tuple(manifest["notes"]),
+        given=given,
     )
 
 
-def _json_line(fields: tuple[str, ...]) -> str:
+def _fields(query: Query) -> tuple[Any, ...]:
+    own = (dict(query.metadata),) if query.metadata else ()
+    return (query.id, query.text, *own)
+
+
+def _write_places(folder: Path, side: str, vectors: TokenVectors) -> dict[str, Any]:
+    """Write where the vectors of each text lie; return what a manifest says of their file."""
+    write_npy(folder / _ROWS.format(side), np.stack([vectors.starts, vectors.lengths]))
+    values = vectors.values
+    return {
+        "file": str(values.file),
+        "offset": values.offset,
+        "dtype": values.dtype,
+        "shape": list(values.shape),
+        "sha256": vectors.sha256,
+        "state": list(vectors.state),
+        "normalize": vectors.normalize,
+    }
+
+
+def _read_places(folder: Path, side: str, told: dict[str, Any]) -> TokenVectors:
+    starts, lengths = np.load(folder / _ROWS.format(side), allow_pickle=False)
+    values = StoredArray(Path(told["file"]), told["offset"], told["dtype"], tuple(told["shape"]))
+    size, changed = told["state"]
+    return TokenVectors(values, starts, lengths, told["sha256"], (size, changed), told["normalize"])
+
+
+def _json_line(fields: tuple[Any, ...]) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -26,30 +26,44 @@ def build_collection(
     ignore_identical_ids: bool | None = None,
     query_length: int | None = None,
     max_unknown_docs: float = 0.0,
+    texts: bool = True,
 ) -> Collection:
     """Check every record of `raw` and return the collection.
 
     Args:
-        raw: the records; consumed.
+        raw: the records; consumed. Without judgments all queries stay, and nothing is judged.
         name: name of the collection.
         ignore_identical_ids: whether a document with the query's own id is left out; None where
             nobody chose, which keeps them and says so in a note if there are any.
         query_length: published query length in tokens.
         max_unknown_docs: largest share of judgments that may name documents it lacks.
+        texts: whether documents are searched by their texts, so that one without is noted.
 
     Raises:
         DataError: an id or a text cannot be used, a part is empty, a judged query has no text, or
             too many judgments name unknown documents.
     """
     queries = checked(raw.queries, "query")
-    judged = _merged(raw.judgments)
+    judged = None if raw.judgments is None else _merged(raw.judgments)
     documents = checked(raw.documents, "document")
     doc_ids = {document.id for document in documents}
+    if raw.judgments is None or judged is None:
+        told: list[str] = []
+        _note_identical_ids(queries, doc_ids, ignore_identical_ids, told)
+        return Collection(
+            name=name,
+            documents=documents,
+            queries=queries,
+            qrels={},
+            ignore_identical_ids=bool(ignore_identical_ids),
+            query_length=query_length,
+            notes=tuple(told),
+        )
     notes = raw.judgments.notes()
     qrels = _of_known_queries(judged, queries, raw.judgments.where(), notes)
     qrels = _of_known_docs(qrels, doc_ids, max_unknown_docs, raw.judgments.where(), notes)
     judged_queries = _judged_queries(queries, qrels, raw.queries.where(), notes)
-    _note_contents(documents, judged_queries, qrels, notes)
+    _note_contents(documents if texts else (), judged_queries, qrels, notes)
     _note_identical_ids(judged_queries, doc_ids, ignore_identical_ids, notes)
     return Collection(
         name=name,

@@ -17,7 +17,7 @@ from colbench.measures.bootstrap import LEVEL, RESAMPLES
 from colbench.measures.catalogue import ignores_order
 from colbench.measures.latency import BUSY
 from colbench.measures.significance import Test, too_few_sentence
-from colbench.report.costs import costs
+from colbench.report.costs import costs, load_costs
 from colbench.results.schema import Environment, Results, SystemResult
 from colbench.results.task_result import KIND
 from colbench.results.verdicts import primary_measure
@@ -29,7 +29,7 @@ _MACHINE = ("cpu", "cores", "threads", "accelerator")
 def cost_changes(a: SystemResult, b: SystemResult) -> list[CostChange]:
     """Return every cost that at least one of the systems has."""
     changes = []
-    for cost in costs("compare"):
+    for cost in [*costs("compare"), *load_costs([a, b])]:
         first, second = cost.of(a), cost.of(b)
         if first is None and second is None:
             continue

@@ -25,9 +25,10 @@ def typed(value: str, annotations: Iterable[Any], *, sweep: bool = False) -> str
         sweep: as for `hydra_override`.
     """
     found = [member for annotation in annotations for member in _members(annotation)]
-    if Path in found:
+    takes_list = any(map(_is_list, found))
+    if Path in found and not (takes_list and value.startswith("[")):
         return verbatim_path(value, sweep=sweep)
-    if not sweep and any(map(_is_list, found)) and not value.startswith(("[", "${")):
+    if not sweep and takes_list and not value.startswith(("[", "${")):
         return f"[{value}]"
     return value
 
@@ -70,9 +71,9 @@ def annotations_of(roots: Iterable[Any], keys: Sequence[str]) -> list[Any]:
                 if isinstance(member, dict):
                     following += [member[key]] if key in member else []
                 elif isinstance(member, type) and issubclass(member, BaseModel):
-                    if getattr(member, "verbatim", frozenset()) & {key} or (
-                        member in _MODELS and key == "model"
-                    ):
+                    if key in getattr(member, "verbatim", ()):
+                        following.append(Path)
+                    if member in _MODELS and key == "model":
                         following.append(Path)  # a folder, or a name without such characters
                     elif key in member.model_fields:
                         following.append(member.model_fields[key].annotation)

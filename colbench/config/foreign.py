@@ -36,6 +36,10 @@ _PACKAGE = re.compile(r"\s*#\s*@\s*package\b[ \t]*(.*)")
 _CALLED = ("_target_", "()")
 """Keys that name what is to be called, of Hydra and of Python's logging."""
 
+_FROM_ENVIRONMENT = "headers_from_env"
+_FOR_SERVERS = re.compile(r"COLBENCH_HTTP_\w+")
+"""Variables that a folder may have sent to a server, which is then said; no other of the user's."""
+
 ROOT = "colbench_root"
 """Name under which Hydra finds `config.yaml`; see `compose.store_root`."""
 
@@ -132,6 +136,12 @@ def check_foreign_file(path: Path, group: str, root: Path) -> None:
             raise ConfigError(
                 f"{path}: '{where}' names something to call, and colbench calls nothing for a "
                 "configuration folder: leave it out"
+            )
+        if _FROM_ENVIRONMENT in key[:-1] and not _FOR_SERVERS.fullmatch(value):
+            raise ConfigError(
+                f"{path}: '{where}' is {value!r}: a configuration folder may name variables that "
+                "begin with COLBENCH_HTTP_, which are meant for servers; name any other on the "
+                "command line"
             )
         _check_text(value, where, path)
 

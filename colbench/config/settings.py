@@ -12,6 +12,7 @@ from pydantic import (
     SerializeAsAny,
     SerializerFunctionWrapHandler,
     field_serializer,
+    field_validator,
     model_serializer,
 )
 
@@ -21,6 +22,8 @@ from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
 from colbench.settings import Settings
 
 _Feature = TypeVar("_Feature", bound=Settings)
+
+_MOST_CLIENTS = 256
 
 
 class LatencySettings(Settings):
@@ -32,6 +35,28 @@ class LatencySettings(Settings):
     max_seconds: float = Field(
         60.0, gt=0, description="budget of the first trial; fewer queries are measured past it"
     )
+    clients: list[int] = Field(
+        [],
+        max_length=16,
+        description="numbers of clients that ask at once, each measured by itself, such as [1,2,4]",
+    )
+    load_seconds: float = Field(
+        5.0, gt=0, le=600, description="how long each number of clients asks"
+    )
+
+    @field_validator("clients", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return [] if given is None else [given] if type(given) is int else given
+
+    @field_validator("clients")
+    @classmethod
+    def _are_some(cls, given: list[int]) -> list[int]:
+        if wrong := [number for number in given if not 1 <= number <= _MOST_CLIENTS]:
+            raise ValueError(f"{wrong[0]} clients: between 1 and {_MOST_CLIENTS} can be measured")
+        if twice := [number for number in given if given.count(number) > 1]:
+            raise ValueError(f"{twice[0]} stands there twice: write each number once")
+        return sorted(given)
 
 
 class SignificanceSettings(Settings):
@@ -96,6 +121,12 @@ class RunSettings(Settings):
         True,
         description="also search each stage of a compressed index on its own, and say where "
         "quality is lost",
+    )
+    slices: list[str] = Field(
+        default=[],
+        max_length=20,
+        description="groups of queries that every measure is also reported by: length, relevant "
+        "(documents), metadata.<column of the queries>",
     )
     examples: ExampleSettings = Field(default_factory=lambda: ExampleSettings())
     threads: PositiveInt | None = Field(None, description="threads; default: the usable cores")

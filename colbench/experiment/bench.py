@@ -13,7 +13,7 @@ from colbench.config.settings import LatencySettings
 from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.experiment.job import Message
-from colbench.results.schema import Calibration, EncodingInfo, IndexInfo, Latency
+from colbench.results.schema import Calibration, EncodingInfo, IndexInfo, Latency, LoadLevel
 from colbench.retriever.base import SystemSettings, Workbench
 from colbench.retriever.registry import system_settings
 
@@ -121,6 +121,7 @@ class SystemReply(Message):
     metadata: dict[str, Any]
     build_seconds: float | None = None
     latency_ms: Latency | None = None
+    load: list[LoadLevel] | None = None
     throughput_qps: float | None = None
     throughput_trials: int | None = None
     other_cpu_share: float | None = None

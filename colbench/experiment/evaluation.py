@@ -23,7 +23,8 @@ from colbench.measures.overlap import mean_overlap
 from colbench.measures.ranks import Ranks, rank_intervals
 from colbench.measures.significance import Significance, compare_to_reference
 from colbench.progress import note
-from colbench.results.schema import AttributionStage, SystemResult
+from colbench.results.grouping import columns_of
+from colbench.results.schema import AttributionStage, Fidelity, SystemResult
 from colbench.retriever.base import SystemSettings
 from colbench.retriever.registry import module_metadata
 from colbench.run.model import Ranking, Run
@@ -77,7 +78,10 @@ def attribute_loss(
 
 def _read(output: OutputFolder, system: str, stage: str, collection: Collection) -> Run:
     """Read a stage's run and put back the queries without results, which a TREC file leaves out."""
-    run = read_trec(output.stage_file(system, stage))
+    return _whole(read_trec(output.stage_file(system, stage)), collection)
+
+
+def _whole(run: Run, collection: Collection) -> Run:
     nothing = Ranking.sort([], [])
     return Run(
         run.name, {query.id: run.rankings.get(query.id, nothing) for query in collection.queries}
@@ -137,9 +141,9 @@ class _Found:
         first = first_relevant(collection.qrels, run)
         nothing = Ranking.sort([], [])
         return cls(
-            [first[query] for query in ids],
+            [first.get(query) for query in ids],
             [
-                _ranks(relevant_documents(collection.qrels[query]), run.rankings.get(query))
+                _ranks(relevant_documents(collection.qrels.get(query, {})), run.rankings.get(query))
                 for query in ids
             ],
             [ranking_digest(run.rankings.get(query, nothing).doc_ids) for query in ids],
@@ -160,8 +164,19 @@ def evaluate_systems(
     *,
     depth: int,
     settings: RunSettings,
+    exact: tuple[str, Path] | None = None,
 ) -> Evaluated:
-    """Score the run files and test them against the reference."""
+    """Score the run files and test them against the reference.
+
+    Args:
+        outcomes: what became of each system.
+        collection: what was searched; without judgments there are no scores and no tests.
+        measures: names of the measures reported; none without judgments.
+        output: where the runs are.
+        depth: documents asked for per query.
+        settings: of the run.
+        exact: name and run of the search that overlap is held against; None for no overlap.
+    """
     note("evaluating")
     reference, significance = settings.reference, settings.significance
     scores: dict[str, PerQuery] = {}
@@ -171,7 +186,8 @@ def evaluate_systems(
         if isinstance(outcome.reply, SystemReply):
             run = read_trec(output.run_file(outcome.name))
             scores[outcome.name] = evaluate(collection.qrels, run, measures)
-            write_json(output.per_query_file(outcome.name), scores[outcome.name])
+            if measures:
+                write_json(output.per_query_file(outcome.name), scores[outcome.name])
             found[outcome.name] = _Found.of(collection, run)
             runs[outcome.name] = _beginnings(run, settings.examples.documents)
     chosen = reference or next(iter(scores), None)
@@ -179,7 +195,7 @@ def evaluate_systems(
     untested = [name for name in measures if ignores_order(name, depth, documents)]
     test, alpha = significance.test, significance.alpha
     tests = {}
-    if chosen in scores and len(scores) > 1:
+    if measures and chosen in scores and len(scores) > 1:
         tests = compare_to_reference(
             chosen,
             scores,
@@ -197,8 +213,10 @@ def evaluate_systems(
         for outcome in outcomes
         if isinstance(outcome.reply, SystemReply)
     }
-    values = {name: per_query[measures[0]] for name, per_query in scores.items()}
-    examples = choose_examples(collection, runs, values, settings.examples)
+    values = {name: per_query[measures[0]] for name, per_query in scores.items() if measures}
+    fidelities = _fidelities(exact, list(scores), collection, output, depth)
+    columns = columns_of(settings.slices)
+    examples = choose_examples(collection, runs, values, settings.examples, columns)
     rows = [
         _row(
             outcome,
@@ -210,12 +228,37 @@ def evaluate_systems(
             examples,
             output,
             depth,
+            fidelities.get(outcome.name),
         )
         if outcome.name in scores
         else _not_measured(outcome, output)
         for outcome in outcomes
     ]
     return Evaluated(rows, chosen if tests else None, examples)
+
+
+def _fidelities(
+    exact: tuple[str, Path] | None,
+    systems: Sequence[str],
+    collection: Collection,
+    output: OutputFolder,
+    depth: int,
+) -> dict[str, Fidelity]:
+    """Hold the run of each system against that of exact search."""
+    if exact is None:
+        return {}
+    reference, file = exact
+    wanted = _whole(read_trec(file), collection)
+    cutoffs = sorted({k for k in _CUTOFFS if k < depth} | {depth})
+    found = {}
+    for system in systems:
+        overlap = mean_overlap(read_trec(output.run_file(system)), wanted, cutoffs)
+        found[system] = Fidelity(
+            reference=reference,
+            rbo=overlap.rbo,
+            intersection={str(k): share for k, share in overlap.intersection.items()},
+        )
+    return found
 
 
 def _beginnings(run: Run, most: int) -> Run:
@@ -239,6 +282,7 @@ def _row(
     examples: Examples,
     output: OutputFolder,
     depth: int,
+    fidelity: Fidelity | None,
 ) -> SystemResult:
     reply = outcome.reply
     assert isinstance(reply, SystemReply)
@@ -248,9 +292,9 @@ def _row(
         outcome.name,
         outcome.settings.model_dump(mode="json"),
         reply,
-        effectiveness=mean_scores(scores),
-        intervals=mean_intervals(scores, next(iter(scores))),
-        ranks=ranks,
+        effectiveness=mean_scores(scores) if scores else None,
+        intervals=mean_intervals(scores, next(iter(scores))) if scores else None,
+        ranks=ranks or None,
         depth=depth,
         docs_encoded=outcome.docs_encoded if encodes else None,
         attribution=attribution,
@@ -259,13 +303,14 @@ def _row(
             measure: [values[query.id] for query in examples.queries]
             for measure, values in scores.items()
         },
-        first_relevant=found.first_relevant,
-        relevant_ranks=found.relevant,
+        first_relevant=found.first_relevant if scores else None,
+        relevant_ranks=found.relevant if scores else None,
         rankings=found.digests,
         top=examples.top[outcome.name],
+        fidelity=fidelity,
         run_file=output.relative(run_file),
         run_sha256=sha256_file(run_file),
-        per_query_file=output.relative(output.per_query_file(outcome.name)),
+        per_query_file=output.relative(output.per_query_file(outcome.name)) if scores else None,
     )
 
 

@@ -38,6 +38,7 @@ def choose_examples(
     runs: Mapping[str, Run],
     values: Mapping[str, Mapping[str, float]],
     settings: ExampleSettings,
+    columns: Sequence[str] = (),
 ) -> Examples:
     """Choose what is shown: the best documents of every system, and the best judged ones.
 
@@ -46,6 +47,7 @@ def choose_examples(
         runs: system → its run.
         values: system → query id → effectiveness, of the measure the systems are compared by.
         settings: how many queries and documents, and how much of them.
+        columns: of the queries' metadata that the results keep.
     """
     query_ids = _queries_shown(collection, values, settings.queries)
     book = _Book(collection, settings.characters)
@@ -59,18 +61,21 @@ def choose_examples(
         for system, run in runs.items()
     }
     for query_id in query_ids:
-        for doc in _best_judged(collection.qrels[query_id])[: settings.documents]:
+        for doc in _best_judged(collection.qrels.get(query_id, {}))[: settings.documents]:
             book.number(doc)
-    queries = [
-        QueryInfo(
-            id=query.id,
-            text=query.text,
-            relevant=sum(grade > 0 for grade in collection.qrels[query.id].values()),
-            judged=book.judged(collection.qrels[query.id]) if query.id in query_ids else None,
-            relevant_docs=relevant_documents(collection.qrels[query.id]),
+    queries = []
+    for query in collection.queries:
+        grades = collection.qrels.get(query.id, {})
+        queries.append(
+            QueryInfo(
+                id=query.id,
+                text=query.text,
+                relevant=sum(grade > 0 for grade in grades.values()),
+                judged=book.judged(grades) if query.id in query_ids else None,
+                relevant_docs=relevant_documents(grades),
+                metadata={c: query.metadata[c] for c in columns if c in query.metadata} or None,
+            )
         )
-        for query in collection.queries
-    ]
     return Examples(queries, book.documents, top)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -22,7 +23,8 @@ from colbench.experiment.environment import usable_cores
 from colbench.experiment.output import stage_path
 from colbench.hits import Hits
 from colbench.index.size import IndexSize
-from colbench.measures.latency import Latency, measure_latency
+from colbench.measures.latency import BUSY, Latency, measure_latency
+from colbench.measures.load import LoadLevel, answers_alone, measure_load
 from colbench.measures.machine import calibrate
 from colbench.progress import note
 from colbench.report.formats import counted
@@ -99,8 +101,9 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
     """Build one system, write its run, time it, then search its stages.
 
     Loading models and opening cached vectors is in no time. The peak memory is read after the
-    timings, so it covers preparation, build, batch and single searches, and before the calibration
-    and the search of the stages, one of which may be a scan of everything. Of a system that
+    timings, so it covers preparation, build, batch and single searches, and before the calibration,
+    the load of several clients and the search of the stages, one of which may be a scan of
+    everything. Of a system that
     searched elsewhere only the run is taken.
     """
     collection = bench.collection
@@ -128,6 +131,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
             peak = system.peak_memory()
             calibration = calibrate()
             encodings = encoding_infos(bench.encodings, fresh=task.fresh)
+        load = _levels(task, system, texts, depth)
         size = system.size()
         reply = SystemReply(
             metadata=_metadata(system),
@@ -135,6 +139,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
             if system.counted_build_seconds is None
             else system.counted_build_seconds,
             latency_ms=latency,
+            load=load or None,
             throughput_qps=len(texts) / min(times),
             throughput_trials=len(times),
             other_cpu_share=others[0],
@@ -144,7 +149,7 @@ def measure_system(task: SystemTask, bench: Workbench) -> SystemReply:
             index=None if size is None else index_info(size, collection),
             model_bytes=model_bytes(task.name, bench),
             peak_rss_bytes=peak,
-            notes=search_notes(system, texts, run),
+            notes=[*search_notes(system, texts, run), *load_notes(task.name, load)],
         )
         return reply.model_copy(update={"stages": _search_stages(task, system, texts, depth)})
 
@@ -178,9 +183,9 @@ def _batches(
     times: list[float] = []
     first: list[Hits] = []
     while len(times) < task.latency.trials and sum(times) < task.latency.max_seconds:
-        watch = Stopwatch()
+        watch, uncounted = Stopwatch(), system.uncounted_nanoseconds()
         hits = system.search(system.encode(texts), depth)
-        times.append(watch.seconds)
+        times.append(watch.seconds - (system.uncounted_nanoseconds() - uncounted) / 1e9)
         first = first or _one_a_query(hits, len(texts))
     return first, times
 
@@ -210,7 +215,68 @@ def _single_queries(
         trials=task.latency.trials,
         warmup=task.latency.warmup,
         max_seconds=task.latency.max_seconds,
+        clock=lambda: time.perf_counter_ns() - system.uncounted_nanoseconds(),
     )
+
+
+def _levels(
+    task: SystemTask, system: Retriever, texts: Sequence[str], depth: int
+) -> list[LoadLevel]:
+    """Let several clients search at once, for each number of them that is wanted."""
+    settings = task.latency
+    if not settings.clients:
+        return []
+
+    def answer(text: str) -> bytes:
+        (hits,) = _one_a_query(system.search(system.encode([text]), depth), 1)
+        return hits.docs.tobytes()
+
+    alone = answers_alone(answer, texts, settings.load_seconds)
+    levels = []
+    for clients in settings.clients:
+        note(f"{task.name}: under load, {counted(clients, 'client')}")
+        with other_processes() as others:
+            level = measure_load(
+                answer,
+                texts,
+                clients=clients,
+                seconds=settings.load_seconds,
+                warmup=settings.warmup,
+                alone=alone,
+                one_at_a_time=not system.concurrent,
+            )
+        levels.append(level.model_copy(update={"other_cpu_share": others[0]}))
+    return levels
+
+
+def load_notes(name: str, levels: Sequence[LoadLevel]) -> list[str]:
+    """Return what a reader must know of figures under load, a line each.
+
+    >>> load_notes("mine", [LoadLevel(clients=4, queries=0, seconds=0, error="ValueError: no")])
+    ['mine: no figures under the load of 4 clients: ValueError: no']
+    """
+    notes = []
+    if any(level.one_at_a_time for level in levels):
+        notes.append(
+            f"{name}: under load, queries were answered one at a time: it is not known to be safe "
+            "to search from several threads here"
+        )
+    for level in levels:
+        load = f"the load of {counted(level.clients, 'client')}"
+        if level.error is not None:
+            notes.append(f"{name}: no figures under {load}: {level.error}")
+        if level.differing:
+            notes.append(
+                f"{name}: {level.differing} of {level.checked} answers under {load} ranked other "
+                "documents than one by one: the system is not safe to search from several threads, "
+                "or does not always answer alike"
+            )
+        if level.other_cpu_share is not None and level.other_cpu_share > BUSY:
+            notes.append(
+                f"{name}: other processes used {level.other_cpu_share:.0%} of the cores under "
+                f"{load}; its figures are not to be trusted"
+            )
+    return notes
 
 
 def _search_stages(
@@ -254,7 +320,7 @@ def model_bytes(system: str, bench: Workbench) -> int | None:
     while waiting:
         settings = bench.systems[waiting.pop()]
         waiting += settings.parts()
-        for model in settings.models():
+        for model in settings.models_used(given=bench.collection.given is not None):
             try:
                 folders.add(resolve_weights(model.model, model.revision, bench.cache.root))
             except ColbenchError:

@@ -34,7 +34,8 @@ from colbench.results.store import FILE_NAME, read_results
 _PUBLISHED = (
     *("runs", "stages", "per_query", "indexes", "pictures", "logs"),
     "steps",  # as stages were called before version 2
-    *("config.json", "report.md", "report.html", "sweep.csv", "sweep.json", "gate.json", "gate.md"),
+    *("config.json", "report.md", "report.html", "slices.csv", "sweep.csv", "sweep.json"),
+    *("gate.json", "gate.md"),
     FILE_NAME,
 )
 _SCRATCH = ".colbench"

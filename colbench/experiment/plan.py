@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from colbench.collection.model import Collection
 from colbench.encoder.loading.positions import check_lengths
 from colbench.encoder.loading.weights import EMBEDDED, resolve_weights
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings
@@ -14,7 +15,9 @@ from colbench.measures.catalogue import cutoff
 from colbench.retriever.base import SystemSettings
 
 
-def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, strict: bool) -> None:
+def look_for_weights(
+    systems: Mapping[str, SystemSettings], cache: Path, *, strict: bool, given: bool = False
+) -> None:
     """Fail where a folder holds no model or a strict run would fail after its work, and put
     embedded models together: in the process of a system that would count in its peak memory.
 
@@ -22,6 +25,7 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
         systems: name → settings.
         cache: where models are put together.
         strict: whether all weights must be there; else a system without them is skipped later.
+        given: whether the collection gives token vectors.
 
     Raises:
         ConfigError: no such model, or a length that it has no positions for.
@@ -34,7 +38,7 @@ def look_for_weights(systems: Mapping[str, SystemSettings], cache: Path, *, stri
                 system.look_for_packages()
             except PackagesUnavailable as error:
                 raise PackagesUnavailable(f"{name}: {error} (strict=true)") from None
-        for model in system.models():
+        for model in system.models_used(given=given):
             local = Path(model.model).expanduser()
             if strict or model.model.startswith(EMBEDDED) or _in_a_folder(model.model):
                 try:
@@ -89,6 +93,28 @@ def _in_a_folder(model: str) -> bool:
     return model.startswith((".", "/", "~")) or model.count("/") > 1 or Path(model).is_dir()
 
 
+def unsearchable(
+    systems: Mapping[str, SystemSettings], name: str, collection: Collection
+) -> str | None:
+    """Say why a system cannot search a collection of given vectors; None where it can.
+
+    Args:
+        systems: the system and its parts.
+        name: of the system.
+        collection: what is to be searched.
+    """
+    if collection.given is None or collection.given.has_texts:
+        return None
+    reading = [part for part, settings in systems.items() if settings.reads_texts()]
+    if not reading:
+        return None
+    who = "it searches" if reading[0] == name else f"its part {reading[0]} searches"
+    return (
+        f"{who} texts, and {collection.name} has vectors and no texts of all documents and "
+        "queries: put them into documents.jsonl and queries.jsonl beside the vectors"
+    )
+
+
 DEFAULT_DEPTH = 1000
 """Documents retrieved per query by default, and what a measure without a cutoff looks at."""
 
@@ -119,13 +145,13 @@ def choose_measures(measures: Sequence[str], depth: int, docs: int) -> tuple[lis
         (kept, left out), both in order.
 
     Raises:
-        ConfigError: none can be kept.
+        ConfigError: there are some and none can be kept.
 
     >>> choose_measures(["ndcg@10", "recall@1000", "map"], 100, 5183)
     (['ndcg@10'], ['recall@1000', 'map'])
     """
     deep = [m for m in measures if min(cutoff(m) or DEFAULT_DEPTH, docs) > depth]
     within_depth = [measure for measure in measures if measure not in deep]
-    if not within_depth:
+    if measures and not within_depth:
         raise ConfigError(f"every measure looks deeper than k={depth}: raise k")
     return within_depth, deep

@@ -17,13 +17,17 @@ from pathlib import Path
 from colbench import __version__
 from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
+from colbench.collection.settings import VectorsSettings
 from colbench.collection.snapshot import write_snapshot
 from colbench.config.settings import RunSettings
 from colbench.encoder.cache.store import ROOT_VARIABLE, collections, default_root
+from colbench.encoder.settings import Form
 from colbench.errors import ColbenchError, StorageError, WeightsUnavailable
 from colbench.experiment.bench import Bench, EncodeReply, EncodeTask, SystemReply, SystemTask
 from colbench.experiment.environment import describe_environment, usable_cores
 from colbench.experiment.evaluation import Outcome, evaluate_systems
+from colbench.experiment.exact import NAME as EXACT_NAME
+from colbench.experiment.exact import ExactReply, ExactTask
 from colbench.experiment.finished import (
     FinishedSystem,
     code_digest,
@@ -39,6 +43,7 @@ from colbench.experiment.plan import (
     choose_measures,
     in_both_forms,
     look_for_weights,
+    unsearchable,
 )
 from colbench.experiment.spawn import run_job
 from colbench.experiment.store import machine, work_key
@@ -49,7 +54,9 @@ from colbench.measures.latency import BUSY
 from colbench.paths import clear_made, remove_made
 from colbench.progress import note
 from colbench.report.write import write_report
+from colbench.results.grouping import check_slices
 from colbench.results.schema import SCHEMA_VERSION, CollectionInfo, Results
+from colbench.results.sliced import sliced
 from colbench.results.store import write_results
 from colbench.results.verdicts import too_few_queries
 from colbench.retriever.base import SystemSettings
@@ -59,6 +66,7 @@ from colbench.timing import now
 
 ENCODE = "colbench.experiment.measurement:encode_documents"
 MEASURE = "colbench.experiment.measurement:measure_system"
+EXACT = "colbench.experiment.exact:search_exactly"
 
 
 class Runner:
@@ -81,7 +89,7 @@ class Runner:
         self.settings = settings
         self.command = " ".join(command) or "colbench, called from Python"
         self.prepare = prepare
-        self.given = collection
+        self.loaded = collection
         self.threads = settings.threads or usable_cores()
         self.environment = describe_environment(self.threads, settings.seed)
         self.cache = settings.cache_dir or default_root()
@@ -89,6 +97,7 @@ class Runner:
         self._advised: set[str] = set()
         self._encoded_along: dict[str, EncodeReply] = {}
         self._cut_off: dict[str, list[str]] = {}
+        self.exact: tuple[str, Path] | None = None
 
     def run(self) -> tuple[Results, Path]:
         """Do everything; return the results and the folder they were written to.
@@ -124,17 +133,31 @@ class Runner:
         if self.settings.output_dir is not None:
             check_output(self.settings.output_dir)
         systems = self.settings.system.with_parts(self._at_work())
-        look_for_weights(systems, self.cache, strict=self.settings.strict)
-        if self.given is None:
+        vectors = isinstance(self.settings.dataset, VectorsSettings)
+        if self.loaded is not None:
+            vectors = self.loaded.given is not None
+        if not vectors:
+            look_for_weights(systems, self.cache, strict=self.settings.strict)
+        if self.loaded is None:
             note("loading the collection")
-        self.collection = self.given or load_collection(
+        self.collection = self.loaded or load_collection(
             self.settings.dataset, collections(self.cache)
         )
         if self.prepare is not None:
             self.collection = self.prepare(self.collection)
+        check_slices(self.settings.slices, self.collection.queries)
+        if vectors:
+            systems = {
+                name: one
+                for name, one in systems.items()
+                if unsearchable({name: one}, name, self.collection) is None
+            }
+            look_for_weights(systems, self.cache, strict=self.settings.strict, given=True)
         docs = len(self.collection.documents)
         self.depth = choose_depth(self.settings.k, docs)
         self.measures, left_out = choose_measures(self.settings.measures, self.depth, docs)
+        if not self.collection.is_judged:
+            self.measures, left_out = [], []
         if left_out:
             self._note(f"not reported, deeper than k={self.depth}: {', '.join(left_out)}")
         whole = [name for name in self.measures if ignores_order(name, self.depth, docs)]
@@ -146,7 +169,7 @@ class Runner:
         if levels := level_note(self.measures):
             self._note(levels)
         for system in systems.values():
-            for model in system.models():
+            for model in system.models_used(given=vectors):
                 if model.trained_on is not None:
                     self._note(f"{model.name} was trained on {model.trained_on}")
         self.experiment = self.settings.name or self.collection.name
@@ -216,9 +239,17 @@ class Runner:
 
     def _measure(self) -> list[Outcome]:
         """Return what each system's worker reported, in the order of `systems`."""
-        held = {name: self._recall(name) for name in self.settings.systems}
+        impossible = {
+            name: failure
+            for name in self.settings.systems
+            if (failure := self._impossible(self.settings.system.with_parts([name]), name))
+        }
+        held = {
+            name: None if name in impossible else self._recall(name)
+            for name in self.settings.systems
+        }
         failures, encoded = self._encode_documents(
-            [name for name, finished in held.items() if finished is None]
+            [name for name, finished in held.items() if finished is None and name not in impossible]
         )
         outcomes = []
         for name, finished in held.items():
@@ -226,7 +257,9 @@ class Runner:
             fresh = sum(encoded.get(key, 0) for key in needed)
             reply: SystemReply | Failure
             log = None
-            if finished is not None:
+            if name in impossible:
+                reply = impossible[name]
+            elif finished is not None:
                 reply, fresh = finished.reply, finished.docs_encoded
                 for text in finished.notes:
                     self._note(text)
@@ -243,7 +276,35 @@ class Runner:
             else:
                 self._remark(name, reply)
             outcomes.append(Outcome(name, self.settings.system[name], reply, fresh, log))
+        self.exact = self._exact_run(outcomes)
         return outcomes
+
+    def _impossible(self, systems: Mapping[str, SystemSettings], name: str) -> Failure | None:
+        """Return why a system is skipped that cannot search this collection."""
+        reason = unsearchable(systems, name, self.collection)
+        return None if reason is None else Failure(skipped=True, message=reason)
+
+    def _exact_run(self, outcomes: Sequence[Outcome]) -> tuple[str, Path] | None:
+        """Return the run that overlap is held against, and what it is called.
+
+        Only where vectors are given: a system that is this very search has it, else it is made.
+        """
+        given = self.collection.given
+        if given is None:
+            return None
+        for outcome in outcomes:
+            values = outcome.settings.model_dump()
+            alike = values["kind"] == "colbert_exact" and values["precision"] == "fp16"
+            alike = alike and given.documents.dtype == "float16"
+            if alike and isinstance(outcome.reply, SystemReply):
+                return outcome.name, self.output.run_file(outcome.name)
+        task = ExactTask(depth=self.depth, run_file=self.output.work / "exact.trec")
+        reply = run_job(self._job("exact", EXACT, task, about=EXACT_NAME), ExactReply)
+        if isinstance(reply, Failure):
+            self._accept(EXACT_NAME, reply)
+            self._note(f"no overlap is reported, for {EXACT_NAME} failed: {reply.message}")
+            return None
+        return EXACT_NAME, task.run_file
 
     def _remark(self, name: str, reply: SystemReply) -> None:
         """Say what a reader of a system's numbers must know."""
@@ -261,7 +322,13 @@ class Runner:
         key = work_key(
             name,
             {part: one.model_dump(mode="json") for part, one in systems.items()},
-            weights_state([model for one in systems.values() for model in one.models()]),
+            weights_state(
+                [
+                    model
+                    for one in systems.values()
+                    for model in one.models_used(given=self.collection.given is not None)
+                ]
+            ),
             code_digest(),
             [own_module(one.kind) for one in systems.values()],
             [one.outside() for one in systems.values()],
@@ -318,6 +385,8 @@ class Runner:
         """Return the encodings a system and its parts need, by a key of their settings."""
         tasks = {}
         for encoder, form in system.encodings():
+            if form is Form.TOKENS and self.collection.given is not None:
+                continue
             task = EncodeTask(encoder=encoder, form=form)
             tasks[task.key] = task
         for part in system.parts():
@@ -432,10 +501,16 @@ class Runner:
             self.output,
             depth=self.depth,
             settings=self.settings,
+            exact=self.exact,
         )
         wanted = self.settings.reference
         status = {row.name: row.status for row in evaluated.rows}.get(wanted or "", "ok")
-        if evaluated.reference is None and len(evaluated.rows) > 1 and status != "ok":
+        if (
+            self.measures
+            and evaluated.reference is None
+            and len(evaluated.rows) > 1
+            and status != "ok"
+        ):
             word = "was skipped" if status == "skipped" else "failed"
             self._note(f"no significance tests: the reference {wanted} {word}")
         results = Results(
@@ -449,7 +524,7 @@ class Runner:
             config=self.settings.model_dump(mode="json"),
             measures=self.measures,
             reference=evaluated.reference,
-            primary=self.measures[0],
+            primary=next(iter(self.measures), None),
             margin=self.settings.significance.margin,
             alpha=self.settings.significance.alpha,
             test=self.settings.significance.test,
@@ -458,6 +533,8 @@ class Runner:
             documents=evaluated.examples.documents,
             systems=evaluated.rows,
         )
+        if self.settings.slices and not self.measures:
+            self._note("no slices: without judgments there is nothing to report by group")
         if few := too_few_queries(results):
             self._note(few)
-        return results.model_copy(update={"notes": list(self.notes)})
+        return sliced(results.model_copy(update={"notes": list(self.notes)}), self.settings.slices)

@@ -16,17 +16,9 @@ from pydantic import BaseModel
 from colbench.errors import StorageError
 from colbench.experiment.job import NO_REPLY, Failure, Job, Reply
 from colbench.files import atomic_write
+from colbench.processes import thread_limits
 from colbench.shortage import address_space, careful_threads, out_of_memory, told_by
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "RAYON_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 _NO_PROCESS = "raise the limits of processes and memory (ulimit -u, -v) or end other programs"
 _Value = TypeVar("_Value", bound=BaseModel)
 
@@ -63,13 +55,7 @@ def run_process(
         KeyboardInterrupt: the user interrupted it.
     """
     variables = {name: value for name, value in os.environ.items() if name not in without}
-    variables |= {name: str(threads) for name in _THREAD_VARIABLES}
-    variables["PYTHONHASHSEED"] = "0"
-    # libgomp's threads wait spinning by default. On a machine with one other busy process that made
-    # a query 60 times slower; this costs a tenth on an idle one, and what is another's keeps its
-    # defaults.
-    if not default_openmp:
-        variables["GOMP_SPINCOUNT"] = "1000"
+    variables |= thread_limits(threads, default_openmp=default_openmp)
     variables |= careful_threads() | dict(environment or {})
     with subprocess.Popen(
         list(command),

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from colbench.collection.load import load_collection
 from colbench.collection.model import Collection
+from colbench.collection.settings import VectorsSettings
 from colbench.config.settings import RunSettings
 from colbench.encoder.base import Encoder
+from colbench.encoder.cache.embeddings import Embeddings
 from colbench.encoder.cache.filling import storage_dtype
 from colbench.encoder.cache.store import EmbeddingCache, cached_documents, collections
+from colbench.encoder.given import GivenEncoder, token_names
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import Form
 from colbench.errors import ConfigError
@@ -65,7 +68,7 @@ def explain(settings: RunSettings, question: Question) -> Explanation:
     Document vectors are rounded to fp16, as exact search stores them, and taken from the cache
     where they are there; nothing is added to it. Of a document that is split the best chunk is
     aligned. Without a document the two with the highest scores are taken, which needs the vectors
-    of all of them in the cache.
+    of all of them in the cache. Vectors that the collection gives are numbered, for want of tokens.
 
     Args:
         settings: `dataset`, `encoder` and `cache_dir` count. The collection is read only if the
@@ -80,16 +83,23 @@ def explain(settings: RunSettings, question: Question) -> Explanation:
     """
     _check(question)
     collection = None
-    if question.query_id is not None or question.docs or not question.texts:
+    given_vectors = isinstance(settings.dataset, VectorsSettings)
+    if given_vectors and question.texts:
+        raise ConfigError("dataset=vectors gives vectors, and none of a --text: name a --doc")
+    if given_vectors or question.query_id is not None or question.docs or not question.texts:
         collection = load_collection(settings.dataset, collections(settings.cache_dir))
     query = _query_text(question, collection)
     given = [_Given(None, _beginning(text), text) for text in question.texts]
     if collection is not None:
         given += [_document(collection, doc) for doc in question.docs]
     cache = EmbeddingCache(settings.cache_dir)
-    encoder = load_encoder(
-        settings.encoder, Form.TOKENS, settings.dataset.query_length, cache_root=cache.root
-    )
+    encoder: Encoder
+    if collection is not None and collection.given is not None:
+        encoder = GivenEncoder(collection)
+    else:
+        encoder = load_encoder(
+            settings.encoder, Form.TOKENS, settings.dataset.query_length, cache_root=cache.root
+        )
     (tokens,) = encoder.query_tokens([query])
     (vectors,) = encoder.encode_queries([query])
     if collection is not None and not given:
@@ -102,8 +112,13 @@ def explain(settings: RunSettings, question: Question) -> Explanation:
     for item in given:
         number, chunks = _best_chunk(encoder, item.text, vectors, cache)
         text = chunks[number]
-        labels = _document_tokens(encoder, item.id, text)
-        alignment = align(vectors, _vectors(encoder, text, cache), tokens.tolist(), labels)
+        if isinstance(encoder, GivenEncoder):
+            rows: NDArray[np.floating] = encoder.document(item.id or "")
+            labels = token_names(len(rows)).tolist()
+        else:
+            rows = _vectors(encoder, text, cache)
+            labels = _document_tokens(encoder, item.id, text)
+        alignment = align(vectors, rows, tokens.tolist(), labels)
         judged = grades is not None and item.id is not None
         grade = grades.get(item.id) if grades is not None and item.id is not None else None
         chunk = (number + 1, len(chunks))
@@ -112,7 +127,7 @@ def explain(settings: RunSettings, question: Question) -> Explanation:
         query=query,
         query_id=question.query_id,
         collection=collection.name if collection else None,
-        encoder=settings.encoder.name,
+        encoder=encoder.settings.name,
         documents=tuple(sorted(documents, key=lambda document: -document.alignment.score)),
     )
 
@@ -199,7 +214,11 @@ def _best_two(
     """Return the ids of the two documents with the largest MaxSim, without the query's own where
     the collection drops it."""
     chunks = Chunks.of(collection, encoder, encoder.settings)
-    embeddings = cached_documents(encoder, chunks.texts, cache)
+    embeddings: Embeddings | None
+    if isinstance(encoder, GivenEncoder):
+        embeddings = encoder.embeddings()
+    else:
+        embeddings = cached_documents(encoder, chunks.texts, cache)
     if embeddings is None:
         raise ConfigError(
             "name a document with --doc ID: to choose the best two, the vectors of all documents "
@@ -208,7 +227,8 @@ def _best_two(
     scores = []
     for first, end, rows in embeddings.blocks(_BLOCK):
         starts = np.concatenate([[0], np.cumsum(embeddings.lengths[first:end])])
-        scores.append(score_matrix([query], torch.from_numpy(rows.astype(np.float32)), starts)[0])
+        rows = rows.astype(storage_dtype(encoder.form)).astype(np.float32)
+        scores.append(score_matrix([query], torch.from_numpy(rows), starts)[0])
     everything = np.concatenate(scores)
     ids = collection.doc_ids
     drop = query_id if collection.ignore_identical_ids else None

@@ -86,7 +86,8 @@ def accept(
     if not measured:
         raise ConfigError("no system was measured in these results: nothing to hold anything to")
     for system in measured:
-        if not results.queries or not system.per_query or system.rankings is None:
+        has_values = system.per_query if results.measures else system.per_query is not None
+        if not results.queries or not has_values or system.rankings is None:
             raise ConfigError(
                 f"system '{system.name}' has no rankings of single queries in these results: a "
                 "sweep keeps none, and an older colbench kept none; make a run of it"

@@ -138,7 +138,7 @@ def rules_line(rules: Mapping[str, Any]) -> str:
     drops = ", ".join(f"{name} {exact(100 * drop)}" for name, drop in rules["measures"].items())
     lost, allowed = rules["lost_queries"], rules["costs"]
     parts = [
-        f"a drop matters from (points): {drops}",
+        f"a drop matters from (points): {drops}" if drops else "no effectiveness is judged",
         f"alpha {exact(rules['alpha'])}, Holm-corrected",
         f"{rules['resamples']:,} draws, seed {rules['seed']}",
         f"identity of {', '.join(rules['exact']) or 'no kind of system'}",

@@ -34,6 +34,9 @@ def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateRe
     Raises:
         StorageError: values of single queries are damaged.
     """
+    without = not (candidate.results.measures or baseline.results.measures)
+    if without:  # a collection of given vectors without judgments
+        rules = rules.model_copy(update={"measures": {}, "lost_queries": None})
     unjudged = other_collection(candidate, baseline)
     pairs: list[GatedPair] = []
     if not unjudged:
@@ -47,6 +50,12 @@ def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateRe
         for verdict in cost_verdicts(pair, rules.costs, baseline.results, candidate.results)
     ]
     unjudged += [*unfound, *_beyond_reach(pairs, rules)]
+    notes = _notes(candidate, baseline, pairs, rules)
+    if without:
+        notes.append(
+            "neither run has judgments: costs are judged, and rankings of systems that must be "
+            "identical, and no effectiveness"
+        )
     report = GateReport(
         colbench_version=colbench.__version__,
         status="pass",
@@ -59,7 +68,7 @@ def judge(candidate: GatedSide, baseline: GatedSide, rules: GateRules) -> GateRe
         guards=guards,
         costs=costs,
         untrained=[pair.name for pair in pairs if pair.after.untrained],
-        notes=_notes(candidate, baseline, pairs, rules),
+        notes=notes,
         worst=[],
         config=config_changes(baseline.results, candidate.results),
         environment=environment_changes(baseline.results, candidate.results),

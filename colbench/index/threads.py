@@ -41,3 +41,18 @@ def _use_one_thread() -> None:
 
     faiss.omp_set_num_threads(1)
     torch.set_num_threads(1)
+
+
+def kernels_may_overlap() -> bool:
+    """Return whether several threads may be in compiled loops at once, asked after the first.
+
+    numba decides at the first parallel loop of a process which library shares out the work. One of
+    them, workqueue, ends the process when two threads come at once: it is what numba falls back to
+    without OpenMP, and what importing ranx before the first loop asks for.
+    """
+    from numba.np.ufunc.parallel import threading_layer
+
+    try:
+        return bool(threading_layer() != "workqueue")  # type: ignore[no-untyped-call]
+    except ValueError:  # nothing ran yet
+        return False

@@ -17,8 +17,9 @@ _PLACES = {
     "candidates": "the choice of candidates",
     "pruned": "the first centroid interaction",
     "final": "the last stage",
+    "engine": "the engine's index and search",
 }
-"""What a stage of `colbert` does, in words."""
+"""What a stage of `colbert`, or of an engine of others, does, in words."""
 
 
 def loss_tables(results: Results) -> list[Table]:

@@ -5,11 +5,12 @@ To add one is to add it to `COSTS`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from colbench.report.formats import count, number, percent, size, three_digits
+from colbench.report.formats import count, counted, number, percent, size, three_digits
 from colbench.report.table import Cell, Column, Direction
 from colbench.results.schema import SystemResult
 
@@ -69,13 +70,13 @@ class Cost(Column):
 def _path(path: str) -> Read:
     """Return a reader of an attribute of an attribute; None where one of them is missing."""
 
-    def read(system: SystemResult) -> float | None:
-        value: Any = system
-        for name in path.split("."):
-            value = None if value is None else getattr(value, name)
-        return value  # type: ignore[no-any-return]
+    return lambda system: _at(system, path)
 
-    return read
+
+def _at(value: Any, path: str) -> float | None:
+    for name in path.split("."):
+        value = None if value is None else getattr(value, name)
+    return value  # type: ignore[no-any-return]
 
 
 def _query(percentile: str) -> Read:
@@ -275,6 +276,37 @@ COSTS: tuple[Cost, ...] = (
 """Every cost, in the order of the tables."""
 
 
+def load_costs(systems: Iterable[SystemResult]) -> list[Cost]:
+    """Return the costs under load, for every number of clients that one of the systems had."""
+    numbers = {level.clients for system in systems for level in system.load or []}
+    return [found for clients in sorted(numbers) for found in _under_load(clients)]
+
+
+def _under_load(clients: int) -> list[Cost]:
+    key, told = f"load_{clients}", counted(clients, "client")
+    percentiles = [
+        _ms(f"{key}_{name}_ms", f"{told}, {name}", _of_level(clients, f"latency_ms.{name}"))
+        for name in ("p50", "p95", "p99")
+    ]
+    qps = _of_level(clients, "qps")
+    return [
+        _cost(
+            *(f"{key}_qps", f"{told}, q/s", qps, number, "queries/s"),
+            direction="higher",
+            is_time=True,
+        ),
+        *percentiles,
+    ]
+
+
+def _of_level(clients: int, path: str) -> Read:
+    def read(system: SystemResult) -> float | None:
+        level = next((one for one in system.load or [] if one.clients == clients), None)
+        return None if level is None else _at(level, path)
+
+    return read
+
+
 def costs(place: Place) -> list[Cost]:
     """Return the costs that a table has, in order."""
     return [cost for cost in COSTS if place in cost.places]
@@ -282,7 +314,9 @@ def costs(place: Place) -> list[Cost]:
 
 def cost(key: str) -> Cost:
     """Return the cost that a record names so."""
-    return next(found for found in COSTS if found.source == key)
+    under_load = re.fullmatch(r"load_(\d+)_\w+", key)
+    known = _under_load(int(under_load[1])) if under_load else COSTS
+    return next(found for found in known if found.source == key)
 
 
 def explained(shown: Iterable[Cost]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from colbench.report.costs import cost, costs, explained
 from colbench.report.formats import count, fraction, number, p_value, percent, points, size
 from colbench.report.rows import (
@@ -17,7 +19,14 @@ from colbench.report.rows import (
     name_cell,
 )
 from colbench.report.table import Cell, Column, Table, names, numbers, texts
-from colbench.results.schema import Distribution, EncodingInfo, Results, Significance, SystemResult
+from colbench.results.schema import (
+    Distribution,
+    EncodingInfo,
+    LoadLevel,
+    Results,
+    Significance,
+    SystemResult,
+)
 from colbench.results.verdicts import told
 
 
@@ -102,6 +111,61 @@ def latency(results: Results) -> Table:
         "to them. other load: the share of the cores that other processes used meanwhile."
     )
     return Table("Latency, ms", columns, rows, [note]).compact()
+
+
+def under_load(results: Results) -> Table:
+    """Return queries per second and latency of several clients, beside those of single queries."""
+    other = cost("other_cpu_share")
+    columns = [
+        *names("system", about=SYSTEM.about),
+        Column(title="clients", about="that ask at once"),
+        *numbers(number, "q/s", direction="higher", about="queries answered per second"),
+        *numbers(
+            cost("query_p50_ms").format,
+            *("p50", "p95", "p99"),
+            direction="lower",
+            about="from the text of a query to ranked documents, waiting included, ms",
+        ),
+        Column(title="queries", format=count, about="answered"),
+        other,
+        *texts("remark", optional=True, priority=4),
+    ]
+    rows: list[list[Any]] = []
+    for system in results.systems:
+        if not system.load:
+            continue
+        if (timed := system.latency_ms) is not None:
+            alone = _percentiles(timed.end_to_end, system)[:3]
+            rows.append(
+                [
+                    *(name_cell(system), Cell(0, text="one by one"), None, *alone),
+                    *(timed.queries, other.cell(system), None),
+                ]
+            )
+        rows += [[name_cell(system), *_level(level)] for level in system.load]
+    note = (
+        "Each client sends its next query when its last answer came; clients are threads of one "
+        "process. one by one: single queries as in the other tables, for comparison; 1 over that "
+        "latency is not the queries per second of several clients."
+    )
+    return Table("Under load", columns, rows, [note]).compact()
+
+
+def _level(level: LoadLevel) -> list[Any]:
+    times = level.latency_ms
+    remarks = [
+        *([level.error] if level.error else []),
+        *(["answered one at a time"] if level.one_at_a_time else []),
+        *([f"{level.differing} of {level.checked} rank otherwise"] if level.differing else []),
+    ]
+    return [
+        level.clients,
+        level.qps,
+        *((times.p50, times.p95, times.p99) if times else (None, None, None)),
+        level.queries,
+        level.other_cpu_share,
+        "; ".join(remarks) or None,
+    ]
 
 
 def _percentiles(times: Distribution | None, system: SystemResult) -> list[float | None]:

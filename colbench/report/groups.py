@@ -76,6 +76,7 @@ def _merged(runs: Sequence[Results]) -> Group:
             ],
             "queries": queries,
             "documents": list[DocumentInfo](documents.values()),
+            "slices": [],
             "sweep": None,
             "systems": systems,
         }
@@ -100,11 +101,30 @@ def _names(runs: Sequence[Results]) -> list[str]:
 
 
 def _renamed(run: Results, name: str) -> Results:
-    systems = [
-        system.model_copy(update={"name": f"{name} · {system.name}"}) for system in run.systems
+    def renamed(system: str) -> str:
+        return f"{name} · {system}"
+
+    slices = [
+        one.model_copy(
+            update={
+                "groups": [
+                    found.model_copy(
+                        update={"systems": {renamed(s): v for s, v in found.systems.items()}}
+                    )
+                    for found in one.groups
+                ]
+            }
+        )
+        for one in run.slices
     ]
-    reference = None if run.reference is None else f"{name} · {run.reference}"
-    return run.model_copy(update={"systems": systems, "reference": reference, "sweep": None})
+    return run.model_copy(
+        update={
+            "systems": [s.model_copy(update={"name": renamed(s.name)}) for s in run.systems],
+            "reference": None if run.reference is None else renamed(run.reference),
+            "slices": slices,
+            "sweep": None,
+        }
+    )
 
 
 def _in_order(

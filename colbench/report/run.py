@@ -12,6 +12,8 @@ from colbench.report.finding import cut_off, finding
 from colbench.report.formats import counted, size
 from colbench.report.groups import Group, group
 from colbench.report.rows import UNTRAINED, measured, not_measured, test_told
+from colbench.report.slices import HEADING as SLICES
+from colbench.report.slices import slice_sections
 from colbench.report.table import (
     Block,
     Bullets,
@@ -74,7 +76,9 @@ def group_document(found: Group, pictures: Sequence[Picture] = ()) -> Document:
     sections = [
         _comparison(found),
         *_all_variants(found),
+        _under_load(results),
         Section("Effectiveness, time and size", overviews, scope="report"),
+        *_slices(found),
         _losses(results, [p for p in pictures if p.name == LOSSES]),
         Section("Query by query", [Extra("queries", _no_queries(results))], scope="page"),
         # Of all variants of a sweep they are long, and sweep.csv has the numbers.
@@ -139,6 +143,11 @@ def _taken(run: Results) -> str:
     return f"{run.created[:10]}, {e.cpu}, {counted(e.threads, 'thread')}{on}"
 
 
+def _under_load(results: Results) -> Section:
+    table = details.under_load(results)
+    return Section(table.title, [table] if table.rows else [])
+
+
 def _all_variants(found: Group) -> list[Section]:
     if found.results.sweep is None:
         return []
@@ -172,6 +181,15 @@ def _remarks(results: Results) -> list[Prose]:
     return [*left_out, *results.collection.notes, *results.notes]
 
 
+def _slices(found: Group) -> list[Section]:
+    """Return the slices of each run: those of another run are of other groups or tests."""
+    several = len(found.runs) > 1
+    return [
+        Section((f"{SLICES}: ", name) if several else SLICES, slice_sections(run), _LONG, "report")
+        for name, run in zip(found.names, found.runs, strict=True)
+    ]
+
+
 def _losses(results: Results, pictures: Sequence[Picture]) -> Section:
     tables = loss_tables(results)
     if not tables:
@@ -188,6 +206,8 @@ def _no_queries(results: Results) -> str:
     """Return why single queries are not compared, in a line; empty where nobody would ask."""
     if results.sweep is not None or len(results.systems) < 2:
         return ""
+    if not results.measures:
+        return "Left out: there are no judgments, so no query has a value to compare."
     return (
         "Left out: results.json holds no values by query for two systems. "
         "Run the experiment again with this version of colbench to have them."

@@ -195,6 +195,10 @@ def comparison_legend(results: Results) -> str:
             "A variant is searched with a query that was encoded beforehand. RBO and intersection "
             "are with the exact search, as deep as a variant's k."
         ]
+    elif held := {system.fidelity.reference for system in measured(results) if system.fidelity}:
+        parts.append(
+            f"RBO and intersection: overlap with the documents of {', '.join(sorted(held))}."
+        )
     if results.reference is not None:
         parts.append(f"† differs from {results.reference}: {test_told(results)}.")
     return " ".join(filter(None, parts))

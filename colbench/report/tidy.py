@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from colbench.report.costs import costs
+from colbench.report.costs import costs, load_costs
 from colbench.report.table import Column, Table
 from colbench.results.schema import Results, SystemResult
 from colbench.results.verdicts import primary_measure
@@ -67,7 +67,8 @@ def _record(system: SystemResult, results: Results) -> dict[str, Any]:
         values |= {"reference": system.fidelity.reference, "rbo": system.fidelity.rbo}
         values |= {f"intersection@{k}": v for k, v in system.fidelity.intersection.items()}
     values |= {"depth": system.depth, "untrained": system.untrained}
-    values |= {cost.source: cost.of(system) for cost in costs("csv")}
+    shown = [*costs("csv"), *load_costs(results.systems)]
+    values |= {cost.source: cost.of(system) for cost in shown}
     if system.status != "ok":
         values["reason"] = system.reason
     if sweep is None:

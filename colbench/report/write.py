@@ -13,6 +13,7 @@ from colbench.report.csv import write_csv
 from colbench.report.html.page import render_html
 from colbench.report.markdown import write_markdown
 from colbench.report.run import run_document
+from colbench.report.slices import slice_values
 from colbench.report.table import Picture, caption
 from colbench.report.tidy import tidy
 from colbench.results.schema import Results
@@ -44,7 +45,7 @@ def write_pictures(results: Results, folder: Path) -> list[Picture]:
 
 
 def write_report(results: Results, folder: Path) -> Path:
-    """Write `report.md`, its pictures and `report.html` into `folder`; the table of a sweep too.
+    """Write `report.md`, its pictures and `report.html`; of slices and sweeps tables too.
 
     Returns:
         the path of `report.md`.
@@ -55,6 +56,8 @@ def write_report(results: Results, folder: Path) -> Path:
     pictures = write_pictures(results, folder)
     with atomic_write(folder / "report.html") as stream:
         stream.write(render_html([results]))
+    if results.slices:
+        write_csv(slice_values(results), folder / "slices.csv")
     if results.sweep is not None:
         table = tidy(results)
         write_csv(table, folder / "sweep.csv")

@@ -15,11 +15,13 @@ from pydantic import BaseModel, Field
 from colbench.encoder.cache.embeddings import EncodingInfo as EncodingInfo
 from colbench.measures.latency import Distribution as Distribution
 from colbench.measures.latency import Latency as Latency
+from colbench.measures.load import LoadLevel as LoadLevel
 from colbench.measures.machine import Calibration as Calibration
 from colbench.measures.significance import Significance as Significance
 from colbench.records import Record
 from colbench.results.origin import CollectionInfo as CollectionInfo
 from colbench.results.origin import Environment as Environment
+from colbench.results.slices import Slice as Slice
 
 
 class IndexInfo(Record):
@@ -86,6 +88,9 @@ class QueryInfo(Record):
         description="document id → grade of its relevant documents, the highest grades first, 50 "
         "at most; null in results of an earlier colbench",
     )
+    metadata: dict[str, str | int | float | bool] | None = Field(
+        None, description="column → value, of the columns that slices are by; null without such"
+    )
 
 
 class DocumentInfo(Record):
@@ -145,6 +150,11 @@ class SystemResult(Record):
     )
     depth: int | None = Field(None, description="documents asked for per query")
     latency_ms: Latency | None = None
+    load: list[LoadLevel] | None = Field(
+        None,
+        description="several clients at once, an entry for each of `latency.clients`; null where "
+        "none were wanted",
+    )
     throughput_qps: float | None = Field(
         None, description="queries per second, encoded and searched as one batch; the fastest trial"
     )
@@ -275,6 +285,9 @@ class Results(Record):
     )
     documents: list[DocumentInfo] = Field(
         default_factory=list, description="the documents that a report shows"
+    )
+    slices: list[Slice] = Field(
+        default_factory=list, description="every measure by group of queries, where that was wanted"
     )
     sweep: SweepInfo | None = Field(
         None, description="set where the systems are variants of one system"

@@ -28,6 +28,7 @@ from colbench.encoder.cache.store import (
     embed_in_both_forms,
 )
 from colbench.encoder.cut_off import CutOff
+from colbench.encoder.given import GivenEncoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import CrossEncoderSettings, EncoderSettings, Form
 from colbench.hits import Hits, tie_ranks
@@ -72,6 +73,15 @@ class SystemSettings(Settings):
         """Every model this system itself needs."""
         return [encoder for encoder, _ in self.encodings()]
 
+    def models_used(self, *, given: bool) -> list[EncoderSettings | CrossEncoderSettings]:
+        """Return the models that it uses.
+
+        Args:
+            given: whether the collection gives token vectors: then no encoder of tokens is used.
+        """
+        idle = [encoder for encoder, form in self.encodings() if given and form is Form.TOKENS]
+        return [model for model in self.models() if model not in idle]
+
     def look_for_packages(self) -> None:
         """Look for packages that systems of this kind alone need, without importing them.
 
@@ -101,6 +111,10 @@ class SystemSettings(Settings):
             ConfigError: there is no such code.
         """
         return None
+
+    def reads_texts(self) -> bool:
+        """Return whether it searches the texts of documents, and cannot do with vectors alone."""
+        return any(form is Form.DENSE for _, form in self.encodings())
 
 
 @dataclass
@@ -161,9 +175,13 @@ class Workbench:
     def encoder(self, settings: EncoderSettings, form: Form) -> Encoder:
         """Load an encoder, once for all systems of this process.
 
+        Where the collection gives token vectors they stand in for every encoder of tokens.
+
         Raises:
             WeightsUnavailable: the weights are not here and cannot be had.
         """
+        if self.is_given(form):
+            return self._given_encoder
         key = (settings.model_dump_json(), form)
         if key not in self._encoders:
             self._encoders[key] = load_encoder(
@@ -174,12 +192,22 @@ class Workbench:
             )
         return self._encoders[key]
 
+    def is_given(self, form: Form) -> bool:
+        """Return whether the collection gives the vectors of this form."""
+        return form is Form.TOKENS and self.collection.given is not None
+
+    @cached_property
+    def _given_encoder(self) -> GivenEncoder:
+        return GivenEncoder(self.collection)
+
     def chunks(self, settings: EncoderSettings, form: Form) -> Chunks:
         """Return what is embedded: the documents, or where the settings say so chunks of them.
 
         Raises:
             ConfigError: the documents cannot be split with these settings.
         """
+        if self.is_given(form):
+            return Chunks(self.collection.texts, self.collection.doc_ids)
         key = (settings.model_dump_json(), form)
         if key not in self._chunks:
             encoder = self.encoder(settings, form)
@@ -187,7 +215,9 @@ class Workbench:
         return self._chunks[key]
 
     def embed(self, settings: EncoderSettings, form: Form) -> Embeddings:
-        """Return the vectors of `chunks`, from the cache where they are there."""
+        """Return the vectors of `chunks`, from the cache where they are there, or those given."""
+        if self.is_given(form):
+            return self._noted(settings, form, self._given_encoder.embeddings())
         embeddings = embed_documents(
             self.encoder(settings, form),
             self.chunks(settings, form).texts,
@@ -214,7 +244,8 @@ class Workbench:
 
     def _noted(self, settings: EncoderSettings, form: Form, embeddings: Embeddings) -> Embeddings:
         """Keep what it took to get them, with what of the documents and queries is read."""
-        chunks = len(self.chunks(settings, form)) if settings.long_documents == "chunk" else None
+        split = settings.long_documents == "chunk" and not self.is_given(form)
+        chunks = len(self.chunks(settings, form)) if split else None
         queries = self.read_of_queries(self.encoder(settings, form))
         stats = embeddings.stats.model_copy(
             update={
@@ -230,7 +261,9 @@ class Workbench:
 
     def read_of_queries(self, encoder: Encoder) -> CutOff:
         """Return how much of the collection's distinct queries an encoder reads."""
-        texts = list(dict.fromkeys(query.text for query in self.collection.queries))
+        texts: Sequence[str] = [query.text for query in self.collection.queries]
+        if not isinstance(encoder, GivenEncoder):  # to which equal texts are different queries
+            texts = list(dict.fromkeys(texts))
         return CutOff.of(encoder.count_query_tokens(texts), encoder.query_limit)
 
 
@@ -252,6 +285,15 @@ class Retriever(ABC):
         self.settings = settings
         self.bench = bench
         self.folder = folder
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether `encode` and `search` may run in several threads at once, asked after searches.
+
+        Where they may not, as long as a kind does not say otherwise, queries under load are
+        answered one at a time, in the thread that has built the system.
+        """
+        return False
 
     def use(self, settings: Any) -> None:
         """Search with these settings from now on; they differ in `search_keys` alone."""
@@ -322,6 +364,14 @@ class Retriever(ABC):
         peaks += [part.peak_memory() for part in elsewhere]
         known = [peak for peak in peaks if peak is not None]
         return sum(known) if len(known) == len(peaks) else None
+
+    def uncounted_nanoseconds(self) -> int:
+        """Return what of the searches so far was no work of the system's, and counts in no time.
+
+        That is the way to a process of its own and back, where that process tells what its own work
+        took.
+        """
+        return sum(part.uncounted_nanoseconds() for part in self.composed_of())
 
     def close(self) -> None:
         """End what was started for the searches, such as a process; called once, at the end."""

@@ -25,9 +25,20 @@ _BLOCK = 65_536
 
 
 def build_token_index(
-    embeddings: Embeddings, folder: Path, precision: Precision = "fp16"
+    embeddings: Embeddings, folder: Path, precision: Precision = "fp16", *, in_place: bool = False
 ) -> TokenIndex:
-    """Write token vectors under `folder` and map them."""
+    """Write token vectors under `folder` and map them.
+
+    Args:
+        embeddings: of the documents.
+        folder: where they are written.
+        precision: how they are stored.
+        in_place: whether those that lie as an index would have them are mapped where they are.
+    """
+    rows = embeddings.in_place() if in_place and precision == "fp16" else None
+    if rows is not None:
+        offsets = np.concatenate([[0], np.cumsum(embeddings.lengths)]).astype(np.int64)
+        return TokenIndex(rows, offsets, folder)
     blocks = (vectors for _, _, vectors in embeddings.blocks(_BLOCK))
     return TokenIndex.write(folder, embeddings.lengths, embeddings.dims, blocks, precision)
 

@@ -26,6 +26,10 @@ class LexicalSettings(SystemSettings):
     b: float = Field(0.4, ge=0, le=1, description="length normalisation; 0.4 as Anserini")
     analyser: AnalyserSettings = Field(default_factory=AnalyserSettings)
 
+    def reads_texts(self) -> bool:
+        """Terms are of texts."""
+        return True
+
 
 class Lexical(Retriever):
     """Documents and queries as terms; exactly the documents that share one with the query."""

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,6 +42,8 @@ class Program:
         command: program and arguments.
         folder: where it runs; None for the working folder.
         variables: of its environment, besides those of this process.
+        name: what it is called in messages; default: the program, by its file.
+        look: called now and then while it works; it may end it with `fail`.
         asked: whether it answers questions; otherwise its input is empty and its output is taken
             for what it says on standard error.
 
@@ -55,9 +57,12 @@ class Program:
         folder: Path | None,
         variables: Mapping[str, str],
         *,
+        name: str | None = None,
+        look: Callable[[], None] | None = None,
         asked: bool = True,
     ) -> None:
-        self._name = short(Path(command[0]).name)
+        self._name = name or f"the program {short(Path(command[0]).name)}"
+        self._look = look
         try:
             self._process = subprocess.Popen(
                 list(command),
@@ -83,8 +88,21 @@ class Program:
         """Id of its process, which leads a group."""
         return self._process.pid
 
-    def ask(self, question: Mapping[str, Any], seconds: float) -> Any:
+    def ask(
+        self,
+        question: Mapping[str, Any],
+        seconds: float,
+        payload: bytes = b"",
+        *,
+        remedy: str = "raise timeout_seconds",
+    ) -> Any:
         """Send a line of JSON and return what the next line of the answer says.
+
+        Args:
+            question: the line.
+            seconds: that it may take.
+            payload: bytes that follow the line.
+            remedy: what to do where it takes longer.
 
         Raises:
             ProgramError: there is no answer within so many seconds, it is no JSON or too long, or
@@ -98,8 +116,8 @@ class Program:
         if self._left:
             self.fail(f"a line too many: {self._shown(self._left)}")
         watch = Stopwatch()
-        self._send(json.dumps(question).encode() + b"\n", watch, seconds)
-        line = self._line(watch, seconds)
+        self._send(json.dumps(question).encode() + b"\n" + payload, watch, seconds, remedy)
+        line = self._line(watch, seconds, remedy)
         try:
             return json.loads(line)
         except (ValueError, RecursionError):
@@ -115,14 +133,14 @@ class Program:
         if line.strip().decode("utf-8", "replace") != word:
             self.fail(f"{self._shown(line)} in place of {short(word)}, its word for being ready")
 
-    def _send(self, data: bytes, watch: Stopwatch, seconds: float) -> None:
+    def _send(self, data: bytes, watch: Stopwatch, seconds: float, remedy: str) -> None:
         assert self._process.stdin is not None
         pipe = self._process.stdin.fileno()
         os.set_blocking(pipe, False)
         while data:
             _, free, _ = select.select([], [pipe], [], max(seconds - watch.seconds, 0))
             if not free:
-                self.fail(f"it reads no query within {seconds:g} s: raise timeout_seconds")
+                self.fail(f"it reads no query within {seconds:g} s: {remedy}")
             try:
                 data = data[os.write(pipe, data[:_BLOCK]) :]
             except BlockingIOError:
@@ -130,7 +148,9 @@ class Program:
             except OSError:
                 self._ended()
 
-    def _line(self, watch: Stopwatch, seconds: float) -> bytes:
+    def _line(
+        self, watch: Stopwatch, seconds: float, remedy: str = "raise timeout_seconds"
+    ) -> bytes:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
         blocks, size = [self._left], len(self._left)
@@ -140,9 +160,11 @@ class Program:
             if not ready and left > 0:
                 if self._ends_within(0):  # while a process that it has left holds its output
                     self._ended()
+                if self._look is not None:
+                    self._look()
                 continue
             if not ready:
-                self.fail(f"it gives no answer within {seconds:g} s: raise timeout_seconds")
+                self.fail(f"it gives no answer within {seconds:g} s: {remedy}")
             block = os.read(pipe, _BLOCK)
             if not block:
                 self._ended()
@@ -182,10 +204,16 @@ class Program:
             ProgramError: always.
         """
         self.close(at_once=True)
-        said = b"".join(self._said).decode("utf-8", "replace")
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        said = self.said()
+        # What follows is the stack that Python shows as it is ended by a signal.
+        before = said.partition("Fatal Python error")[0] or said
+        lines = [line.strip() for line in before.splitlines() if line.strip()]
         last = f"; its last words: {short(lines[-1][:300])}" if lines else ""
-        raise ProgramError(f"the program {self._name}: {what}{last}", log=said)
+        raise ProgramError(f"{self._name}: {what}{last}", log=said)
+
+    def said(self) -> str:
+        """Return the end of what it has said on standard error so far."""
+        return b"".join(self._said).decode("utf-8", "replace")
 
     @staticmethod
     def _shown(line: bytes) -> str:

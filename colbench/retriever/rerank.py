@@ -122,6 +122,11 @@ class Reranker(Retriever):
         """Return the first stage."""
         return [self.first_stage]
 
+    @property
+    def concurrent(self) -> bool:
+        """Where the first stage is."""
+        return self.first_stage.concurrent
+
     def size(self) -> IndexSize | None:
         """Both stages' files."""
         return IndexSize.together(

@@ -37,7 +37,7 @@ from colbench.report.write import write_report
 from colbench.results.axes import short_names, shown
 from colbench.results.schema import Results, SweepInfo, SystemResult
 from colbench.results.store import read_results, write_results
-from colbench.sweep.rows import with_variants
+from colbench.sweep.rows import OVERLAP, with_unjudged, with_variants
 
 _SYSTEM = "system_name"
 
@@ -70,7 +70,8 @@ def combine(
                 name = f"{system.name}, {label}"
                 variants[name] = {_SYSTEM: system.name, **varied}
                 rows.append(_row(system, name))
-    if not rows or not measures:
+    unjudged = not any(results.measures for _, results in runs)
+    if not rows or not (measures or unjudged):
         raise ConfigError("the runs have no system, or no measure, in common that was measured")
     named = [row for row in rows if variants[row.name][_SYSTEM] == first.config.get("reference")]
     exact = [row for row in rows if row.config.get("precision") == "fp16"]
@@ -92,11 +93,13 @@ def combine(
         },
         variants=variants,
         references=[],
-        measure=measures[0],
+        measure=OVERLAP if unjudged else measures[0],
         front_latency=[],
         front_bytes=[],
         advice=[],
     )
+    if unjudged:
+        return with_unjudged(bare, rows, info)
     return with_variants(bare, rows, (named or exact or rows)[0], info, tolerance=tolerance)
 
 

@@ -17,9 +17,14 @@ from colbench.sweep.advice import Advice, index_bytes, is_disturbed, p50
 from colbench.sweep.settings import SweepSettings, Variant
 from colbench.sweep.task import VariantRecord
 
+OVERLAP = "RBO"
+"""What fronts are about where nothing is judged: overlap with exact search."""
+
 
 def value(system: SystemResult, measure: str) -> float:
-    """Return the effectiveness of a system that was measured."""
+    """Return the effectiveness of a system that was measured, or its overlap."""
+    if measure == OVERLAP:
+        return system.fidelity.rbo if system.fidelity is not None else 0.0
     return (system.effectiveness or {})[measure]
 
 
@@ -55,6 +60,24 @@ def add_variants(
     rows = [_row(variant, record, variant.k or depth) for variant, record in records]
     broken = [_failed(one, found) for one, found in measured if isinstance(found, Failure)]
     notes = [*results.notes, *_notes(results, [record for _, record in records])]
+    info = SweepInfo(
+        system=sweep.system,
+        axes=sweep.axes,
+        variants={variant.name: dict(variant.parameters) for variant, _ in records},
+        references=[system.name for system in results.systems],
+        measure=measure,
+        front_latency=[],
+        front_bytes=[],
+        advice=[],
+    )
+    if measure == OVERLAP:
+        notes.append(
+            f"nothing is judged: fronts are about {OVERLAP}, the overlap with exact search"
+        )
+        told = info.model_copy(update=_fronts([*ran, *rows], measure))
+        return results.model_copy(
+            update={"notes": notes, "systems": [*results.systems, *rows, *broken], "sweep": told}
+        )
     named = results.config.get("reference") or next((one.name for one in [*ran, *rows]), None)
     reference = next((system for system in ran if system.name == named), None)
     if reference is None and named is not None and not failed:
@@ -69,16 +92,7 @@ def add_variants(
         results,
         rows,
         reference,
-        SweepInfo(
-            system=sweep.system,
-            axes=sweep.axes,
-            variants={variant.name: dict(variant.parameters) for variant, _ in records},
-            references=[system.name for system in results.systems],
-            measure=measure,
-            front_latency=[],
-            front_bytes=[],
-            advice=[],
-        ),
+        info,
         tolerance=sweep.tolerance,
     )
     return complete.model_copy(update={"systems": [*complete.systems, *broken]})
@@ -106,10 +120,7 @@ def with_variants(
     ran = [system for system in results.systems if system.status == "ok"] + rows
     complete = info.model_copy(
         update={
-            "front_latency": _front(
-                sorted((s for s in ran if not is_disturbed(s)), key=index_bytes), info.measure, p50
-            ),
-            "front_bytes": _front(sorted(ran, key=p50), info.measure, index_bytes),
+            **_fronts(ran, info.measure),
             "advice": Advice(
                 [row for row in rows if row.name != reference.name] or rows,
                 reference,
@@ -125,6 +136,25 @@ def with_variants(
             "sweep": complete,
             "reference": reference.name,
             "primary": info.measure,
+        }
+    )
+
+
+def with_unjudged(results: Results, rows: Sequence[SystemResult], info: SweepInfo) -> Results:
+    """Return the results with these variants of which nothing is judged: no tests, no advice.
+
+    Args:
+        results: whose systems are the references, if there are any.
+        rows: the variants.
+        info: what was varied; its measure is `OVERLAP`, and fronts are filled in.
+    """
+    ran = [system for system in results.systems if system.status == "ok"]
+    told = f"nothing is judged: fronts are about {OVERLAP}, the overlap with exact search"
+    return results.model_copy(
+        update={
+            "notes": [*results.notes, told],
+            "systems": [*results.systems, *rows],
+            "sweep": info.model_copy(update=_fronts([*ran, *rows], info.measure)),
         }
     )
 
@@ -169,6 +199,15 @@ def _tested(
         )
         for row in rows
     ]
+
+
+def _fronts(ran: Sequence[SystemResult], measure: str) -> dict[str, list[str]]:
+    """Return both fronts; systems timed beside a busy process are in none of times."""
+    calm = [system for system in ran if not is_disturbed(system)]
+    return {
+        "front_latency": _front(sorted(calm, key=index_bytes), measure, p50),
+        "front_bytes": _front(sorted(ran, key=p50), measure, index_bytes),
+    }
 
 
 def _front(

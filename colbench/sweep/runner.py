@@ -20,7 +20,7 @@ from colbench.paths import own_folder, remove_made
 from colbench.progress import note
 from colbench.results.schema import Results
 from colbench.retriever.base import SystemSettings
-from colbench.sweep.rows import add_variants
+from colbench.sweep.rows import OVERLAP, add_variants
 from colbench.sweep.settings import SweepSettings, Variant, sweep_variants
 from colbench.sweep.store import read_variant
 from colbench.sweep.task import SweepReply, SweepTask, VariantRecord, VariantTask
@@ -37,7 +37,11 @@ class SweepRunner(Runner):
         if sweep is None:
             raise ConfigError("task=sweep needs sweep: use experiment=sweep_search, or set sweep")
         # The stages of a reference are not searched: a sweep has no use for them.
-        super().__init__(settings.model_copy(update={"attribution": False}), command)
+        alone = settings.latency.model_copy(update={"clients": []})
+        super().__init__(
+            settings.model_copy(update={"attribution": False, "latency": alone}), command
+        )
+        self._asked_for_load = bool(settings.latency.clients)
         self.sweep = sweep
         self.variants = sweep_variants(sweep, settings.system)
         settings.system.with_parts(self._at_work())  # checked before any work
@@ -53,6 +57,8 @@ class SweepRunner(Runner):
             ColbenchError: anything the user can act on, before results are written.
         """
         self._load()
+        if self._asked_for_load:
+            self._note("latency.clients is left out: a sweep measures single queries alone")
         self.measure = self._chosen_measure()
         root = self.settings.output_dir or self._default_folder()
         self.output = OutputFolder(root)
@@ -76,6 +82,8 @@ class SweepRunner(Runner):
         return Path("results/runs") / file_stem(self.experiment) / file_stem(self.collection.name)
 
     def _chosen_measure(self) -> str:
+        if not self.collection.is_judged:
+            return OVERLAP
         measure = self.sweep.measure or self.measures[0]
         if measure not in self.measures:
             hint = did_you_mean(measure, self.measures)
@@ -174,6 +182,8 @@ class SweepRunner(Runner):
         """Measure variants in one process; return its outcome and which of them it was last at."""
         exact = self._exact_reference()
         run_file = self.output.run_file(exact) if exact else None
+        if self.exact is not None and not (run_file and run_file.is_file()):
+            exact, run_file = self.exact
         at_work = self.output.work / "replies" / "at_work.json"
         task = SweepTask(
             variants=[
@@ -210,11 +220,21 @@ class SweepRunner(Runner):
         Returns:
             Whether any was not in the cache, and the failures of variants without their encoder.
         """
-        needed = {variant.name: self._encodings(variant.settings) for variant in variants}
+        failures: dict[str, Failure] = {}
+        for variant in variants:
+            parts = self.settings.system.with_parts(variant.settings.parts())
+            systems = {variant.name: variant.settings, **parts}
+            if (failure := self._impossible(systems, variant.name)) is not None:
+                failures[variant.name] = failure
+                self._accept(variant.name, failure)
+        needed = {
+            variant.name: self._encodings(variant.settings)
+            for variant in variants
+            if variant.name not in failures
+        }
         broken, encoded = self._encode_tasks(
             {key: task for tasks in needed.values() for key, task in tasks.items()}, "variant-"
         )
-        failures = {}
         for name, tasks in needed.items():
             for failure in [broken[key] for key in tasks if key in broken][:1]:
                 failures[name] = failure

@@ -20,7 +20,7 @@ from typing import Any
 from colbench import __version__
 from colbench.collection.load import has_judgments, load_collection, load_documents
 from colbench.collection.model import Collection
-from colbench.collection.settings import SampleSettings
+from colbench.collection.settings import SampleSettings, VectorsSettings
 from colbench.config.settings import RunSettings
 from colbench.digests import json_digest
 from colbench.encoder.backends.precision import has_bf16
@@ -122,6 +122,11 @@ class Trainer:
             if find_spec(package) is None:
                 raise ConfigError(f"training needs {package}; run {_INSTALL}")
         check_measures([recipe.dev.measure])
+        if isinstance(settings.dataset, VectorsSettings):
+            raise ConfigError(
+                "dataset=vectors gives vectors, and a training makes its own: choose a "
+                "collection of texts"
+            )
         self.settings, self.recipe = settings, recipe
         self.command, self.extra, self.fresh = " ".join(command), list(extra), fresh
         named = settings.name or f"{recipe.kind}-{recipe.student.update}-{recipe.loss}"

@@ -4,6 +4,7 @@ import gzip
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import colbench
@@ -73,3 +74,25 @@ def test_a_collection_made_by_hand_is_checked(tiny_collection):
         colbench.load_collection(replace(tiny_collection, documents=["a text"]))
     with pytest.raises(colbench.ConfigError, match="in memory has its settings already"):
         colbench.load_collection(tiny_collection, split="test")
+
+
+def test_a_folder_of_vectors_is_loaded_and_searched_by_functions(tmp_path):
+    rng = np.random.default_rng(0)
+    sides = []
+    for name, count in (("d", 4), ("q", 2)):
+        matrices = rng.standard_normal((count, 3, 16)).astype(np.float32)
+        matrices /= np.linalg.norm(matrices, axis=2, keepdims=True)
+        sides.append({f"{name}{number}": matrix for number, matrix in enumerate(matrices)})
+    folder = colbench.write_vectors(tmp_path / "vectors", *sides, {"q0": {"d1": 1}})
+    collection = colbench.load_collection(folder)
+    assert collection.given is not None and len(collection.documents) == 4
+    assert colbench.load_collection(collection) is collection
+    held = colbench.run(
+        dataset=collection,
+        systems=["bm25", lambda query, k: ["d1"]],
+        output_dir=tmp_path / "out",
+        measures="mrr@3",
+        latency={"queries": 1},
+    )
+    assert [system.status for system in held.systems] == ["skipped", "ok"]
+    assert held["lambda"].effectiveness["mrr@3"] == 1.0

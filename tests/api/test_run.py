@@ -99,7 +99,7 @@ def test_results_are_those_of_the_command_line(results, examples, tmp_path):
         assert found.systems[0].per_query == known.systems[0].per_query
         assert found.systems[0].index.files == known.systems[0].index.files
         assert found.systems[0].config == known.systems[0].config
-    assert held.record.config["dataset"]["kind"] == "given"
+    assert held.record.config["dataset"]["kind"] == "memory"
     assert held.record.command.startswith("colbench.run(dataset=<my_folder/test>, systems='bm25'")
     assert held.record.systems[0].run_sha256 == results["bm25"].run_sha256
 

@@ -3,13 +3,14 @@
 import json
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from benchmarks.features import register
 from benchmarks.index_speed.conductor import Conductor
+from benchmarks.index_speed.engine_settings import EngineSettings, engine_settings
 from benchmarks.index_speed.evaluator import Evaluator
 from benchmarks.index_speed.floors import IndexShape, stage_costs
 from benchmarks.index_speed.growth import exponent, mix
@@ -19,6 +20,7 @@ from benchmarks.index_speed.settings import IndexSpeedSettings
 from benchmarks.index_speed.vectors import VectorFiles
 from colbench.collection.model import Collection, Document, Query
 from colbench.config.compose import compose_run
+from colbench.config.folder import options
 from colbench.errors import ConfigError
 from colbench.report.markdown import render_markdown
 from colbench.results.checksummed import read_checksummed
@@ -130,38 +132,39 @@ def test_the_judge_sees_what_is_missing(tmp_path):
 
 FAKE = textwrap.dedent(
     """
-    import json, sys
     import numpy as np
-    job = json.loads(open(sys.argv[1]).read())
-    reply = {"version": "1.0"}
-    if job["action"] == "build":
-        reply |= {"seconds": 2.0, "index_bytes": 1000, "peak_rss_bytes": 10}
-    if job["action"] == "search":
-        queries = len(np.load(job["query_lengths"]))
-        docs = [[0] + [-1] * (job["k"] - 1)] * queries
-        one = {"name": "one", "ms": [7.0] * queries, "docs": docs, "error": None}
-        two = {"name": "two", "ms": [], "docs": [], "error": "OSError: no"}
-        reply |= {"open_seconds": 0.1, "settings": [one, two], "peak_rss_bytes": 20}
-        reply |= {"anonymous_peak_bytes": None}
-    open(job["reply"], "w").write(json.dumps(reply))
+
+    PACKAGE = "numpy"
+    SEARCH = {"fail": False}
+
+
+    class Engine:
+        def build(self, documents, folder, *, settings, seed, threads):
+            (folder / "index").write_bytes(bytes(1000))
+
+        def open(self, folder, *, threads):
+            pass
+
+        def search(self, query, k, settings):
+            if settings["fail"]:
+                raise OSError("no")
+            return [(0, 1.0)]
     """
 )
 
 
 @pytest.mark.nightly
 def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
-    from benchmarks.engines.settings import EngineSettings
+
     from benchmarks.index_speed import conductor, engines
 
     script = tmp_path / "fake_engine.py"
     script.write_text(FAKE, encoding="utf-8")
     fake = EngineSettings.model_validate(
         {
-            "name": "fake",
+            "engine": str(script),
             "about": "a fake",
-            "requirement": "fake==1.0",
-            "script": str(script),
-            "search": [{"name": "one"}, {"name": "two"}],
+            "search": [{"name": "one"}, {"name": "two", "fail": True}],
         }
     )
     for module in (engines, conductor):
@@ -199,7 +202,8 @@ def test_the_whole_runs_resumes_and_reports(tmp_path, monkeypatch):
     whole = next(search for search in ours.searches if search.name == "exhaustive")
     assert whole.overlap > 0.9 and whole.p50_ms > 0
     assert {"centroid scores", "score", "rank"} == {stage.stage for stage in whole.stages}
-    assert engine.version == "1.0" and engine.searches[0].p50_ms == 7.0
+    assert engine.version == np.__version__ and engine.searches[0].p50_ms > 0
+    assert engine.index_bytes == 1000 and engine.search_peak_bytes > 0
     assert engine.searches[1].error == "OSError: no"
     assert [point.tokens >= size for point, size in zip(results.growth, (500, 1000), strict=True)]
     assert str(tmp_path) not in json.dumps(results.config)
@@ -221,11 +225,38 @@ def test_the_task_without_its_settings_is_refused():
         Conductor(settings, [])
 
 
-def test_without_the_peers_python_their_rows_say_how_to_have_them(tmp_path):
+def test_without_an_engines_python_its_row_says_how_to_have_it(tmp_path):
     from benchmarks.index_speed.engines import engine_result
 
-    speed = compose_run(["experiment=index_speed"]).feature(IndexSpeedSettings)
-    row = engine_result(
-        "fast_plaid", speed, None, folder=tmp_path, work=Path(tmp_path), threads=1, seed=0
-    )
+    speed = compose_run(
+        ["experiment=index_speed", f"index_speed.engine_python={tmp_path / 'none'}"]
+    ).feature(IndexSpeedSettings)
+    row = engine_result("fast_plaid", speed, None, folder=tmp_path / "i", threads=1, seed=0)
     assert row.error and "index_speed.engine_python" in row.error and not row.searches
+    assert "bin/pip install fast-plaid==" in row.error
+
+
+@pytest.mark.parametrize("name", options("engine"))
+def test_a_ready_engine_is_valid_and_named_after_its_file(name):
+    settings = engine_settings(name)
+    assert settings.engine == name and len(settings.search) >= 3
+
+
+def test_both_engines_are_there_and_an_unknown_one_is_named():
+    assert {"fast_plaid", "xtr_warp"} <= set(options("engine"))
+    with pytest.raises(ConfigError, match="did you mean 'xtr_warp'"):
+        engine_settings("xtr_wrap")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"search": [{"name": "a"}, {"name": "a"}]}, "'a' names more than one search"),
+        ({"search": [{"name": "a", "nprobes": 1}]}, "did you mean 'nprobe'"),
+        ({"build": {"bits": 1}, "search": [{"name": "a"}]}, "no build setting 'bits'"),
+        ({"engine": "warp", "search": [{"name": "a"}]}, "unknown engine 'warp'"),
+    ],
+)
+def test_wrong_settings_of_an_engine_are_refused(values, message):
+    with pytest.raises((ValidationError, ConfigError), match=message):
+        EngineSettings.model_validate({"engine": "xtr_warp", "about": "x", **values})

@@ -18,12 +18,19 @@ ID = st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda v: id_probl
 SIZE = st.none() | st.integers(1)
 
 
+METADATA = st.dictionaries(
+    TEXT, TEXT | st.integers(-9, 9) | st.booleans() | st.floats(-1, 1), max_size=2
+)
+
+
 @st.composite
 def collections(draw):
     documents = draw(
         st.lists(st.builds(Document, ID, TEXT, TEXT), min_size=1, unique_by=lambda d: d.id)
     )
-    queries = draw(st.lists(st.builds(Query, ID, TEXT), min_size=1, unique_by=lambda q: q.id))
+    queries = draw(
+        st.lists(st.builds(Query, ID, TEXT, METADATA), min_size=1, unique_by=lambda q: q.id)
+    )
     judged = st.dictionaries(
         st.sampled_from([d.id for d in documents]), st.integers(-2, 4), min_size=1
     )

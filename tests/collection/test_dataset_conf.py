@@ -16,7 +16,10 @@ CHOICES = sorted(
     for path in (CONF / "dataset").rglob("*.yaml")
     if not path.name.startswith("_")
 )
-REQUIRED = {"irds": ["dataset.id=cranfield"], "beir_dir": ["dataset.path=somewhere"]}
+REQUIRED = {
+    "irds": ["dataset.id=cranfield"],
+    **dict.fromkeys(("beir_dir", "vectors"), ("dataset.path=somewhere",)),
+}
 
 
 def settings_of(choice, *overrides):
@@ -47,7 +50,7 @@ def test_every_choice_is_valid_and_every_id_has_documents_queries_and_qrels(choi
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_self_hits_follow_beir_only_where_ids_mean_the_same(choice):
-    without = ("irds", "beir_dir", "pydocs", "pydocs_full")
+    without = ("irds", "beir_dir", "pydocs", "pydocs_full", "vectors")
     expected = None if choice in without else False
     if choice.startswith("beir/") and choice != "beir/msmarco":
         expected = True

@@ -118,6 +118,14 @@ def test_each_system_is_checked_once_and_stays_as_it_is(monkeypatch):
         (["system.bm25.k=1"], "unknown key 'system.bm25.k': did you mean 'system.bm25.k1'"),
         (["latency.trails=4"], "did you mean 'latency.trials'"),
         (["latency.trials=2"], "'latency.trials' is 2"),
+        (["latency.client=4"], "did you mean 'latency.clients'"),
+        (["latency.clients=[1,0]"], "'latency.clients' is [1, 0]: 0 clients: between 1 and 256"),
+        (["latency.clients=257"], "257 clients: between 1 and 256"),
+        (["latency.clients=[2,1,2]"], "2 stands there twice"),
+        (["latency.clients=[1.5]"], "'latency.clients.0' is 1.5"),
+        (["latency.clients=many"], "'latency.clients.0' is 'many'"),
+        (["latency.load_seconds=0"], "'latency.load_seconds' is 0"),
+        (["latency.load_seconds=1e9"], "'latency.load_seconds' is"),
         (["system.bm25.k1=abc"], "'system.bm25.k1' is 'abc'"),
         (["atribution=false"], "did you mean 'attribution'"),
         (["k=-3"], "'k' is -3"),
@@ -232,3 +240,11 @@ def test_a_key_of_an_earlier_version_is_answered_with_what_to_write_now(
     monkeypatch.setattr(colbench.features, "REGISTERED", own)  # tests of benchmarks add theirs
     with pytest.raises(ConfigError, match=re.escape(hint)):
         compose_run([override])
+
+
+@pytest.mark.parametrize(
+    ("given", "clients"), [("[4,1,2]", [1, 2, 4]), ("3", [3]), ("[]", []), ("null", [])]
+)
+def test_numbers_of_clients_are_in_order(given, clients):
+    assert compose_run([f"latency.clients={given}"]).latency.clients == clients
+    assert compose_run([]).latency.clients == []

@@ -70,6 +70,11 @@ FILES = {
     "the environment in a key": ("system/mine.yaml", "kind: bm25\n'${oc.env:X}': 1\n", "oc.env"),
     "a nested resolver": ("system/mine.yaml", "kind: bm25\nabout: '${a.${oc.env:X}}'\n", "about"),
     "a resolver by parts": ("system/mine.yaml", "kind: bm25\nabout: '${${a}.env:X}'\n", "about"),
+    "a variable for a server": (
+        "system/mine.yaml",
+        "kind: http\nurl: http://x/{query}\nids: a\nheaders_from_env: {X-A: AWS_SECRET}\n",
+        "headers_from_env.X-A",
+    ),
     "a quoted resolver": ("system/mine.yaml", "kind: bm25\nabout: '\\${oc.env:X}'\n", "about"),
     "decoding": ("system/mine.yaml", "kind: bm25\nabout: '${oc.decode:\"1\"}'\n", "about"),
     "a package behind another line break": (

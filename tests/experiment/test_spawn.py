@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.index_speed import own
 from benchmarks.index_speed.vectors import VectorFiles
+from colbench import processes
 from colbench.config.compose import compose_run
 from colbench.errors import ColbenchError
 from colbench.experiment import spawn
@@ -106,7 +107,7 @@ def test_a_builder_takes_the_openmp_settings_of_every_worker(started, tmp_path):
     with pytest.raises(ColbenchError, match=r"^index_speed: the builder: the process ended"):
         build(tmp_path)
     worker, builder = started
-    names = ("GOMP_SPINCOUNT", *spawn._THREAD_VARIABLES)
+    names = ("GOMP_SPINCOUNT", *processes._THREAD_VARIABLES)
     assert {name: builder[name] for name in names} == {name: worker[name] for name in names}
     assert builder["GOMP_SPINCOUNT"] == "1000" and builder["OMP_NUM_THREADS"] == "3"
 

@@ -23,6 +23,7 @@ from colbench.experiment.measurement import measure_system
 from colbench.experiment.plan import look_for_weights
 from colbench.experiment.worker import perform
 from colbench.measures.effectiveness import evaluate, mean_scores
+from colbench.measures.load import answers_alone, measure_load
 from colbench.reproduce.plan import make_plan
 from colbench.reproduce.published import load_reference
 from colbench.retriever import anserini
@@ -171,6 +172,25 @@ def test_a_query_of_thousands_of_words_is_searched(bench):
 
 
 @needs_lucene
+@needs_lucene
+def test_clients_that_search_at_once_find_what_each_finds_alone(bench):
+    words = ("moon", "sea", "tides", "bread", "flour", "capital", "France")
+    texts = {
+        f"d{n}": ("", " ".join(words[n * k % 7] for k in range(1, n % 5 + 2))) for n in range(50)
+    }
+    system = built(bench(texts))
+    assert system.concurrent
+
+    def answer(query):
+        (hits,) = system.search(system.encode([query]), 10)
+        return hits.docs.tobytes() + hits.scores.tobytes()
+
+    alone = answers_alone(answer, words, seconds=60)
+    level = measure_load(answer, words, clients=4, seconds=0.2, alone=alone)
+    assert level.error is None and level.checked == level.queries >= 4
+    assert level.differing == 0
+
+
 def test_only_the_index_stays(bench):
     system = built(bench())
     assert [path.name for path in system.folder.iterdir()] == ["index"]

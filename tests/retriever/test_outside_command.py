@@ -171,9 +171,10 @@ def test_a_command_is_split_without_a_shell(bench, tmp_path):
         system_settings("x", {"kind": "command", "command": "a 'b"})
     Path("env.py").write_text(HEAD + AFTER + "answer(line, results=[os.environ['DOC']])")
     words = ["systems=x", "system.x.kind=command", "system.x.env.DOC=d4"]
-    composed = compose_run([*words, f"system.x.command={sys.executable} ./env.py"])
-    given = bench(x=composed.system["x"].model_dump())
-    assert [hits.docs.tolist() for hits in ask(given)] == [[3]]
+    for text in (f"{sys.executable} ./env.py", "{python} ./env.py", f"[{sys.executable},./env.py]"):
+        composed = compose_run([*words, f"system.x.command={text}"])
+        given = bench(x=composed.system["x"].model_dump())
+        assert [hits.docs.tolist() for hits in ask(given)] == [[3]]
 
 
 def test_which_program_of_a_folder_of_others_runs_is_said(bench, tmp_path, capfd, monkeypatch):

@@ -3,12 +3,11 @@
 import gzip
 import json
 import socket
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from http_server import GOOD
 from outside_bench import bench_of, measured, run
 from test_systems import ENCODER, WordBench
 
@@ -17,56 +16,7 @@ from colbench.retriever import http_client
 from colbench.retriever.registry import make_system, system_settings
 from colbench.retriever.systems.http import HttpSystem
 
-GOOD = {"hits": [{"_id": "d1", "_score": 1.0}, {"_id": "d3", "_score": 2.5}]}
 SECRET = "Bearer s3cr3t-value"
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each request with what `answers` has next, the last one for ever."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self):
-        self.requests, self.answers = [], [GOOD]
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        self.server.requests.append((self.path, dict(self.headers), body))
-        answers = self.server.answers
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if callable(answer):
-            answer(self)
-            return
-        status, headers, content = answer if isinstance(answer, tuple) else (200, {}, answer)
-        content = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_response(status)
-        for name, value in {"Content-Length": len(content), **headers}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_PUT = do_POST
-
-
-@pytest.fixture
-def server():
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 @pytest.fixture

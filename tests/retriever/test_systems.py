@@ -1,6 +1,8 @@
 """Every kind of system on six documents, against what its definition says."""
 
+import dataclasses
 import hashlib
+import sys
 from collections import Counter
 
 import bm25s
@@ -13,6 +15,8 @@ from colbench.encoder.cache.store import EmbeddingCache
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.errors import ConfigError, StorageError, WeightsUnavailable
 from colbench.hits import Hits, tie_ranks
+from colbench.index import threads
+from colbench.measures.load import answers_alone, measure_load
 from colbench.retriever.base import Workbench
 from colbench.retriever.registry import kinds, make_system, system_class, system_settings
 from colbench.retriever.rerank import standard_scores
@@ -350,6 +354,86 @@ def test_a_cross_encoder_scores_pairs_of_texts(bench, monkeypatch):
     }
     _, docs, _ = search(bench(bm25=BM25, cross=cross), "cross")
     assert docs == ["berlin", "cheese", "paris"]
+
+
+WORD = ("moon", "sea", "tide", "bread", "flour", "capital", "France", "Berlin", "wall", "cheese")
+LOAD = {
+    "bm25": BM25,
+    "bm25_okapi": {"kind": "bm25_okapi"},
+    "flat": BI,
+    "hnsw": BI | {"index": "hnsw"},
+    "exact": EXACT,
+    "colbert": {"kind": "colbert", "encoder": ENCODER, "index": {"centroids": 8}, "search": {}},
+    "reranked": {
+        "kind": "rerank_maxsim",
+        "encoder": ENCODER,
+        "first_stage": "bm25",
+        "depth": 20,
+    },
+    "fused": {"kind": "rrf", "systems": ["bm25", "colbert"], "depth": 20},
+}
+
+
+KERNELS = {"exact", "colbert", "reranked", "fused"}
+
+
+@pytest.mark.parametrize("name", LOAD)
+def test_clients_that_search_at_once_find_what_each_finds_alone(bench, name):
+    texts = {f"d{n}": " ".join(WORD[n * k % 10] for k in range(1, n % 7 + 2)) for n in range(60)}
+    queries = [" ".join(WORD[n * k % 10] for k in range(2, 5)) for n in range(1, 12)]
+    system, _, _ = search(bench(texts, **LOAD), name)
+    overlap = threads.kernels_may_overlap()
+    assert system.concurrent is (overlap or name not in KERNELS)
+
+    def answer(query):
+        (hits,) = system.search(system.encode([query]), 10)
+        return hits.docs.tobytes() + hits.scores.tobytes()
+
+    alone = answers_alone(answer, queries, seconds=60)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # threads take turns in the middle of everything
+    try:
+        level = measure_load(
+            *(answer, queries),
+            clients=4,
+            seconds=0.2,
+            alone=alone,
+            one_at_a_time=not system.concurrent,
+        )
+    finally:
+        sys.setswitchinterval(before)
+    assert level.error is None and level.checked == level.queries >= 4
+    assert level.differing == 0
+
+
+def test_a_system_is_as_concurrent_as_its_parts(bench, monkeypatch):
+    monkeypatch.setattr(system_class("bm25"), "concurrent", False)
+    monkeypatch.setattr("numba.threading_layer", lambda: "omp")
+    for name in ("reranked", "fused"):
+        assert not make_system(name, bench(**LOAD)).concurrent
+
+
+@pytest.mark.parametrize("name", LOAD)
+@pytest.mark.parametrize("layer", ["omp", "workqueue", None])
+def test_loops_that_may_not_overlap_are_entered_by_one_client_at_a_time(
+    bench, name, layer, monkeypatch
+):
+    def chosen():
+        if layer is None:
+            raise ValueError("Threading layer is not initialized.")
+        return layer
+
+    monkeypatch.setattr("numba.threading_layer", chosen)
+    system = make_system(name, bench(**LOAD))
+    system.prepare()
+    assert system.concurrent is (layer == "omp" or name not in KERNELS)
+
+
+def test_a_graph_of_chunks_is_searched_by_one_client_at_a_time(bench):
+    system, _, _ = search(bench(**LOAD), "hnsw")
+    chunks = np.arange(len(TEXTS), dtype=np.int64)
+    system._chunks = dataclasses.replace(system._chunks, owners=chunks)
+    assert not system.concurrent
 
 
 def test_every_kind_has_settings_and_a_first_line_of_documentation():

@@ -51,6 +51,7 @@ GRID = [
     "sweep.axes={index: {nbits: [1, 4]}, search: {nprobe: [1, 4]}, k: [5, 20]}",
     "measures=[ndcg@5,recall@10]",
     "k=40",
+    "latency.clients=[2]",
 ]
 
 
@@ -81,6 +82,13 @@ def test_every_point_is_a_row_beside_the_reference(swept):
     assert any(line in done.stdout for line in results.sweep.advice)
     assert results.primary == "ndcg@5"
     assert results.sweep.advice[0].startswith("cannot be told with 3 queries")
+
+
+def test_a_sweep_says_that_it_measures_no_load(swept):
+    results = read_results(swept[1])
+    told = "latency.clients is left out: a sweep measures single queries alone"
+    assert told in results.notes
+    assert all(system.load is None for system in results.systems)
 
 
 def test_a_measure_deeper_than_a_points_k_is_left_out_there_and_only_there(swept):

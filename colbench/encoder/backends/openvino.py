@@ -15,6 +15,7 @@ import math
 import shutil
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,14 +48,17 @@ class OpenVinoBackbone:
 
     def __init__(self, compiled: Any, inputs: Sequence[str], cosine: float | None) -> None:
         self._compiled = compiled
+        self._turn = threading.Lock()
         self._inputs = inputs
         self.cosine = cosine
 
     def __call__(self, **features: Any) -> dict[str, torch.Tensor]:
         """Return `last_hidden_state`, float32 (texts, tokens, dims)."""
         arrays = [features[name].numpy() for name in self._inputs]
-        # The output is OpenVINO's own memory, which the next call overwrites.
-        return {"last_hidden_state": torch.from_numpy(self._compiled(arrays)[0].copy())}
+        # The output is OpenVINO's own memory, which the next call overwrites. With one stream the
+        # passes of several threads would follow each other anyway.
+        with self._turn:
+            return {"last_hidden_state": torch.from_numpy(self._compiled(arrays)[0].copy())}
 
 
 def open_backbone(model: Any, precision: str, folder: Path) -> OpenVinoBackbone:

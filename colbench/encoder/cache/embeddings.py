@@ -139,6 +139,10 @@ class Embeddings:
             yield first, end, self._gather(first, end)
             first = end
 
+    def in_place(self) -> NDArray[np.float16] | None:
+        """Return all rows as a memory map, where one file has them all in this order; else None."""
+        return None
+
     def _gather(self, first: int, end: int) -> NDArray[Any]:
         """Copy the vectors of documents first..end; opens each shard once, so that the number of
         open files does not grow with the cache."""

@@ -22,7 +22,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 KEPT = {
     "models": r"(?:[\w.-]+-[0-9a-f]{16}|[0-9a-f]{64})",
-    "collections": r"pydocs-(?:small|full)-[0-9a-f]{16}",
+    "collections": r"(?:pydocs-(?:small|full)|vectors)-[0-9a-f]{16}",
 }
 """Folder of the cache → names of what is kept in it."""
 

@@ -122,6 +122,11 @@ class BiEncoder(Retriever):
         ]
         return results, np.array(final, dtype=bool)
 
+    @property
+    def concurrent(self) -> bool:
+        """Unless a graph is searched for chunks: each query then sets the breadth of all."""
+        return self.settings.index == "flat" or self._chunks.owners is None
+
     def size(self) -> IndexSize:
         """Bytes of the faiss file."""
         return self._index.size()

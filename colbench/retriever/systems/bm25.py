@@ -20,6 +20,7 @@ from colbench.retriever.lexical import Lexical
 class BM25(Lexical):
     """BM25 with Lucene's idf (bm25s); exactly the documents that share a term with the query."""
 
+    concurrent = True
     _model: Any = None
 
     def index(self, docs: list[list[int]], vocabulary: Mapping[str, int]) -> None:

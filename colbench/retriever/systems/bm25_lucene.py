@@ -55,11 +55,16 @@ class BM25LuceneSettings(SystemSettings):
         """
         look_for_anserini()
 
+    def reads_texts(self) -> bool:
+        """Terms are of texts."""
+        return True
+
 
 class BM25Lucene(Retriever):
     """BM25 of Anserini, whose index and search are Lucene's."""
 
     Settings = BM25LuceneSettings
+    concurrent = True
 
     def __init__(
         self, name: str, settings: BM25LuceneSettings, bench: Workbench, folder: Path

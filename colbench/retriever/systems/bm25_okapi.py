@@ -88,6 +88,7 @@ def invert(
 class Okapi(Lexical):
     """BM25 as rank-bm25 scores it; exactly the documents that share a term with the query."""
 
+    concurrent = True
     _postings: _Postings | None = None
 
     def index(self, docs: list[list[int]], vocabulary: Mapping[str, int]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from colbench.digests import text_digest
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
@@ -23,13 +21,12 @@ from colbench.index.colbert.manifest import read_manifest
 from colbench.index.colbert.reduction import pool_documents, pooled_before, pooled_checksum
 from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
-from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
-from colbench.paths import remove_made
+from colbench.index.threads import kernels_may_overlap
 from colbench.progress import note
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
-from colbench.retriever.exhaustive import build_token_index, read_hits, search_all, write_hits
+from colbench.retriever.exact import elsewhere, exact_hits, relevant_to
 from colbench.retriever.index_documents import (
     DocumentSearch,
     documents_for_index,
@@ -86,7 +83,7 @@ class Colbert(Retriever):
         Raises:
             StorageUnavailable: an index is there and cannot be read now; it stays as it is.
         """
-        relevant = [self.settings.index.model_dump_json(), *self._elsewhere]
+        relevant = [self.settings.index.model_dump_json(), *elsewhere(self._device)]
         place = self._place("colbert", *relevant)
         with place.alone():
             index = self._opened_or_built(place)
@@ -174,13 +171,6 @@ class Colbert(Retriever):
     def _index(self) -> ColbertIndex:
         return self._search.searcher.stages.index
 
-    def _relevant(self, *more: str) -> str:
-        """Return what stands for the documents and what else matters."""
-        parts = [self._encoder.document_fingerprint, self.bench.collection.fingerprint, *more]
-        if self._chunks.owners is not None:
-            parts.append(f"chunk_overlap={self.settings.encoder.chunk_overlap}")
-        return " ".join(parts)
-
     def _place(self, what: str, *relevant: str, shared: Path | None = None) -> Place:
         """Return the place of an index, or of what indexes are made of.
 
@@ -190,12 +180,8 @@ class Colbert(Retriever):
             shared: folder of this run alone; default: that of all who share indexes.
         """
         folder, own = shared or self.bench.shared, shared or self.bench.shared_folder is None
-        return Place.inside(folder, what, self._relevant(*relevant), own=bool(own))
-
-    @property
-    def _elsewhere(self) -> list[str]:
-        """What tells files made on another device than the CPU from those made there."""
-        return [] if self._device == "cpu" else [self._device.partition(":")[0]]
+        of = relevant_to(self.bench, self.settings.encoder, *relevant)
+        return Place.inside(folder, what, of, own=bool(own))
 
     def _build(self, folder: Path) -> float:
         """Build the index and return what it took, merging tokens counted for each index."""
@@ -250,6 +236,11 @@ class Colbert(Retriever):
         """Return the k best documents, of those whose residuals are read."""
         return [self._search.search(query, k) for query in queries]
 
+    @property
+    def concurrent(self) -> bool:
+        """Where compiled loops may overlap."""
+        return kernels_may_overlap()
+
     def size(self) -> IndexSize:
         """Bytes by file."""
         return self._index.size()
@@ -276,35 +267,21 @@ class Colbert(Retriever):
         `search` returns. An exhaustive search ends with `compressed`. Stored vectors are always
         scored in the arithmetic of the search.
         """
-        by_stage = {"exact": self._exact(queries, k)}
+        exact = exact_hits(
+            self.bench,
+            self.settings.encoder,
+            self._embeddings,
+            queries,
+            k,
+            folder=self.folder / "exact",
+            device=self._device,
+        )
+        by_stage = {"exact": exact}
         if self.settings.search.exhaustive:
             return by_stage | {"compressed": self.search(queries, k)}
         for stage in ("compressed", "candidates", "pruned"):
             by_stage[stage] = [self._search.cut_off(stage, query, k) for query in queries]
         return by_stage | {"final": self.search(queries, k)}
-
-    def _exact(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
-        """Search the uncompressed vectors, or recall what another system of this run found."""
-        relevant = self._relevant(self._encoder.fingerprint, str(k), *self._elsewhere)
-        name = f"exact-{text_digest(relevant)[:16]}"
-        digest = hashlib.sha256(name.encode())
-        for query in queries:
-            digest.update(query.tobytes())
-        file = self.bench.shared / f"exact-{digest.hexdigest()[:16]}.hits"
-        exact_hits = read_hits(file, len(queries), len(self.bench.collection.documents))
-        if exact_hits is None:
-            exact_hits = self._scan(queries, k)
-            if os.access(file.parent, os.W_OK):
-                write_hits(file, exact_hits)
-        return exact_hits
-
-    def _scan(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
-        folder = self.folder / "exact"
-        index = build_token_index(self._embeddings, folder)
-        scanner = MaxSimScanner(index, self.bench.memory_bytes, self._device)
-        hits = search_all(scanner, queries, k, self.bench.ranks, self._chunks.owners)
-        remove_made(folder, inside=self.folder)
-        return hits
 
 
 SYSTEM = Colbert

@@ -17,6 +17,7 @@ from colbench.encoder.settings import EncoderSettings, Form
 from colbench.hits import Hits
 from colbench.index.maxsim import MaxSimScanner
 from colbench.index.size import IndexSize
+from colbench.index.threads import kernels_may_overlap
 from colbench.index.tokens import Precision
 from colbench.retriever.base import Retriever, SystemSettings
 from colbench.retriever.chunks import Chunks
@@ -66,6 +67,11 @@ class ColbertExact(Retriever):
     def search(self, queries: Sequence[Vectors], k: int) -> list[Hits]:
         """Return the k documents with the largest MaxSim."""
         return search_all(self._scanner, queries, k, self.bench.ranks, self._chunks.owners)
+
+    @property
+    def concurrent(self) -> bool:
+        """On the CPU; what a GPU is given by several threads at once is not tested."""
+        return self._device == "cpu" and kernels_may_overlap()
 
     def size(self) -> IndexSize:
         """Bytes of vectors and offsets."""

@@ -13,7 +13,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -31,6 +31,8 @@ _DOCUMENTS, _FOLDER, _PYTHON = "{documents}", "{folder}", "{python}"
 
 class CommandSettings(SystemSettings):
     """What is started."""
+
+    verbatim: ClassVar[frozenset[str]] = frozenset({"command", "build"})
 
     command: list[str] = Field(
         min_length=1,

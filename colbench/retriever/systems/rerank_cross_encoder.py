@@ -31,6 +31,10 @@ class RerankCrossEncoderSettings(RerankSettings):
         """The cross-encoder."""
         return [self.cross_encoder]
 
+    def reads_texts(self) -> bool:
+        """The model reads query and document."""
+        return True
+
 
 class RerankCrossEncoder(Reranker):
     """First stage, then a sentence-transformers CrossEncoder. Nothing is precomputed."""

@@ -13,6 +13,7 @@ from colbench.encoder.cache.store import Embeddings
 from colbench.encoder.settings import EncoderSettings, Form
 from colbench.index.maxsim import score_documents
 from colbench.index.size import IndexSize
+from colbench.index.threads import kernels_may_overlap
 from colbench.index.tokens import TokenIndex
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.exhaustive import build_token_index
@@ -59,6 +60,11 @@ class RerankMaxSim(Reranker):
         scores = score_documents(self._index, query, chunks)
         best: NDArray[np.float32] = np.maximum.reduceat(scores, starts)
         return best
+
+    @property
+    def concurrent(self) -> bool:
+        """Where the first stage is, and compiled loops may overlap."""
+        return super().concurrent and kernels_may_overlap()
 
     def scorer_size(self) -> IndexSize:
         """Bytes of vectors and offsets."""

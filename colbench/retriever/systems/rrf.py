@@ -17,6 +17,7 @@ from pydantic import Field
 
 from colbench.hits import Hits, top_k
 from colbench.index.size import IndexSize
+from colbench.index.threads import kernels_may_overlap
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
 from colbench.retriever.registry import make_system
 
@@ -69,6 +70,11 @@ class RRF(Retriever):
     def composed_of(self) -> Sequence[Retriever]:
         """Return the systems whose rankings are fused."""
         return self._parts
+
+    @property
+    def concurrent(self) -> bool:
+        """Where all parts are, and ranx's compiled loops."""
+        return all(part.concurrent for part in self._parts) and kernels_may_overlap()
 
     def size(self) -> IndexSize | None:
         """All parts' files."""

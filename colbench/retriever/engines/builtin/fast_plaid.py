@@ -1,4 +1,4 @@
-"""fast-plaid, a PLAID engine in Rust on libtorch: `PYTHON fast_plaid.py JOB.json`.
+"""fast-plaid, a PLAID engine in Rust on libtorch.
 
 https://github.com/lightonai/fast-plaid; the search is PLAID's, Santhanam et al., CIKM 2022.
 """
@@ -7,11 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from benchmarks.engines.harness import Engine
+PACKAGE = "fast-plaid"
+REQUIREMENT = "fast-plaid==1.7.0.2110"
 
+# Settings of `FastPlaid.create` and `FastPlaid.search`, and their defaults; None leaves the choice
+# to the package.
+BUILD = {
+    "nbits": 4,
+    "kmeans_niters": 4,
+    "max_points_per_centroid": 256,
+    "n_samples_kmeans": None,
+    "batch_size": 25_000,
+}
+SEARCH = {
+    "n_ivf_probe": 8,
+    "n_full_scores": 4096,
+    "batch_size": None,
+}
 
 # A search reads these and `doclens.N.json`. The documents' codes and residuals lie in one merged
 # copy since 1.7: the shards it is made of are deleted at the end of a build. What else lies in the
@@ -31,28 +45,33 @@ _FILES = (
 )
 
 
-class FastPlaid:
-    """The engine, as the harness calls it; settings go to `FastPlaid.create` and
-    `FastPlaid.search`."""
-
-    package = "fast-plaid"
+class Engine:
+    """The engine, as the harness calls it."""
 
     def __init__(self) -> None:
         self._index: Any = None
 
-    def load_package(self) -> None:
+    def load(self) -> None:
         """Import the engine."""
         import fast_plaid.search  # noqa: F401
 
     def build(
-        self, documents: Sequence[Any], folder: Path, *, seed: int, settings: Mapping[str, Any]
+        self,
+        documents: Sequence[Any],
+        folder: Path,
+        *,
+        settings: Mapping[str, Any],
+        seed: int,
+        threads: int,
     ) -> None:
         """Cluster, compress and write the index."""
+        import torch
         from fast_plaid import search
 
         index = search.FastPlaid(str(folder), device="cpu")
+        tensors = [torch.from_numpy(document) for document in documents]
         # By default it keeps the vectors of a collection of up to 1,000 documents, for updates.
-        index.create(documents, **{"seed": seed, "start_from_scratch": 0, **settings})
+        index.create(tensors, seed=seed, start_from_scratch=0, **settings)
 
     def files_read(self, folder: Path) -> list[Path]:
         """Return the files of an index that a search reads."""
@@ -64,18 +83,12 @@ class FastPlaid:
 
         self._index = search.FastPlaid(str(folder), device="cpu")
 
-    def search(self, query: Any, k: int, settings: Mapping[str, Any]) -> list[int]:
+    def search(self, query: Any, k: int, settings: Mapping[str, Any]) -> list[tuple[int, float]]:
         """Return at most `n_full_scores` / 4 documents: fast-plaid scores no more exactly."""
-        ranking = self._index.search(query, top_k=k, show_progress=False, n_processes=1, **settings)
-        return [doc for doc, _ in ranking[0]]
+        import torch
 
-
-def engine() -> Engine:
-    """Return the engine that this script runs."""
-    return FastPlaid()
-
-
-if __name__ == "__main__":
-    import harness
-
-    harness.main(engine())
+        tokens = torch.from_numpy(query).unsqueeze(0)
+        found: list[list[tuple[int, float]]] = self._index.search(
+            tokens, top_k=k, show_progress=False, n_processes=1, **settings
+        )
+        return found[0]

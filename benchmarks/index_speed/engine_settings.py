@@ -1,16 +1,23 @@
-"""What describes an engine, and what it works on."""
+"""Which engines are measured, and how each is built and searched."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from colbench.config.folder import options
 from colbench.errors import ConfigError, did_you_mean
+from colbench.retriever.engines.declaration import Declaration, engine_declaration
 from colbench.settings import Settings, explain
 
 
@@ -21,34 +28,42 @@ class EngineSearch(BaseModel):
 
     name: str = Field(description="what the results of these settings are called")
 
+    def given(self) -> dict[str, Any]:
+        """Return the engine's own settings."""
+        return self.model_dump(exclude={"name"})
+
 
 class EngineSettings(Settings):
     """An engine: a file of `benchmarks/conf/engine/`."""
 
-    name: str = Field(description="name of the engine and of its file")
+    engine: str = Field(description="as of a system of the kind engine: its name, or a file")
     about: str = Field(description="one line: what it is, and what help it needed")
-    requirement: str = Field(description="what pip installs; `NAME==VERSION` is held to it")
-    script: str = Field(description="its module beside this one, or the path of another")
     build: dict[str, Any] = Field(default={}, description="the engine's own settings of a build")
     search: tuple[EngineSearch, ...] = Field(min_length=1, description="ways of searching it")
 
+    @property
+    def declaration(self) -> Declaration:
+        """What the engine's file says of it."""
+        return engine_declaration(self.engine)
+
+    @field_validator("build")
+    @classmethod
+    def _build_is_its(cls, build: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        engine_declaration(info.data["engine"]).check("build", build)
+        return build
+
     @field_validator("search")
     @classmethod
-    def _names_differ(cls, search: tuple[EngineSearch, ...]) -> tuple[EngineSearch, ...]:
+    def _searches_are_its(
+        cls, search: tuple[EngineSearch, ...], info: ValidationInfo
+    ) -> tuple[EngineSearch, ...]:
+        for one in search:
+            engine_declaration(info.data["engine"]).check("search", one.given())
         counts = Counter(setting.name for setting in search)
         repeated = [name for name, count in counts.items() if count > 1]
         if repeated:
             raise ValueError(f"'{repeated[0]}' names more than one search")
         return search
-
-
-class EngineData(Settings):
-    """The `.npy` files an engine works on; the documentation of this package has their shapes."""
-
-    vectors: Path = Field(description="the documents' token vectors")
-    lengths: Path = Field(description="tokens of each document")
-    queries: Path = Field(description="the queries' token vectors")
-    query_lengths: Path = Field(description="tokens of each query")
 
 
 def engine_settings(name: str) -> EngineSettings:

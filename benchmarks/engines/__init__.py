@@ -1,1 +1,0 @@
-"""Late-interaction engines of others, each run in a Python environment of its own."""

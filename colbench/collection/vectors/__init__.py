@@ -1,0 +1,1 @@
+"""A collection whose token vectors are given: its folder, the check of it, and its writer."""

@@ -1,0 +1,1 @@
+"""The engines that come with colbench, a file each; they run in another Python than this one."""

@@ -1,0 +1,1 @@
+"""Folders of token vectors for `dataset=vectors`: `colbench vectors`."""
