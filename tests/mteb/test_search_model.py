@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -154,7 +157,7 @@ def test_without_mteb_one_line_says_how_to_get_it(monkeypatch):
 
 def mteb_task(collection):
     """SciFact's task of MTEB over a collection, keeping nDCG@10 of each query unrounded."""
-    pytest.importorskip("mteb", reason="needs mteb: pip install 'colbench[mteb]'")
+    pytest.importorskip("mteb.models", reason="needs mteb: pip install 'colbench[mteb]'")
     from datasets import Dataset
     from mteb.tasks.retrieval.eng.sci_fact_retrieval import SciFact
 
@@ -178,19 +181,19 @@ def mteb_task(collection):
     return Local()
 
 
-def same_as_ours(collection, folder, **settings):
+def same_as_ours(collection, folder, system="bm25", **settings):
     """Evaluate with MTEB and with colbench; nDCG@10 must agree, by query and in the mean."""
     task = mteb_task(collection)
     import mteb
     from mteb.models import SearchProtocol
 
-    model = SearchModel(system="bm25", **settings)
+    model = SearchModel(system, **settings)
     assert isinstance(model, SearchProtocol)
     (result,) = mteb.evaluate(model, tasks=[task], cache=None, show_progress_bar=False).task_results
     ours = colbench.run(
-        dataset=collection, systems=["bm25"], output_dir=folder, latency={"queries": 1}, **settings
+        dataset=collection, systems=[system], output_dir=folder, latency={"queries": 1}, **settings
     )
-    row = ours["bm25"]
+    row = ours[system]
     values = dict(
         zip([query.id for query in ours.record.queries], row.per_query["ndcg@10"], strict=True)
     )
@@ -201,19 +204,52 @@ def same_as_ours(collection, folder, **settings):
     return result.main_score
 
 
-def test_mteb_finds_what_colbench_finds(tiny_collection, tmp_path):
+@pytest.fixture
+def judged_collection(tiny_collection):
+    """Without the query that has no relevant document, which MTEB leaves out."""
     judged = {q: d for q, d in tiny_collection.qrels.items() if max(d.values()) > 0}
-    collection = colbench.Collection(
+    return colbench.Collection(
         name="tiny",
         documents=tiny_collection.documents,
         queries=[query for query in tiny_collection.queries if query.id in judged],
         qrels=judged,
         ignore_identical_ids=False,
     )
-    assert same_as_ours(collection, tmp_path / "out") > 0.5
+
+
+def test_mteb_finds_what_colbench_finds(judged_collection, tmp_path):
+    assert same_as_ours(judged_collection, tmp_path / "out") > 0.5
+
+
+@pytest.mark.nightly
+def test_mteb_finds_with_an_index_what_colbench_finds(judged_collection, tmp_path):
+    assert same_as_ours(judged_collection, tmp_path / "out", "colbert", index={"nbits": 2}) > 0.5
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "mteb.md").read_text(encoding="utf-8")
+MADE = 'SearchModel(system="colbert", index={"nbits": 2}, encoder="colbertv2")'
+
+
+def test_the_settings_of_the_page_are_understood():
+    settings = eval(MADE, {"SearchModel": SearchModel})._systems["colbert"]
+    assert (settings.index.nbits, settings.encoder.name) == (2, "colbertv2")
+    assert MADE in PAGE
+
+
+def test_the_code_of_the_page_runs(judged_collection, monkeypatch):
+    task = mteb_task(judged_collection)
+    import mteb
+
+    monkeypatch.setattr(mteb, "get_tasks", lambda tasks: [task])
+    evaluate = functools.partial(mteb.evaluate, cache=None, show_progress_bar=False)
+    monkeypatch.setattr(mteb, "evaluate", evaluate)
+    (block,) = re.findall(r"^```py\n(.*?)^```", PAGE, re.M | re.S)
+    names = {}
+    exec(compile(block.replace(MADE, 'SearchModel("bm25")'), "docs/mteb.md", "exec"), names)
+    assert names["results"].task_results[0].main_score > 0.5
 
 
 @pytest.mark.nightly
 def test_mteb_finds_on_scifact_what_colbench_finds(irds_home, tmp_path):
-    pytest.importorskip("mteb", reason="needs mteb: pip install 'colbench[mteb]'")
+    pytest.importorskip("mteb.models", reason="needs mteb: pip install 'colbench[mteb]'")
     assert same_as_ours(colbench.load_collection("beir/scifact"), tmp_path / "out") == 0.68045
