@@ -153,8 +153,10 @@ def _of_mteb(a: Results, b: Results) -> list[tuple[SystemResult, SystemResult]]:
     measured_a, measured_b = (
         [system for system in side.systems if system.status == "ok"] for side in (a, b)
     )
-    if not any(side and all(s.config.get("kind") == KIND for s in side) for side in
-               (measured_a, measured_b)):
+    if not any(
+        side and all(s.config.get("kind") == KIND for s in side)
+        for side in (measured_a, measured_b)
+    ):
         return []
     return [(first, second) for first in measured_a for second in measured_b]
 

@@ -50,9 +50,9 @@ def kernels_may_overlap() -> bool:
     them, workqueue, ends the process when two threads come at once: it is what numba falls back to
     without OpenMP, and what importing ranx before the first loop asks for.
     """
-    import numba
+    from numba.np.ufunc.parallel import threading_layer
 
     try:
-        return bool(numba.threading_layer() != "workqueue")
+        return bool(threading_layer() != "workqueue")
     except ValueError:  # nothing ran yet
         return False

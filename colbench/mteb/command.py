@@ -31,9 +31,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", choices=("export",), help="what is done")
-    parser.add_argument(
-        "results", type=Path, metavar="RESULTS", help="results.json or its folder"
-    )
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="results.json or its folder")
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder of MTEB's results"
     )

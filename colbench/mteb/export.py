@@ -177,9 +177,7 @@ def _date(created: str) -> float | None:
         return None
 
 
-def _write_settings(
-    results: Results, system: SystemResult, task: MtebTask, path: Path
-) -> None:
+def _write_settings(results: Results, system: SystemResult, task: MtebTask, path: Path) -> None:
     """Put the line of a task among those of others, as MTEB does."""
     packages = results.environment.packages
     entry = {
