@@ -53,6 +53,7 @@ def kernels_may_overlap() -> bool:
     from numba.np.ufunc.parallel import threading_layer
 
     try:
-        return bool(threading_layer() != "workqueue")
+        layer = threading_layer()  # type: ignore[no-untyped-call]
+        return bool(layer != "workqueue")
     except ValueError:  # nothing ran yet
         return False
