@@ -6,7 +6,8 @@ The documents that a report shows, with their beginnings, are two thirds of a `r
 measure nothing, belong to the collection and come back with it when the command is repeated. Those
 of the queries on which systems differ most stay, so that a page still shows what it can show; of a
 sweep, whose page shows none, no query's. Of a sweep's hundred variants the times of single queries
-go too, once their quantiles are there. Values of single queries have eight decimals, and digests of
+go too, once their quantiles are there, and so do values of single queries: tests, intervals, means
+stay. Values of single queries have eight decimals, and digests of
 single rankings are left out beside that of the run file.
 
 A reference result can be measured again: it comes from a commit without changes, on a machine that
@@ -115,7 +116,16 @@ def shortened(results: dict[str, Any]) -> dict[str, Any]:
     is_sweep = bool(results.get("sweep"))
     short = with_documents_of(() if is_sweep else _furthest_apart(results), results)
     systems = [_rounded(system) for system in short["systems"]]
-    return {**short, "systems": [_untimed(one) for one in systems] if is_sweep else systems}
+    if not is_sweep:
+        return {**short, "systems": systems}
+    variants = results["sweep"].get("variants", {})
+    return {
+        **short,
+        "systems": [
+            _untimed(one) | ({"per_query": None} if one["name"] in variants else {})
+            for one in systems
+        ],
+    }
 
 
 def with_documents_of(chosen: Collection[int], results: dict[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ BOXES = [
     Box("results", "results.json, typed", 350, 350),
     Box("report", "tables, charts, page", 680, 350),
     *(
-        Box(name, about, 36 + 131 * place, 505, FEATURE, 124)
+        Box(name, about, 32 + 115 * place, 505, FEATURE, 111)
         for place, (name, about) in enumerate(
             {
                 "sweep": "a grid of runs",
@@ -82,6 +82,7 @@ BOXES = [
                 "explain": "tokens of a score",
                 "train": "a checkpoint",
                 "token_vectors": "folders of vectors",
+                "mteb": "its models, files",
             }.items()
         )
     ),

@@ -24,10 +24,11 @@ NAVIGATION = {
         "systems",
         "outside",
         "engines",
+        "rag",
         "encoding",
         "numbers",
     ],
-    "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training"],
+    "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training", "mteb"],
     "Know it": ["colbert-index", "internals", "security", "glossary"],
 }
 

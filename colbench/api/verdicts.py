@@ -24,13 +24,14 @@ from colbench.gate.sides import GatedSide
 from colbench.measures.catalogue import check_measures
 from colbench.report.table import Document
 from colbench.results.schema import Results as Record
+from colbench.results.task_result import is_task_result
 from colbench.settings import explain
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped]
 
 Measured = Results | Record | str | Path
-"""Results, or the folder or `results.json` that holds some."""
+"""Results, or the folder or `results.json` that holds some; to compare, a file of MTEB, too."""
 
 
 class Comparison(Shown):
@@ -111,9 +112,23 @@ def compare(
         if isinstance(systems, Mapping)
         else list(systems)
     )
-    opened = _opened(a)
-    other = opened if b is None else _opened(b)
+    opened, other = _both(a, a if b is None else b)
     return Comparison(compare_opened(opened, other, named, test=test, alpha=alpha, queries=queries))
+
+
+def _both(a: Measured, b: Measured) -> tuple[Opened, Opened]:
+    """Open two results; a file of MTEB beside the other one."""
+    if _is_task_result(a) and not _is_task_result(b):
+        second = _opened(b)
+        return Opened.of_task_result(_path(a), second), second
+    first = _opened(a)
+    if _is_task_result(b):
+        return first, Opened.of_task_result(_path(b), first)
+    return first, first if a is b else _opened(b)
+
+
+def _is_task_result(measured: object) -> bool:
+    return isinstance(measured, str | Path) and is_task_result(_path(measured))
 
 
 def _opened(measured: Measured) -> Opened:

@@ -53,11 +53,21 @@ class Opened:
             )
         if foreign[0]:
             second = cls.read(b)
-            return cls(a, as_results(read_task_result(a), second.results)), second
+            return cls.of_task_result(a, second), second
         first = cls.read(a)
         if foreign[1]:
-            return first, cls(b, as_results(read_task_result(b), first.results))
+            return first, cls.of_task_result(b, first)
         return first, first if a == b else cls.read(b)
+
+    @classmethod
+    def of_task_result(cls, path: Path, beside: Opened) -> Opened:
+        """Read a TaskResult file of MTEB as results of one system.
+
+        Raises:
+            DataError: it is of another test set than the results beside it.
+            StorageError: it cannot be read.
+        """
+        return cls(path, as_results(read_task_result(path), beside.results))
 
     @property
     def folder(self) -> Path:

@@ -53,7 +53,6 @@ def kernels_may_overlap() -> bool:
     from numba.np.ufunc.parallel import threading_layer
 
     try:
-        layer = threading_layer()  # type: ignore[no-untyped-call]
-        return bool(layer != "workqueue")
+        return bool(threading_layer() != "workqueue")  # type: ignore[no-untyped-call]
     except ValueError:  # nothing ran yet
         return False

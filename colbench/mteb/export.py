@@ -1,7 +1,8 @@
-"""Results of a full test set as MTEB's files: TaskResult, model_meta.json, run_settings.jsonl.
+"""Results of a full test set as files of MTEB.
 
-The folders are those of MTEB's `ResultCache`: `results/<model>/<revision>/<task>.json`. Scores are
-rounded to five digits, as MTEB rounds them. Format: mteb 2.26.24.
+They are a `TaskResult`, `model_meta.json` and `run_settings.jsonl` for each system, in the folders
+of MTEB's `ResultCache`: `results/<model>/<revision>/<task>.json`. Scores are rounded to five
+digits, as MTEB rounds them. Format: mteb 2.26.24.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ def _check_rule(results: Results, system: SystemResult, folder: Path, task: Mteb
 def _write(results: Results, system: SystemResult, task: MtebTask, output: Path) -> Path:
     meta = model_meta(system.name, _settings(results, system))
     name = str(meta["name"]).replace("/", "__").replace(" ", "_")
-    place = output / "results" / name / meta["revision"]
-    path: Path = place / f"{task.name}.json"
+    place: Path = output / "results" / name / meta["revision"]
+    path = place / f"{task.name}.json"
     ensure_writable(place)
     write_json(place / "model_meta.json", {**meta, "loader": None, "is_cross_encoder": False})
     _write_settings(results, system, task, place / "run_settings.jsonl")

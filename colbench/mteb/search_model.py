@@ -97,7 +97,7 @@ class SearchModel:
             PackagesUnavailable: MTEB is not installed.
         """
         try:
-            from mteb.models.model_meta import ModelMeta
+            from mteb.models.model_meta import ModelMeta  # type: ignore[import-not-found]
         except ImportError as error:
             raise PackagesUnavailable(
                 f"MTEB cannot be imported ({error}): pip install 'colbench[mteb]'"

@@ -161,7 +161,9 @@ class Haystack(_Adapter):
     ) -> None:
         super().__init__(retriever, id_key)
         if (inputs is None) != (not output):
-            raise ConfigError("Haystack: a pipeline needs inputs=(query, k) -> data, and output")
+            raise ConfigError(
+                "Haystack: a pipeline needs both inputs=(query, k) -> data and output"
+            )
         self.inputs, self.output = inputs, output
 
     def _answer(self, query: str, k: int) -> Any:

@@ -162,3 +162,13 @@ def test_a_sweep_keeps_quantiles_for_the_times_of_its_queries(results):
     assert short["latency_ms"]["total"]["mean"] == 6.0
     assert short["latency_ms"]["encode_ms"] is None and short["latency_ms"]["search_ms"] is None
     assert short["per_query"]["ndcg@10"] == [0.12345679, 1.0, 0.0]
+
+
+def test_a_sweep_keeps_the_values_of_single_queries_of_its_references_alone(results):
+    content = results.model_dump(mode="json")
+    first, second, *_ = (system["name"] for system in content["systems"])
+    short = shortened(content | {"sweep": {"variants": {first: {}}}})["systems"]
+    assert short[0]["per_query"] is None and short[1]["name"] == second
+    assert short[1]["per_query"].keys() == content["systems"][1]["per_query"].keys()
+    kept = {"effectiveness", "intervals", "significance", "fidelity"}
+    assert all(short[0][key] == content["systems"][0][key] for key in kept)

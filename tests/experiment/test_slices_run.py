@@ -1,4 +1,4 @@
-"""A run that is sliced, as a user starts it, and what is refused before it begins."""
+"""A run that is sliced, in Python and as a command, and what is refused before it begins."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import beir_folder
 import pytest
 
+import colbench
+from colbench.errors import ConfigError
 from colbench.results.store import read_results
 
 DOCUMENTS = {f"d{n}": f"document {n} about topic{n % 3} and thing{n}" for n in range(12)}
@@ -29,7 +31,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def colbench(fork_server, folder):
+def command(fork_server, folder):
     def run(output, *words):
         return fork_server.run(
             *("run", "--quiet", "dataset=beir_dir", f"dataset.path={folder}"),
@@ -40,34 +42,45 @@ def colbench(fork_server, folder):
     return run
 
 
-def test_a_run_reports_every_measure_by_group_of_queries(colbench, tmp_path):
-    wanted = "slices=[length,relevant,metadata.language,metadata.year]"
-    done = colbench(tmp_path / "out", wanted)
-    assert done.returncode == 0, done.stderr
-    results = read_results(tmp_path / "out")
+def spotted(query, k):
+    """Rank the documents that have a word of the query, as their ids have it."""
+    found = [doc for doc, text in DOCUMENTS.items() if set(query.split()) & set(text.split())]
+    return [(doc, -place) for place, doc in enumerate(found[:k])]
+
+
+def first(query, k):
+    return [(doc, -place) for place, doc in enumerate(list(DOCUMENTS)[:k])]
+
+
+def test_a_run_reports_every_measure_by_group_of_queries(folder, tmp_path):
+    how = {"dataset": folder, "systems": [first, spotted], "measures": ["ndcg@10", "recall@5"]}
+    out = tmp_path / "out"
+    wanted = ["length", "relevant", "metadata.language", "metadata.year"]
+    results = colbench.run(**how, slices=wanted, output_dir=out)
+    assert read_results(out) == results.record
     found = {one.by: {g.label: g.queries for g in one.groups} for one in results.slices}
     assert found["relevant"] == {"1 relevant": 3, "2–4 relevant": 1}
     assert found["metadata.language"] == {"en": 2, "de": 1, "(no value)": 1}
     assert found["metadata.year"] == {"2001": 1, "2002": 1, "(no value)": 2}
     assert found["length"] == {"1 word": 1, "2 words": 1, "3 words": 1, "6 words": 1}
-    assert results.queries[0].metadata == {"language": "en", "year": 2001}
+    assert results.record.queries[0].metadata == {"language": "en", "year": 2001}
     for one in results.slices:
         for system in results.systems:
             for measure, mean in system.effectiveness.items():
                 parts = [g.systems[system.name][measure].mean * g.queries for g in one.groups]
                 assert sum(parts) / 4 == pytest.approx(mean)
-    assert "By `metadata.language`" in (tmp_path / "out" / "report.md").read_text("utf-8")
-    assert (tmp_path / "out" / "slices.csv").is_file()
+    assert "By `metadata.language`" in (out / "report.md").read_text("utf-8")
+    rows = results.to_frame(slices=True)
+    assert len(rows) == (4 + 2 + 3 + 3) * 2 * 2
+    assert rows.loc[("relevant", "1 relevant", "first", "ndcg@10"), "queries"] == 3
 
-    # What was there before is replaced, and nothing of a run changes but its slices.
-    again = colbench(tmp_path / "out")
-    assert again.returncode == 0, again.stderr
-    plain = read_results(tmp_path / "out")
-    assert plain.slices == [] and plain.queries[0].metadata is None
-    assert not (tmp_path / "out" / "slices.csv").exists()
-    assert plain.collection.fingerprint == results.collection.fingerprint
-    assert [s.run_sha256 for s in plain.systems] == [s.run_sha256 for s in results.systems]
-    assert [s.significance for s in plain.systems] == [s.significance for s in results.systems]
+    assert (out / "slices.csv").is_file()
+    (again,) = results.by("length").slices
+    assert again.model_dump(exclude={"groups": {"__all__": {"systems"}}}) == results.slices[
+        0
+    ].model_dump(exclude={"groups": {"__all__": {"systems"}}})
+    with pytest.raises(ConfigError, match=r"did you mean 'metadata\.language'"):
+        results.by("metadata.langage")
 
 
 @pytest.mark.parametrize(
@@ -81,8 +94,8 @@ def test_a_run_reports_every_measure_by_group_of_queries(colbench, tmp_path):
         ("[length,length]", "slices: 'length' is there twice"),
     ],
 )
-def test_a_slice_that_queries_do_not_have_is_refused_in_one_line(colbench, tmp_path, slices, told):
-    done = colbench(tmp_path / "out", f"slices={slices}")
+def test_a_slice_that_queries_do_not_have_is_refused_in_one_line(command, tmp_path, slices, told):
+    done = command(tmp_path / "out", f"slices={slices}")
     assert done.returncode == 2 and done.stderr.strip().endswith(told)
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out" / "results.json").exists()

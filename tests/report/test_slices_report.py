@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from colbench.cli.main import main
 from colbench.report.html.page import render_html
 from colbench.report.latex import render_latex
 from colbench.report.markdown import render_markdown
@@ -18,6 +19,7 @@ from colbench.report.terminal import print_document
 from colbench.report.write import write_report
 from colbench.results.schema import QueryInfo
 from colbench.results.sliced import sliced
+from colbench.results.store import read_results, write_results
 
 HOSTILE = "=cmd|<script>alert(1)</script>\\x1b[31m"
 
@@ -121,3 +123,18 @@ def test_without_a_reference_there_are_means_alone(results):
     told = printed(alone, wide=True).partition("By length")[2]
     assert "1 word" in told
     assert "points" not in told.partition("Where quality is lost")[0]
+
+
+def test_results_are_sliced_by_a_report_and_stay_as_they_are(results, tmp_path, capsys):
+    before = results.model_copy(update={"slices": []})
+    write_results(before, tmp_path)
+    assert main(["report", str(tmp_path), "--slices", "relevant,metadata.kind"]) == 0
+    told = capsys.readouterr().out
+    assert "2–4 relevant" in told and "usual" in told
+    assert "2–4 relevant" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert read_results(tmp_path) == before
+    assert main(["report", str(tmp_path), "--slices", "relevant", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["slice"] for row in rows} == {"relevant"} and len(rows) == 2 * 2 * 2
+    assert main(["report", str(tmp_path), "--slices", "relevent"]) == 2
+    assert "did you mean 'relevant'?" in capsys.readouterr().err
