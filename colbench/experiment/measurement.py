@@ -271,11 +271,12 @@ def load_notes(name: str, levels: Sequence[LoadLevel]) -> list[str]:
                 "documents than one by one: the system is not safe to search from several threads, "
                 "or does not always answer alike"
             )
-        if level.other_cpu_share is not None and level.other_cpu_share > BUSY:
-            notes.append(
-                f"{name}: other processes used {level.other_cpu_share:.0%} of the cores under "
-                f"{load}; its figures are not to be trusted"
-            )
+    busy = [level.other_cpu_share or 0 for level in levels]
+    if busy and max(busy) > BUSY:
+        notes.append(
+            f"{name}: other processes used up to {max(busy):.0%} of the cores while it was under "
+            "load; its figures are not to be trusted"
+        )
     return notes
 
 

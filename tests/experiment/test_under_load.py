@@ -155,6 +155,4 @@ def test_other_rankings_under_load_are_told(measured):
 def test_figures_beside_a_busy_process_are_told():
     level = LoadLevel(clients=1, queries=1, seconds=1, other_cpu_share=0.4)
     (told,) = load_notes("mine", [level])
-    assert told.startswith(
-        "mine: other processes used 40% of the cores under the load of 1 client;"
-    )
+    assert told.startswith("mine: other processes used up to 40% of the cores")

@@ -15,6 +15,7 @@ from test_colbert_system import ENCODER, WordBench, bench, searched  # noqa: F40
 
 from colbench.config.compose import compose_run
 from colbench.errors import ConfigError, PackagesUnavailable, ProgramError
+from colbench.measures.load import answers_alone, measure_load
 from colbench.retriever.chunks import Chunks
 from colbench.retriever.engines.declaration import builtin_engines, engine_declaration
 from colbench.retriever.engines.process import EngineError, EngineProcess, Limits
@@ -317,6 +318,23 @@ def test_exact_search_in_another_process_finds_what_exact_search_does(bench):  #
         everything = system.search(queries, 500)[0]  # the last document has no token
         assert sorted(everything.docs.tolist()) == list(range(79))
         assert [len(hits) for hits in system.search(system.encode([""]), 5)] == [0]
+
+
+def test_clients_share_an_engine_whose_process_answers_one_at_a_time(bench):  # noqa: F811
+    texts = [query.text for query in bench.collection.queries]
+    with closing(engine_system(bench)) as system:
+        system.prepare()
+        system.build()
+        assert system.concurrent
+
+        def answer(text):
+            (hits,) = system.search(system.encode([text]), 10)
+            return hits.docs.tobytes()
+
+        alone = answers_alone(answer, texts, seconds=60)
+        level = measure_load(answer, texts, clients=3, seconds=0.1, alone=alone)
+    assert level.error is None and level.differing == 0
+    assert level.checked == level.queries >= 3
 
 
 def test_the_pipe_does_not_count_as_search(bench):  # noqa: F811

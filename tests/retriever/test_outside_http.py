@@ -3,6 +3,7 @@
 import gzip
 import json
 import socket
+import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ from outside_bench import bench_of, measured, run
 from test_systems import ENCODER, WordBench
 
 from colbench.errors import ConfigError, DataError
+from colbench.measures.load import measure_load
 from colbench.retriever import http_client
 from colbench.retriever.registry import make_system, system_settings
 from colbench.retriever.systems.http import HttpSystem
@@ -113,6 +115,32 @@ def test_a_busy_server_is_asked_again_and_that_is_told(server, bench, status):
 def test_a_lost_connection_is_made_again(server, bench):
     server.answers = [lambda handler: handler.connection.shutdown(socket.SHUT_RDWR), GOOD]
     assert ask(bench(x=http(server)))[0] == ["d3", "d1"]
+
+
+def test_a_server_is_asked_by_all_clients_at_once(server, bench):
+    """Each of three requests is answered when all three are there."""
+    together = threading.Barrier(3, timeout=30)
+
+    def answer(handler):
+        together.wait()
+        content = json.dumps(GOOD).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    server.answers = [answer]
+    system = make_system("x", bench(x=http(server)))
+    system.prepare()
+    assert system.concurrent
+
+    def search(query):
+        (hits,) = system.search(system.encode([query]), 10)
+        return hits.docs.tobytes()
+
+    level = measure_load(search, ["a", "b"], clients=3, seconds=1e-6, warmup=0)
+    system.close()
+    assert (level.queries, level.error) == (3, None)
 
 
 def raw(*parts, pause=0.0):

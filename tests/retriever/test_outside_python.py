@@ -11,7 +11,7 @@ from colbench.config.compose import compose_run
 from colbench.errors import ConfigError, DataError
 from colbench.retriever import registry
 from colbench.retriever.outside import MOST_RESULTS, Answers, ranked
-from colbench.retriever.registry import system_settings
+from colbench.retriever.registry import make_system, system_settings
 from colbench.run.trec import read_trec
 
 CODE = """
@@ -96,6 +96,14 @@ def test_a_class_indexes_searches_together_and_takes_arguments(place, bench):
     reply, rankings = measured(bench(mine=system), "mine", place)
     assert all(r.doc_ids == ("d5", "d2", "d1") for r in rankings.values())
     assert reply.index.files == {"ids": len("d1 d2 d3 d4 d5 d6")}
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_object_may_say_that_several_threads_may_search(place, bench, told):
+    (place / "theirs.py").write_text(f"{CODE}\nholder.concurrent = {told}\n", encoding="utf-8")
+    system = make_system("mine", bench(mine=python("./theirs.py:holder")))
+    system.prepare()
+    assert system.concurrent is told
 
 
 def test_an_object_is_used_as_it_is_and_cannot_change_the_collection(place, bench):

@@ -408,7 +408,7 @@ def test_clients_that_search_at_once_find_what_each_finds_alone(bench, name):
 
 def test_a_system_is_as_concurrent_as_its_parts(bench, monkeypatch):
     monkeypatch.setattr(system_class("bm25"), "concurrent", False)
-    monkeypatch.setattr("numba.threading_layer", lambda: "omp")
+    monkeypatch.setattr("numba.np.ufunc.parallel.threading_layer", lambda: "omp")
     for name in ("reranked", "fused"):
         assert not make_system(name, bench(**LOAD)).concurrent
 
@@ -423,7 +423,7 @@ def test_loops_that_may_not_overlap_are_entered_by_one_client_at_a_time(
             raise ValueError("Threading layer is not initialized.")
         return layer
 
-    monkeypatch.setattr("numba.threading_layer", chosen)
+    monkeypatch.setattr("numba.np.ufunc.parallel.threading_layer", chosen)
     system = make_system(name, bench(**LOAD))
     system.prepare()
     assert system.concurrent is (layer == "omp" or name not in KERNELS)

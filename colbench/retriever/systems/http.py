@@ -173,6 +173,7 @@ class HttpSystem(OutsideSystem):
     """Asks a server for each query."""
 
     Settings = HttpSettings
+    concurrent = True
     memory_is_known = False
     _client: Client | None = None
 

@@ -7,7 +7,8 @@ An object, or a class that makes one, has `search(query, k)`, and may have
 * `index(collection)`, called once and timed as the build; with a parameter `folder` it is given a
   folder for its files, whose bytes are then the size of the index,
 * `search_many(queries, k)`, called instead where several queries are searched at once,
-* `close()`, called at the end.
+* `close()`, called at the end,
+* `concurrent = True`, where several threads may search at once.
 
 An answer is anything that `outside.ranked` takes. It is sorted here, and ties broken.
 """
@@ -128,6 +129,11 @@ class PythonSystem(OutsideSystem):
         except ValueError as error:
             raise DataError(f"the answer to the query {short(query)}: {error}") from None
         return self.answers.hits(query, ids, scores, k)
+
+    @property
+    def concurrent(self) -> bool:
+        """Where the object says so."""
+        return getattr(self._object, "concurrent", False) is True
 
     def size(self) -> IndexSize | None:
         """What the object has written to its folder; None where it was given none."""
