@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from colbench.config.annotations import annotations_of
 from colbench.config.models import NAMED_GROUPS, named_settings
@@ -170,6 +170,7 @@ class Systems(Mapping[str, SystemSettings]):
         kind = values.get("kind")
         fields = system_class(kind).Settings.model_fields if isinstance(kind, str) else {}
         for group, settings in NAMED_GROUPS.items():
-            takes_it = group in fields and fields[group].annotation is settings
+            annotation = fields[group].annotation if group in fields else None
+            takes_it = annotation is settings or settings in get_args(annotation)
             if takes_it and isinstance(values.get(group), str):
                 values[group] = named_settings(group, values[group], self._folders, self._scope)

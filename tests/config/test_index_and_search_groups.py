@@ -42,6 +42,16 @@ def test_one_system_can_name_its_own_index_and_search():
     assert colbert(*words, "system.colbert.index.dims=64").index.dims == 64
 
 
+def test_a_system_names_its_model_also_where_it_may_have_none():
+    server = ["+system.server.kind=http", "+system.server.url=http://localhost/?q={query}"]
+    named = colbert(
+        *server, "+system.server.ids=ids", "+system.server.encoder=minilm", name="server"
+    )
+    assert named.encoder is not None and named.encoder.name == "minilm"
+    with pytest.raises(ConfigError, match="did you mean 'minilm'"):
+        colbert(*server, "+system.server.ids=ids", "+system.server.encoder=minilmm", name="server")
+
+
 def test_the_seed_of_the_run_is_that_of_the_index():
     assert colbert("seed=5").index.seed == 5
     assert colbert("seed=5", "system.colbert.index=residual_1bit").index.seed == 5
