@@ -73,8 +73,9 @@ class Results(Shown):
             ConfigError: the queries cannot be grouped so.
 
         >>> import colbench
-        >>> (by_length,) = colbench.load_results("first").by("length").slices
-        >>> sum(group.queries for group in by_length.groups) == by_length.groups[0].queries
+        >>> results = colbench.load_results("first")
+        >>> (by_length,) = results.by("length").slices
+        >>> sum(group.queries for group in by_length.groups) == len(results.record.queries)
         True
         """
         return Results(sliced(self.record, slices), self.folder)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from colbench.collection.model import Query
 from colbench.collection.pydocs.assemble import (
     MAX_RELEVANT,
     Entry,
@@ -162,5 +163,5 @@ def test_documents_without_a_question_stay_in_the_collection():
     documents, queries, qrels = collection(found, questions(found))
     assert [document.id for document in documents] == ["p.f", "p.g"]
     assert [document.text for document in documents] == [BODY, "Other text."]
-    assert queries == [("q:p.f", ASK)]
+    assert queries == [Query("q:p.f", ASK)]
     assert qrels == {"q:p.f": {"p.f": 1}}

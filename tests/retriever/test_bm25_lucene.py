@@ -191,6 +191,7 @@ def test_clients_that_search_at_once_find_what_each_finds_alone(bench):
     assert level.differing == 0
 
 
+@needs_lucene
 def test_only_the_index_stays(bench):
     system = built(bench())
     assert [path.name for path in system.folder.iterdir()] == ["index"]

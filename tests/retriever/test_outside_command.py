@@ -74,13 +74,20 @@ def ask(given, times=1):
     return hits
 
 
+@pytest.fixture(autouse=True)
+def nothing_goes_on():
+    """No test may leave a program behind; others of this process may have children of their own."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
 def test_a_program_is_a_system_and_ends_with_it(bench, tmp_path):
     given = bench(x=command(GOOD))
     reply, rankings = measured(given, "x", tmp_path)
     assert all(list(r) == [("d3", 2.5), ("d1", 1.0)] for r in rankings.values())
     assert 1e6 < reply.peak_rss_bytes < psutil.Process().memory_info().rss
     assert reply.index is None and "search.py" in reply.metadata["file_sha256"]
-    assert not psutil.Process().children(recursive=True)
 
 
 def test_an_index_is_built_first_and_weighed(bench, tmp_path):
@@ -127,7 +134,6 @@ def test_what_a_program_does_wrong_is_one_line_and_ends_it(bench, monkeypatch, c
     with pytest.raises((ProgramError, DataError)) as error:
         ask(bench(x=command(HEAD + code, **more)), times=2)
     assert told in str(error.value) and "\n" not in str(error.value)
-    assert not psutil.Process().children(recursive=True)
 
 
 def test_a_large_question_and_much_talk_block_nothing(bench):
