@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 from pydantic import BaseModel
 
 from colbench.errors import StorageError
@@ -36,7 +38,8 @@ def run_process(
     """Run a program to its end and return its exit status.
 
     The program is to end when its standard input does: then it cannot outlive this process, however
-    that ends. A session of its own keeps Ctrl-C in the terminal from reaching it.
+    that ends. A session of its own keeps Ctrl-C in the terminal from reaching it; what it has
+    started in that session, as the program of a system, is ended after it, however it ended.
 
     Args:
         command: program and arguments.
@@ -70,6 +73,16 @@ def run_process(
             process.kill()
             process.wait()
             raise
+        finally:
+            _end_session(process.pid)
+
+
+def _end_session(leader: int) -> None:
+    """End what is left of a session; its id is no other's as long as something is."""
+    for process in psutil.pids():
+        with suppress(OSError):
+            if os.getsid(process) == leader:
+                os.kill(process, signal.SIGKILL)
 
 
 def run_job(job: Job, reply: type[_Value]) -> _Value | Failure:

@@ -61,7 +61,9 @@ def perform(job: Job) -> Reply:
             fatal=_out_of_space(error),
             log=job.log if said else None,
         )
-    except (Exception, SystemExit) as error:  # a user's module may raise anything, or exit
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's module may raise anything, or exit
         with suppress(OSError), job.log.open("a", encoding="utf-8", errors="replace") as stream:
             traceback.print_exc(file=stream)
         failure = Failure(

@@ -1,8 +1,8 @@
 """A program that is asked in lines on its standard input and answers in lines on its output.
 
-It runs in a session of its own and is ended with all that it has started. Nothing that it does can
-keep colbench waiting, or fill its memory: every answer has a time and a largest size, and of what
-it says on standard error only the end is kept.
+It leads a group of its own, in the session of its worker, and is ended with all that it has
+started. Nothing that it does can keep colbench waiting, or fill its memory: every answer has a time
+and a largest size, and of what it says on standard error only the end is kept.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Program:
                 stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if asked else subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,
                 bufsize=0,
             )
         except (OSError, ValueError) as error:

@@ -76,7 +76,7 @@ def test_what_is_called_here_is_sorted_timed_and_told(results, own):
     row = results["mine"]
     assert row.latency_ms is not None and row.throughput_qps and row.build_seconds is not None
     assert row.peak_rss_bytes is None and row.index is None
-    assert row.config["kind"] == "live" and "function mine of test_run" in row.config["target"]
+    assert row.config["kind"] == "live" and "function mine of test_api_run" in row.config["target"]
     assert any("mine: measured in the process" in note for note in results.notes)
     assert results["Own"].effectiveness["mrr@10"] == 1.0
     assert not own.closed, "it stays its owner's"

@@ -3,11 +3,13 @@
 import errno
 import os
 import resource
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 import types
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -52,6 +54,42 @@ def test_a_worker_calls_the_function_that_the_job_names(tmp_path):
     assert failed == Reply(failure=Failure(skipped=False, message="too small"))
 
 
+def leave_a_process(task: Doubled) -> Doubled:
+    """Start a program in a group of its own, and end as the task says."""
+    left = subprocess.Popen(["sleep", "600"], process_group=0)
+    if task.number:
+        Path(os.environ["LEFT_AT"]).write_text(str(left.pid))
+        os.kill(os.getpid(), task.number)
+    return Doubled(number=left.pid)
+
+
+@pytest.mark.parametrize("ending", [0, signal.SIGKILL])
+def test_what_a_worker_has_started_ends_with_it(ending, tmp_path, monkeypatch):
+    monkeypatch.setenv("LEFT_AT", str(tmp_path / "left"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    asked = job(int(ending), tmp_path).model_copy(update={"entry": f"{__name__}:leave_a_process"})
+    reply = spawn.run_job(asked, Doubled)
+    if ending:
+        assert "the process was killed" in reply.message
+        left = int((tmp_path / "left").read_text())
+    else:
+        left = reply.number
+    wait_for(lambda: not psutil.pid_exists(left) or psutil.Process(left).status() == "zombie")
+
+
+class Strange(BaseException):
+    """No `Exception`, as some libraries raise to get past every `except`."""
+
+
+def raise_strange(task: Doubled) -> Doubled:
+    raise Strange("odd")
+
+
+def test_what_is_no_exception_fails_in_one_line_too(tmp_path):
+    reply = perform(job(1, tmp_path).model_copy(update={"entry": f"{__name__}:raise_strange"}))
+    assert reply.failure.message.startswith("Strange: odd (test_spawn.py, line ")
+
+
 def test_a_worker_has_the_systems_as_they_were_composed(tmp_path):
     systems = compose_run(["systems=[colbert,bm25_colbert]"]).system
     wanted = systems.with_parts(["colbert", "bm25_colbert"])
@@ -71,6 +109,8 @@ def started(monkeypatch):
     seen = []
 
     class Process:
+        pid = -1
+
         def __init__(self, command, *, env, stdin, start_new_session, **streams):
             assert stdin == subprocess.PIPE and start_new_session
             seen.append(env)
