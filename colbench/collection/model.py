@@ -84,6 +84,13 @@ class Collection:
     notes: tuple[str, ...] = field(default=())
     given: GivenVectors | None = field(default=None, compare=False)
 
+    def __repr__(self) -> str:
+        """Name and counts: a prompt or notebook shows this, not megabytes of documents."""
+        return (
+            f"Collection({self.name!r}: documents={len(self.documents)}, "
+            f"queries={len(self.queries)}, judgments={self.judgments})"
+        )
+
     @cached_property
     def doc_ids(self) -> list[str]:
         """Document ids in collection order; a document's position is its internal number."""
