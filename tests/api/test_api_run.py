@@ -64,7 +64,7 @@ def test_each_system_is_a_row_whatever_becomes_of_it(results):
     ]
     assert len(results) == 5 and results["mine"].name == "mine"
     reason = results["breaks"].reason
-    assert reason.startswith("ValueError: made for this test (test_run.py, line ")
+    assert reason.startswith("ValueError: made for this test (test_api_run.py, line ")
     assert (results.folder / results["breaks"].log).is_file()
     with pytest.raises(colbench.ConfigError, match="did you mean 'bm25'"):
         _ = results["bm52"]
