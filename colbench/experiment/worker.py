@@ -177,12 +177,13 @@ def _work(job_file: str, conductor: int) -> None:
 def main(job_file: str) -> None:
     """Entry point of the process."""
     conductor = _keep_the_conductor()
-    _log_to(Path(f"{job_file.removesuffix('.job.json')}.log"))
     try:
+        _log_to(Path(f"{job_file.removesuffix('.job.json')}.log"))
         threading.Thread(target=_end_with_the_conductor, args=(conductor,), daemon=True).start()
         _work(job_file, conductor)
     except Exception:
-        if _conductor_ended(conductor):  # and took the files of this job with it
+        # An interrupted conductor removes the files of its jobs, and ends.
+        if _conductor_ended(conductor) or not Path(job_file).exists():
             _exit(130)
         traceback.print_exc(file=os.fdopen(2, "w", closefd=False))
         _exit(1)
