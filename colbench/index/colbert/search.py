@@ -18,6 +18,13 @@ from colbench.index.colbert.stages import PreparedQuery, Stages
 
 _Result = TypeVar("_Result")
 
+_FURTHER = 2
+"""With a filter, times as many centroids are probed, beyond what makes up for its rarity, and times
+as many documents kept: the best k of few lie further from the query than the best k of all."""
+
+_ALL_OF = 4
+"""A filter's documents are all candidates where they are at most this many times `ndocs`."""
+
 
 @dataclass
 class Trace:
@@ -54,16 +61,33 @@ class Searcher:
         self.settings = settings
         self.stages = Stages(index, portable=portable)
 
-    def search(self, query: NDArray[np.float32], k: int, trace: Trace | None = None) -> Hits:
+    def search(
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        trace: Trace | None = None,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        fill: bool = False,
+    ) -> Hits:
         """Return the k best documents, fewer where fewer are candidates.
+
+        With `allowed` or `fill` fewer come back only where there are fewer: more centroids are
+        probed until k documents are candidates. A filter acts before the search: documents outside
+        it are no candidates, are never scored, and take no place under `ndocs`. More centroids are
+        probed the fewer it allows, so that as many candidates remain as without it; where it allows
+        no more than `ndocs`, all of them are scored.
 
         Args:
             query: float32 (tokens, dims of the encoder), unit rows.
             k: at least 1.
             trace: filled with what each stage took.
+            allowed: bool (documents of the index,), by number; the documents that may be found.
+            fill: find k documents where there are as many.
 
         Raises:
-            DataError: a query of another number of dimensions, NaN or infinity; k below 1.
+            DataError: a query of another number of dimensions, NaN or infinity; k below 1; a filter
+                of another length.
         """
         if k < 1:
             raise DataError(f"k={k}: ask for at least one document")
@@ -71,28 +95,66 @@ class Searcher:
         stages, settings = self.stages, self.settings
         prepared = trace.timed("centroid scores", lambda: stages.prepare(query))
         trace.items["centroid scores"] = len(prepared.scores)
-        docs = stages.everything() if settings.exhaustive else self.survivors(prepared, k, trace)
+        if settings.exhaustive:
+            docs = stages.everything(allowed)
+        else:
+            docs = self.survivors(prepared, k, trace, allowed=allowed, fill=fill)
         scores = trace.timed("score", lambda: stages.score(prepared, docs, settings.arithmetic))
         trace.items["score"] = len(docs)
         return trace.timed("rank", lambda: self.rank(docs, scores, k))
 
-    def survivors(self, query: PreparedQuery, k: int, trace: Trace) -> NDArray[np.int64]:
-        """Return the documents whose residuals are read, ascending."""
+    def survivors(
+        self,
+        query: PreparedQuery,
+        k: int,
+        trace: Trace,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        fill: bool = False,
+    ) -> NDArray[np.int64]:
+        """Return the documents whose residuals are read, ascending; arguments as of `search`."""
         stages, settings = self.stages, self.settings
-        keep = settings.kept(k)
-        probed = trace.timed("probe", lambda: stages.probe(query, settings.nprobe))
-        candidates = trace.timed("candidates", lambda: stages.candidates(probed))
-        threshold = settings.centroid_score_threshold
+        keep, nprobe = settings.kept(k), settings.nprobe
+        if allowed is None and not fill:
+            return self._pruned(query, self._candidates(query, nprobe, trace), keep, trace)
+        keep = max(keep, 4 * k) * (_FURTHER if allowed is not None else 1)
+        matching = stages.everything(allowed)
+        if len(matching) <= (k if allowed is None else keep):
+            return matching
+        if allowed is not None:
+            nprobe = -(-_FURTHER * nprobe * stages.index.live_documents // len(matching))
+        enough = _ALL_OF * keep if allowed is not None else 0
+        while len(matching) > enough and nprobe * query.tokens < len(query.scores):
+            candidates = self._candidates(query, nprobe, trace, allowed)
+            if len(candidates) >= k:
+                return self._pruned(query, candidates, keep, trace)
+            nprobe *= 2
+        trace.items |= {"probe": len(query.scores), "candidates": len(matching)}
+        return self._pruned(query, matching, keep, trace)
+
+    def _candidates(
+        self,
+        query: PreparedQuery,
+        nprobe: int,
+        trace: Trace,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
+        stages = self.stages
+        probed = trace.timed("probe", lambda: stages.probe(query, nprobe))
+        candidates = trace.timed("candidates", lambda: stages.candidates(probed, allowed))
+        trace.items |= {"probe": int(probed.sum()), "candidates": len(candidates)}
+        return candidates
+
+    def _pruned(
+        self, query: PreparedQuery, candidates: NDArray[np.int64], keep: int, trace: Trace
+    ) -> NDArray[np.int64]:
+        """Keep the best by their centroids alone: `keep` of them, then a quarter."""
+        stages, threshold = self.stages, self.settings.centroid_score_threshold
         pruned = candidates
         if threshold is not None:  # else the next stage would repeat these scores: one cut will do
             pruned = trace.timed("prune", lambda: stages.prune(query, candidates, threshold, keep))
         last = trace.timed("interact", lambda: stages.interact(query, pruned, keep // 4))
-        trace.items |= {
-            "probe": int(probed.sum()),
-            "candidates": len(candidates),
-            "prune": len(pruned),
-            "interact": len(last),
-        }
+        trace.items |= {"prune": len(pruned), "interact": len(last)}
         return last
 
     def rank(self, docs: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Hits:

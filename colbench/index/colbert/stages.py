@@ -13,6 +13,7 @@ made by document id, so that a result does not depend on the order in which docu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -35,6 +36,7 @@ from colbench.index.colbert.kernels.lists import (
     reached_centroids,
 )
 from colbench.index.colbert.kernels.tables import byte_query
+from colbench.index.colbert.segment import Segment
 
 _ALL = np.empty(0, dtype=np.bool_)
 _Number = TypeVar("_Number", np.int64, np.float32)
@@ -100,8 +102,10 @@ class Stages:
         nearest_centroids(query.scores, query.tokens, min(nprobe, len(query.scores)), probed)
         return probed
 
-    def candidates(self, probed: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the live documents that have a token of a marked centroid."""
+    def candidates(
+        self, probed: NDArray[np.bool_], allowed: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """Return the live documents, of those allowed, that have a token of a marked centroid."""
         documents = [
             segment.base
             + listed_documents(
@@ -109,19 +113,36 @@ class Stages:
                 segment.list_centroids,
                 segment.list_offsets,
                 segment.list_docs,
-                segment.live,
+                live,
             )
-            for segment in self.index.segments
+            for segment, live in self._live(allowed)
         ]
         return _joined(documents)
 
-    def everything(self) -> NDArray[np.int64]:
-        """Return every live document that has a token."""
+    def everything(self, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Return every live document, of those allowed, that has a token."""
         documents = [
-            segment.base + np.flatnonzero(segment.live & (np.diff(segment.offsets) > 0))
-            for segment in self.index.segments
+            segment.base + np.flatnonzero(live & (np.diff(segment.offsets) > 0))
+            for segment, live in self._live(allowed)
         ]
         return _joined(documents)
+
+    def _live(
+        self, allowed: NDArray[np.bool_] | None
+    ) -> Iterator[tuple[Segment, NDArray[np.bool_]]]:
+        """Yield the segments and which of their documents may be found."""
+        want = self.index.documents
+        if allowed is not None and (allowed.shape != (want,) or allowed.dtype != np.bool_):
+            raise DataError(
+                f"the filter is {allowed.dtype} of shape {allowed.shape}: give bool ({want},), one "
+                "for each document number"
+            )
+        for segment in self.index.segments:
+            if allowed is None:
+                yield segment, segment.live
+            else:
+                part = allowed[segment.base : segment.base + len(segment)]
+                yield segment, segment.live & part
 
     def prune(
         self, query: PreparedQuery, docs: NDArray[np.int64], threshold: float | None, keep: int
