@@ -44,6 +44,7 @@ def test_the_wheel_brings_the_pytest_plugin(wheel):
     assert f"{module.replace('.', '/')}.py" in archive.namelist()
 
 
+@pytest.mark.nightly
 def test_the_installed_command_runs_the_quickstart_from_another_folder(wheel, tmp_path):
     """Dependencies come from this environment, to spare two gigabytes; colbench from the wheel."""
     home = tmp_path / "venv"

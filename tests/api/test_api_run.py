@@ -238,6 +238,7 @@ with open("found.json", "w") as stream:
 """
 
 
+@pytest.mark.nightly
 def test_a_run_from_anywhere_prints_nothing_and_leaves_nothing_behind(tmp_path):
     """From `python -c` without a guard, in threads at once, and where an event loop runs."""
     done = subprocess.run(

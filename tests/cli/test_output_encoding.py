@@ -101,6 +101,7 @@ def test_comparisons_and_the_cache_are_printed(redirected, folders, tmp_path):
     assert "bm25" in written()
 
 
+@pytest.mark.nightly
 def test_a_run_with_progress_in_another_encoding(tmp_path):
     place = tmp_path / "süß"
     beir_folder.write_folder(

@@ -94,6 +94,7 @@ def test_no_markup_or_code_prompt_is_left_in_the_texts(pydocs):
         assert "%(" not in text.replace("%(asctime", "")
 
 
+@pytest.mark.nightly
 def test_the_small_collection_spreads_evenly_over_its_packages():
     small = load_pydocs("small")
     shares = Counter(document.id.partition(".")[0] for document in small.documents)
@@ -102,6 +103,7 @@ def test_the_small_collection_spreads_evenly_over_its_packages():
     assert len({query.id.partition(".")[0] for query in small.queries}) == 7
 
 
+@pytest.mark.nightly
 def test_another_process_with_another_hash_seed_makes_the_same_and_imports_no_package():
     program = (
         "import sys\n"

@@ -32,6 +32,7 @@ def test_a_path_is_what_was_written(path):
     assert settings.system["bi_encoder"].encoder.model == f"{path}/m"
 
 
+@pytest.mark.nightly
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20))
 def test_any_name_of_a_folder_is_taken(name):
     if name == "null" or "$" in name or "/" in name or name == ".":

@@ -17,6 +17,7 @@ def settings(**changed):
     )
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("form", [Form.TOKENS, Form.DENSE])
 def test_two_processes_give_what_one_gives(form):
     batches = [TEXTS[:2], TEXTS[2:3], TEXTS[3:7], TEXTS[7:]]

@@ -149,6 +149,7 @@ def test_the_first_measure_is_the_primary_one_and_has_intervals(first_run):
     assert not any("recall@100" in system.ranks for system in ran)
 
 
+@pytest.mark.nightly
 def test_results_say_how_documents_were_encoded(colbench, first_run, folder, tmp_path):
     _, output = first_run
     (exact,) = read_results(output).systems[1].encodings
@@ -314,6 +315,7 @@ def committed(file):
     return not file.parent.name.startswith(".")
 
 
+@pytest.mark.nightly
 def test_a_killed_run_resumes_and_gives_the_same_bytes(colbench, tmp_path):
     words = ["sea", "moon", "tide", "bread", "flour", "water", "cat", "dog", "city", "river"]
     documents = {

@@ -215,6 +215,7 @@ def runs_of_beir(measured, values):
     ]
 
 
+@pytest.mark.nightly
 def test_an_average_is_refused_while_a_member_is_missing(measured):
     mean = average("colbertv2/pylate/beir")
     values = dict.fromkeys(mean.members[:-1], 0.5002)
@@ -242,6 +243,7 @@ def test_an_average_with_a_subset_among_its_members_is_refused(measured):
     assert judge_average(mean, runs).missing == [mean.members[3]]
 
 
+@pytest.mark.nightly
 def test_cqadupstack_counts_as_the_mean_of_its_twelve_forums(measured):
     from colbench.config.folder import options
 
@@ -360,6 +362,7 @@ def test_the_committed_scifact_results_repeat_the_figures_of_the_embedded_model(
     assert content["runs"][0]["docs"] == 5183
 
 
+@pytest.mark.nightly
 def test_a_subset_of_a_real_run_is_not_compared(fork_server, irds_home, tmp_path):
     words = ["reproduce", "beir/scifact", "--quiet", "--model", "BM25", "--output", str(tmp_path)]
     sample = ["dataset.sample.docs=400", "dataset.sample.queries=20"]

@@ -154,6 +154,7 @@ def write_folder(folder):
     )
 
 
+@pytest.mark.nightly
 def test_the_code_of_the_page_runs(tmp_path, monkeypatch):
     write_folder(tmp_path / "my_folder")
     monkeypatch.chdir(tmp_path)

@@ -250,6 +250,7 @@ def test_a_wrong_sweep_is_refused_in_one_line(overrides, told, folder, cache, tm
     assert not (tmp_path / "results.json").exists()
 
 
+@pytest.mark.nightly
 def test_a_multirun_makes_one_table_and_resumes(colbench, folder, cache, tmp_path):
     tmp_path = tmp_path / "my, results"
     output = f"'{tmp_path}'"

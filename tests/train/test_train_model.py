@@ -112,6 +112,7 @@ def test_a_trained_colbert_is_better_is_recorded_and_searches(train):
     assert not (folder / ".work").exists()
 
 
+@pytest.mark.nightly
 def test_what_training_began_with_is_measured_as_it_is_used_and_every_evaluation_has_a_bar(
     train, tmp_path, monkeypatch
 ):
