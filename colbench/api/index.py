@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex as IndexState
 from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import IndexSettings, SearchSettings
+from colbench.index.colbert.versions import Version, name_version, versions
 from colbench.index.colbert.writer import IndexWriter
 from colbench.parallel import ALONE
 from colbench.progress import quieted
@@ -83,6 +84,7 @@ class ColbertIndex:
         *,
         encoder: TokenEncoder | str | None = None,
         device: str = "cpu",
+        keep_versions: bool = False,
         verbose: bool = False,
         **settings: Any,
     ) -> ColbertIndex:
@@ -96,6 +98,7 @@ class ColbertIndex:
             encoder: a MultiVectorEncoder of sentence-transformers (6.0 or later), or, for matrices,
                 a name for what made them, which `open` can check.
             device: where k-means runs: `cpu`, or a CUDA device.
+            keep_versions: whether this commit and each later one can be opened and returned to.
             verbose: whether progress is shown on standard error.
             **settings: build parameters: `nbits`, `centroids`, `dims`, `pooling` and those of
                 `conf/index/`.
@@ -122,24 +125,39 @@ class ColbertIndex:
                 raise DataError("no documents: give one at least, or dims for an empty index")
             given = Documents.of(ids, matrices, int(dims))
             with ALONE:
-                build_index(Path(folder).expanduser(), given, chosen, encoder=name, device=device)
+                build_index(
+                    Path(folder).expanduser(),
+                    given,
+                    chosen,
+                    encoder=name,
+                    device=device,
+                    keep_versions=keep_versions,
+                )
         return cls(IndexState.open(Path(folder).expanduser(), encoder=name), model)
 
     @classmethod
-    def open(cls, folder: str | Path, *, encoder: TokenEncoder | str | None = None) -> ColbertIndex:
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        encoder: TokenEncoder | str | None = None,
+        version: int | str | None = None,
+    ) -> ColbertIndex:
         """Open an index; its arrays are mapped, not read into memory.
 
         Args:
             folder: of the index.
             encoder: that of the build, which is checked; with a model, texts can be searched.
+            version: number or name of an earlier commit, where the index keeps them.
 
         Raises:
             StorageError: there is none, or it is damaged.
             ConfigError: it was built with another encoder.
+            DataError: there is no such version.
         """
         model = None if encoder is None or isinstance(encoder, str) else encoder
         name = encoder if isinstance(encoder, str) else fingerprint(model) if model else None
-        return cls(IndexState.open(Path(folder).expanduser(), encoder=name), model)
+        return cls(IndexState.open(Path(folder).expanduser(), encoder=name, version=version), model)
 
     @property
     def folder(self) -> Path:
@@ -167,12 +185,21 @@ class ColbertIndex:
             f"nbits={settings.nbits})"
         )
 
-    def search(self, query: Matrix | str, k: int = 10, **settings: Any) -> list[tuple[str, float]]:
+    def search(
+        self,
+        query: Matrix | str,
+        k: int = 10,
+        *,
+        among: Collection[str] | None = None,
+        **settings: Any,
+    ) -> list[tuple[str, float]]:
         """Return the best documents of a query.
 
         Args:
             query: float (tokens, dims), rows of length 1; a text where the encoder is known.
-            k: documents wanted; fewer where fewer are candidates.
+            k: documents wanted; fewer come back only where fewer have a token.
+            among: ids of the documents that may be found; the search is of them alone, and leaves
+                out none that it would find without the others.
             **settings: search parameters in place of the default ones (`conf/search/k1000.yaml`):
                 `nprobe`, `ndocs`, `centroid_score_threshold`, `exhaustive`, `arithmetic`.
 
@@ -181,7 +208,13 @@ class ColbertIndex:
 
         Raises:
             ConfigError: a setting is unknown, or a text is given and no encoder is known.
-            DataError: the query cannot be used, or k is less than 1.
+            DataError: the query cannot be used, k is less than 1, or an id is not in the index.
+
+        >>> import colbench, numpy as np
+        >>> documents = {"a": np.eye(8)[:3], "b": np.eye(8)[3:6], "c": np.eye(8)[2:4]}
+        >>> index = colbench.ColbertIndex.build("filtered_index", documents)
+        >>> [name for name, _ in index.search(np.eye(8)[3:6], k=2, among=["a", "c"])]
+        ['c', 'a']
         """
         if not isinstance(k, int) or k < 1:
             raise DataError(f"k={k!r}: ask for at least one document")
@@ -193,9 +226,83 @@ class ColbertIndex:
             self._searchers[key] = Searcher(self.state, chosen)
         vectors = self._vectors(query)
         with ALONE:
-            hits = self._searchers[key].search(vectors, k)
+            hits = self._searchers[key].search(vectors, k, allowed=self._allowed(among), fill=True)
         names = map(self.state.doc_id, hits.docs.tolist())
         return list(zip(names, hits.scores.tolist(), strict=True))
+
+    def _allowed(self, among: Collection[str] | None) -> NDArray[np.bool_] | None:
+        if among is None:
+            return None
+        allowed = np.zeros(self.state.documents, dtype=np.bool_)
+        allowed[self.state.numbers_of(among)] = True
+        return allowed
+
+    def versions(self) -> list[Version]:
+        """Return the commits that are kept, the earliest first.
+
+        Raises:
+            StorageError: the index keeps none.
+
+        >>> import colbench, numpy as np
+        >>> documents = {"a": np.eye(8)[:3], "b": np.eye(8)[3:]}
+        >>> index = colbench.ColbertIndex.build("kept_index", documents, keep_versions=True)
+        >>> index.name_version("both")
+        >>> index.delete(["b"])
+        >>> [(version.number, version.documents, version.name) for version in index.versions()]
+        [(1, 2, 'both'), (2, 1, None)]
+        >>> index.rollback("both")
+        >>> index.version, index.ids, index.prune(keep=1)
+        (3, ['a', 'b'], [2])
+        """
+        return versions(self.folder)
+
+    @property
+    def version(self) -> int:
+        """Number of the commit that is open."""
+        return self.state.manifest.change
+
+    def name_version(self, name: str, version: int | str | None = None) -> None:
+        """Name a version, which `prune` then leaves; None names the one that is open.
+
+        Raises:
+            ConfigError: the name cannot be used.
+            DataError: there is no such version, or the name is a number.
+            StorageError: the index keeps none, or another process is writing to it.
+        """
+        with quieted(), self._writer():
+            name_version(self.folder, self.version if version is None else version, name)
+
+    def rollback(self, version: int | str) -> None:
+        """Return to what an earlier version held, in a new commit.
+
+        Raises:
+            DataError: there is no such version.
+            StorageError: the index keeps none, or another process is writing to it.
+        """
+        with quieted(), self._writer() as writer:
+            writer.rollback(version)
+        self._settle()
+
+    def prune(
+        self,
+        keep: int | None = None,
+        *,
+        versions: Iterable[int | str] = (),
+        named: bool = False,
+    ) -> list[int]:
+        """Forget earlier versions, remove what only they held, and return their numbers.
+
+        Args:
+            keep: how many of the latest stay; None forgets only those given.
+            versions: others to forget, by number or name.
+            named: whether `keep` also forgets those that have a name.
+
+        Raises:
+            DataError: there is no such version, or the latest is given.
+            StorageError: the index keeps none, or another process is writing to it.
+        """
+        with quieted(), self._writer() as writer:
+            return list(writer.prune(keep=keep, versions=versions, named=named))
 
     def _vectors(self, query: Any) -> NDArray[np.float32]:
         if isinstance(query, str):

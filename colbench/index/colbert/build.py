@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from colbench.errors import ConfigError, DataError, StorageError
 from colbench.files import ensure_writable
+from colbench.index.colbert import versions
 from colbench.index.colbert.documents import Block, Documents, repeated_ids
 from colbench.index.colbert.lock import LOCK, writing
 from colbench.index.colbert.manifest import (
@@ -28,7 +29,15 @@ from colbench.progress import bar
 
 FIRST_SEGMENT = "segment-000001"
 
-_OWN = (FIRST_SEGMENT, *CODEC_FILES, f"{POOLED}*", LOCK, LEFTOVER, ".*colbench-write-test*")
+_OWN = (
+    FIRST_SEGMENT,
+    versions.FOLDER,
+    *CODEC_FILES,
+    f"{POOLED}*",
+    LOCK,
+    LEFTOVER,
+    ".*colbench-write-test*",
+)
 
 
 def build_index(
@@ -39,6 +48,8 @@ def build_index(
     encoder: str,
     trained: Trained | None = None,
     device: str = "cpu",
+    keep_versions: bool = False,
+    before_commit: Callable[[int], None] | None = None,
 ) -> None:
     """Build an index into a folder.
 
@@ -58,6 +69,8 @@ def build_index(
             settings for what becomes of a vector.
         device: where k-means runs and centroids are found. Another torch device than the CPU may
             choose otherwise between two that are equally near to within rounding.
+        keep_versions: whether this commit and all to come can be opened later: see `versions`.
+        before_commit: called with the number of the commit, 1, when all but it is done.
 
     Raises:
         ConfigError: more dimensions are asked for than there are, or a number that cannot be
@@ -105,6 +118,11 @@ def build_index(
             growth=Growth.between(trained.learnt, holds) if given else None,
         )
         remove_made(folder / POOLED, inside=folder)
+        if keep_versions:
+            versions.keep(folder)
+            versions.record(folder, manifest)
+        if before_commit is not None:
+            before_commit(manifest.change)
         write_manifest(folder, manifest)
 
 

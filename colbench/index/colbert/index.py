@@ -5,14 +5,14 @@ from __future__ import annotations
 import bisect
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.errors import ConfigError, StorageError, StorageUnavailable
+from colbench.errors import ConfigError, DataError, StorageError, StorageUnavailable, did_you_mean
 from colbench.index.colbert.arrays import belonging, read_array
 from colbench.index.colbert.checking import check_rising, repeated
 from colbench.index.colbert.kernels.tables import ByteTables, byte_tables
@@ -25,6 +25,7 @@ from colbench.index.colbert.manifest import (
 )
 from colbench.index.colbert.segment import Segment
 from colbench.index.colbert.training import Trained
+from colbench.index.colbert.versions import number_of, version_manifest
 from colbench.index.size import IndexSize
 from colbench.mapped import Unfit
 
@@ -66,13 +67,20 @@ class ColbertIndex:
 
     @classmethod
     def open(
-        cls, folder: Path | str, *, encoder: str | None = None, checksums: bool = True
+        cls,
+        folder: Path | str,
+        *,
+        encoder: str | None = None,
+        version: int | str | None = None,
+        checksums: bool = True,
     ) -> ColbertIndex:
         """Open an index; its arrays are mapped, not read into memory.
 
         Args:
             folder: of the index.
             encoder: fingerprint of the encoder that will make the queries; None if it is not known.
+            version: number or name of an earlier commit, where the index keeps them; None opens
+                the last one.
             checksums: compare the sha256 of every file, and not its size alone.
 
         Raises:
@@ -80,7 +88,10 @@ class ColbertIndex:
                 or holds what no index can hold.
             StorageUnavailable: it cannot be read now, and may be whole.
             ConfigError: it was built with another encoder.
+            DataError: there is no such version.
         """
+        if version is not None:
+            return cls._open_version(Path(folder), version, encoder, checksums=checksums)
         opened: list[Segment] = []
         for pause in _PAUSES:
             manifest = read_manifest(Path(folder))
@@ -98,6 +109,19 @@ class ColbertIndex:
             f"the index in {folder} was changed {len(_PAUSES)} times while it was opened: "
             "open it again when its writer rests"
         )
+
+    @classmethod
+    def _open_version(
+        cls, folder: Path, version: int | str, encoder: str | None, *, checksums: bool
+    ) -> ColbertIndex:
+        manifest = version_manifest(folder, version)
+        try:
+            return cls._map(folder, manifest, encoder, [], checksums=checksums)
+        except StorageUnavailable:
+            raise
+        except StorageError:
+            number_of(folder, version)  # refuses what was pruned meanwhile
+            raise
 
     def reopened(self) -> ColbertIndex:
         """Open what is committed now; segments that are open already are not read again.
@@ -197,6 +221,20 @@ class ColbertIndex:
             for local, doc in enumerate(segment.ids)
             if segment.live[local]
         }
+
+    def numbers_of(self, ids: Iterable[str]) -> NDArray[np.int64]:
+        """Return the numbers of live documents.
+
+        Raises:
+            DataError: an id is not in the index.
+        """
+        known = self.numbers
+        try:
+            return np.array([known[doc] for doc in ids], dtype=np.int64)
+        except KeyError as missing:
+            doc = missing.args[0]
+            hint = did_you_mean(doc, known) if len(known) <= 20 else "check the spelling"
+            raise DataError(f"there is no document {doc!r} in the index: {hint}") from None
 
     @functools.cached_property
     def _bases(self) -> list[int]:

@@ -8,6 +8,7 @@
                            after a change, centroids-000007.npy, where they were learnt in it)
     segment-000001/        one of each build, add or compaction: see `segment`
     deleted-000007.npy     int64, numbers of deleted documents
+    versions/              manifests of earlier commits, where they are kept: see `versions`
     write.lock             held by the one process that may change the index
 
 A file that the manifest does not name does not exist: it is left over from a change that was
@@ -131,10 +132,26 @@ class Manifest(Settings):
             return self.growth.learnt
         if not self.centroids:
             return Extent(documents=0, tokens=0)
+        return self._written
+
+    @property
+    def holds(self) -> Extent:
+        """Documents that a search can find, and their tokens."""
+        if self.growth is not None:
+            return self.growth.holds
+        return self._written
+
+    @property
+    def _written(self) -> Extent:
         return Extent(
             documents=sum(segment.documents for segment in self.segments),
             tokens=sum(segment.tokens for segment in self.segments),
         )
+
+    def named(self) -> set[str]:
+        """Return the names that it gives in the folder of the index."""
+        own = [self.deleted] if self.deleted else []
+        return {*(entry.path for entry in (*self.codec, *own)), *(s.name for s in self.segments)}
 
     def files(self) -> list[FileEntry]:
         """Return every file of the index but this one."""
@@ -156,12 +173,12 @@ def file_entry(folder: Path, path: str) -> FileEntry:
         raise told or StorageError(f"{file} went while it was written: try again") from error
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Commit."""
+def write_manifest(folder: Path, manifest: Manifest, *, name: str = FILE_NAME) -> None:
+    """Commit, or write the same under another name."""
     plain = manifest.centroids and manifest.growth is None
     version = _FIRST_VERSION if plain else VERSION
     content = _content(manifest.model_copy(update={"version": version}))
-    write_json(folder / FILE_NAME, {**content, "checksum": _checksum(content)})
+    write_json(folder / name, {**content, "checksum": _checksum(content)})
 
 
 def _content(manifest: Manifest) -> dict[str, Any]:
@@ -174,15 +191,15 @@ def _checksum(content: dict[str, Any]) -> str:
     return json_digest(content, spaced=True)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read and validate `index.json`.
+def read_manifest(folder: Path, name: str = FILE_NAME) -> Manifest:
+    """Read and validate `index.json`, or what was written as it under another name.
 
     Raises:
         StorageError: there is none, or it is foreign, of a newer version, or damaged, or names what
             no writer would name.
         StorageUnavailable: it cannot be read now.
     """
-    file = folder / FILE_NAME
+    file = folder / name
     try:
         with plain_file(file) as stream:
             if os.fstat(stream.fileno()).st_size > _LARGEST:

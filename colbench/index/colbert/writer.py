@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,13 +23,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colbench.errors import DataError, StorageError, did_you_mean
+from colbench.errors import DataError, StorageError
 from colbench.files import unavailable
+from colbench.index.colbert import versions
 from colbench.index.colbert.arrays import write_array
 from colbench.index.colbert.documents import Documents, checked_ids, repeated_ids
 from colbench.index.colbert.index import ColbertIndex, check_encoder
 from colbench.index.colbert.lock import writing
 from colbench.index.colbert.manifest import (
+    CODEC,
     LEFTOVER,
     Extent,
     FileEntry,
@@ -44,6 +47,7 @@ from colbench.index.colbert.segment import Coded, write_segment
 from colbench.index.colbert.settings import IndexSettings
 from colbench.index.colbert.stored import live_parts, stored_documents, together
 from colbench.index.colbert.training import CODEC_FILES, Trained, extent_of, train
+from colbench.index.colbert.versions import forget, removed_by_pruning
 from colbench.paths import remove_made
 from colbench.progress import note
 
@@ -59,12 +63,16 @@ class IndexWriter:
 
     Attributes:
         index: the state after the last commit, open for reading.
+        before_commit: called with the number of each commit when all but the commit is done, so
+            that what belongs to it can be written elsewhere; what it raises undoes the change.
     """
 
     def __init__(self, index: ColbertIndex) -> None:
         self.index = index
         self._said = False
         self._stale = False
+        self.before_commit: Callable[[int], None] | None = None
+        self._keeps_versions = versions.keeps_versions(index.folder)
 
     @classmethod
     @contextlib.contextmanager
@@ -168,6 +176,48 @@ class IndexWriter:
                 self._replace(segment, self.index.trained, self.index.manifest.codec)
         return self._told()
 
+    def rollback(self, version: int | str) -> None:
+        """Return to what an earlier commit held, in a new commit.
+
+        Raises:
+            DataError: there is no such version.
+            StorageError: the index keeps no versions.
+        """
+        self._refresh()
+        earlier = versions.version_manifest(self.index.folder, version)
+        with self._change():
+            self._write(earlier.model_copy(update={"change": self.index.manifest.change}))
+
+    def prune(
+        self,
+        *,
+        keep: int | None = None,
+        versions: Iterable[int | str] = (),
+        named: bool = False,
+    ) -> list[int]:
+        """Forget earlier commits, and remove what only they held.
+
+        A reader that has one of them open keeps it.
+
+        Args:
+            keep: how many of the latest stay; None prunes only those given.
+            versions: numbers or names of others to forget.
+            named: whether `keep` also forgets those that have a name.
+
+        Returns:
+            Their numbers.
+
+        Raises:
+            DataError: there is no such version, or the latest is given.
+            StorageError: the index keeps no versions.
+        """
+        self._refresh()
+        folder = self.index.folder
+        gone = removed_by_pruning(folder, keep=keep, versions=versions, named=named)
+        forget(folder, gone)
+        self._remove_unnamed()
+        return gone
+
     def _put(self, documents: Documents, deleted: NDArray[np.int64]) -> Growth:
         """Add documents beside deletions in one commit, and say what has become of the index."""
         self._check_dims(documents)
@@ -267,12 +317,8 @@ class IndexWriter:
         """Return the numbers of all documents deleted so far and of those named."""
         if repeated := repeated_ids(ids):
             raise DataError(f"document id {repeated[0]!r} is given more than once")
-        known = self.index.numbers
-        for doc in ids:
-            if doc not in known:
-                raise DataError(f"there is no document {doc!r} in the index: {_hint(doc, known)}")
+        new = self.index.numbers_of(ids)
         dead = [segment.base + np.flatnonzero(~segment.live) for segment in self.index.segments]
-        new = np.array([known[doc] for doc in ids], dtype=np.int64)
         return np.sort(np.concatenate([*dead, new])).astype(np.int64)
 
     def _commit(
@@ -317,6 +363,10 @@ class IndexWriter:
 
     def _write(self, manifest: Manifest) -> None:
         later = manifest.model_copy(update={"change": manifest.change + 1})
+        if self._keeps_versions:
+            versions.record(self.index.folder, later)
+        if self.before_commit is not None:
+            self.before_commit(later.change)
         self._stale = True
         write_manifest(self.index.folder, later)
         self._settle()
@@ -356,12 +406,28 @@ class IndexWriter:
         self._remove_leftovers()
 
     def _remove_leftovers(self) -> None:
-        """Remove what a change that was interrupted left: files the manifest does not name."""
-        manifest = self.index.manifest
-        named = {segment.name for segment in manifest.segments}
-        named |= {entry.path for entry in manifest.codec}
-        if manifest.deleted:
-            named.add(manifest.deleted.path)
+        """Remove what a change that was interrupted left: files the manifest does not name.
+
+        Where versions are kept, earlier manifests name files too. What none of them names has the
+        number of a commit that did not come.
+        """
+        folder, manifest = self.index.folder, self.index.manifest
+        named = manifest.named()
+        if not self._keeps_versions:
+            self._remove_made(lambda name: name not in named)
+            return
+        versions.forget_interrupted(folder, manifest.change)
+        self._remove_made(lambda name: (_number(name) or _NEVER) > manifest.change)
+
+    def _remove_unnamed(self) -> None:
+        """Remove what no version names."""
+        folder = self.index.folder
+        named = self.index.manifest.named()
+        for number in versions.numbers(folder):
+            named |= versions.version_manifest(folder, number).named()
+        self._remove_made(lambda name: name not in named)
+
+    def _remove_made(self, unwanted: Callable[[str], bool]) -> None:
         folder = self.index.folder
         try:
             found = sorted(folder.iterdir())
@@ -369,8 +435,26 @@ class IndexWriter:
             raise unavailable(folder, error) or StorageError(f"{folder} is gone") from error
         for path in found:
             made = any(fnmatchcase(path.name, pattern) for pattern in _MADE)
-            if made and path.name not in named:
+            if made and unwanted(path.name):
                 remove_made(path, inside=folder)
+
+
+_NEVER = 1 << 62
+
+
+def _number(name: str) -> int | None:
+    """Return the number of the commit that a file was made for; 1 for one of the build.
+
+    >>> [_number(name) for name in ("segment-000007", "buckets.npy", ".index.json.x.tmp")]
+    [7, 1, None]
+    """
+    if name in _OF_THE_BUILD:
+        return 1
+    found = re.fullmatch(r"[a-z]+-([0-9]{6,16})(?:\.npy)?", name)
+    return int(found[1]) if found else None
+
+
+_OF_THE_BUILD = tuple(f"{name}.npy" for name in CODEC)
 
 
 _MADE = ("segment-*", "deleted-*.npy", *CODEC_FILES, f"{POOLED}*", LEFTOVER)
@@ -423,7 +507,3 @@ def _projected(documents: Documents, reduction: Reduction) -> Documents:
             first += len(block.ids)
 
     return replace(documents, dims=reduction.projection.shape[1], read=read)
-
-
-def _hint(doc: str, known: dict[str, int]) -> str:
-    return did_you_mean(doc, known) if len(known) <= 20 else "check the spelling"
