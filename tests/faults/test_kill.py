@@ -44,10 +44,13 @@ def test_a_run_whose_worker_is_killed_says_so_in_one_line(stopping, tmp_path, nu
     with Trial("kill a worker") as trial:
         rng = seeded("worker", number)
         code = operation.stopped(folder, rng, trial, signal.SIGKILL, find=worker)
-        assert code in (0, 2, -signal.SIGKILL)
+        assert code in (0, 1, 2, -signal.SIGKILL)  # 1: its system is a row that failed
+        told = operation.victims.errors()
+        if code in (1, 2):
+            assert told.count("was killed, most likely for want of memory") == 1
+            assert "Traceback" not in told
         if code == 2:
-            told = operation.victims.errors()
-            assert "was killed, most likely for want of memory" in told and told.count("\n") == 1
+            assert told.count("\n") == 1
             assert not left_over(folder / "out")
         check(operation, folder)
 

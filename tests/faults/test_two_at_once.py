@@ -30,7 +30,8 @@ def test_the_second_run_on_a_folder_is_refused_and_names_the_first(stopping, vic
         os.kill(first, signal.SIGCONT)
     told = victims.errors()
     assert code == 2 and told.count("\n") == 1
-    assert f"another run (process {first}) is writing to {folder / 'out'}" in told
+    assert f"another run (process {first} on " in told
+    assert f"is writing to {folder / 'out'}: wait for it" in told
     assert victims.wait(first) == 0
     assert outcome(folder / "out") == outcome(operation.after / "out")
 
