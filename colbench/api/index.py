@@ -75,6 +75,7 @@ class ColbertIndex:
         self.state = state
         self._encoder = encoder
         self._searchers: dict[str, Searcher] = {}
+        self._earlier = False
 
     @classmethod
     def build(
@@ -148,7 +149,8 @@ class ColbertIndex:
         Args:
             folder: of the index.
             encoder: that of the build, which is checked; with a model, texts can be searched.
-            version: number or name of an earlier commit, where the index keeps them.
+            version: number or name of a commit, where the index keeps them; what is opened so
+                can be searched and not changed.
 
         Raises:
             StorageError: there is none, or it is damaged.
@@ -157,7 +159,11 @@ class ColbertIndex:
         """
         model = None if encoder is None or isinstance(encoder, str) else encoder
         name = encoder if isinstance(encoder, str) else fingerprint(model) if model else None
-        return cls(IndexState.open(Path(folder).expanduser(), encoder=name, version=version), model)
+        index = cls(
+            IndexState.open(Path(folder).expanduser(), encoder=name, version=version), model
+        )
+        index._earlier = version is not None
+        return index
 
     @property
     def folder(self) -> Path:
@@ -198,8 +204,8 @@ class ColbertIndex:
         Args:
             query: float (tokens, dims), rows of length 1; a text where the encoder is known.
             k: documents wanted; fewer come back only where fewer have a token.
-            among: ids of the documents that may be found; the search is of them alone, and leaves
-                out none that it would find without the others.
+            among: ids of the documents that may be found; the search is of them alone, so that
+                the others take no place in it.
             **settings: search parameters in place of the default ones (`conf/search/k1000.yaml`):
                 `nprobe`, `ndocs`, `centroid_score_threshold`, `exhaustive`, `arithmetic`.
 
@@ -362,6 +368,11 @@ class ColbertIndex:
         self._settle()
 
     def _writer(self) -> Any:
+        if self._earlier:
+            raise DataError(
+                f"version {self.version} of {self.folder} is open, and versions never change: "
+                "open the index without version=, or roll back to it there"
+            )
         return IndexWriter.open(self.folder, encoder=self.state.manifest.encoder)
 
     def _settle(self) -> None:

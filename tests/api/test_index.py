@@ -114,3 +114,23 @@ def test_a_tensor_of_torch_will_do(tmp_path):
     documents = {doc: torch.tensor(m, dtype=torch.bfloat16) for doc, m in MATRICES.items()}
     index = colbench.ColbertIndex.build(tmp_path / "index", documents)
     assert index.search(torch.tensor(vectors("c d")), k=1)[0][0] == "two"
+
+
+def test_a_version_that_is_open_can_be_searched_and_not_changed(tmp_path):
+    documents = {"a": np.eye(8)[:3], "b": np.eye(8)[3:6]}
+    last = colbench.ColbertIndex.build(tmp_path / "index", documents, keep_versions=True)
+    last.delete(["b"])
+    first = colbench.ColbertIndex.open(tmp_path / "index", version=1)
+    assert [name for name, _ in first.search(np.eye(8)[3:6], k=1)] == ["b"]
+    for change in (
+        lambda: first.add({"c": np.eye(8)[6:]}),
+        lambda: first.delete(["a"]),
+        lambda: first.rollback(1),
+        lambda: first.prune(keep=1),
+        first.compact,
+    ):
+        with pytest.raises(
+            colbench.DataError, match=r"version 1 of .* is open, and versions never change"
+        ):
+            change()
+    assert colbench.ColbertIndex.open(tmp_path / "index").ids == ["a"]

@@ -113,17 +113,19 @@ class Searcher:
         fill: bool = False,
     ) -> NDArray[np.int64]:
         """Return the documents whose residuals are read, ascending; arguments as of `search`."""
-        stages, settings = self.stages, self.settings
-        keep, nprobe = settings.kept(k), settings.nprobe
-        if allowed is None and not fill:
-            return self._pruned(query, self._candidates(query, nprobe, trace), keep, trace)
+        keep, nprobe = self.settings.kept(k), self.settings.nprobe
+        if allowed is None:
+            candidates = self._candidates(query, nprobe, trace)
+            if not fill or (len(candidates) >= k and keep >= 4 * k):
+                return self._pruned(query, candidates, keep, trace)
+        matching = self.stages.everything(allowed)
         keep = max(keep, 4 * k) * (_FURTHER if allowed is not None else 1)
-        matching = stages.everything(allowed)
         if len(matching) <= (k if allowed is None else keep):
             return matching
+        enough = 0
         if allowed is not None:
-            nprobe = -(-_FURTHER * nprobe * stages.index.live_documents // len(matching))
-        enough = _ALL_OF * keep if allowed is not None else 0
+            nprobe = -(-_FURTHER * nprobe * self.stages.index.live_documents // len(matching))
+            enough = _ALL_OF * keep
         while len(matching) > enough and nprobe * query.tokens < len(query.scores):
             candidates = self._candidates(query, nprobe, trace, allowed)
             if len(candidates) >= k:
