@@ -15,6 +15,7 @@ _DOCUMENTS = {
 }
 _QUERIES = {"q1": "capital of France", "q2": "what makes the tides"}
 _QRELS = "query-id\tcorpus-id\tscore\nq1\tparis\t2\nq1\tberlin\t0\nq2\ttides\t1\n"
+_MAKE_FOLDERS = ("colbench.application", "colbench.integrations", "colbench.serve", "colbench.vespa")
 _ANSWERS = {"first": {"F": ["paris"], "t": ["tides"]}, "second": {"F": ["paris"], "t": []}}
 
 
@@ -41,6 +42,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _in_the_examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the examples of `colbench.api` in that folder."""
+    """Run the examples of `colbench.api` in that folder, and those that make one in a new one."""
     if request.node.name.startswith("colbench.api."):
         monkeypatch.chdir(request.getfixturevalue("examples"))
+    elif request.node.name.startswith(_MAKE_FOLDERS):
+        monkeypatch.chdir(request.getfixturevalue("tmp_path"))

@@ -7,6 +7,7 @@ What is public in Python, each imported when it is first asked for:
     run, load_results, Results                       systems measured on it
     evaluate, Scores                                 a run of any system, judged
     compare, Comparison; gate, Verdict               two results side by side; did search get worse?
+    Colbert                                          texts and metadata, indexed and searched
     ColbertIndex                                     the index on its own
     ColbenchError and its kinds                      what can go wrong, in one line each
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from colbench.api.verdicts import Verdict as Verdict
     from colbench.api.verdicts import compare as compare
     from colbench.api.verdicts import gate as gate
+    from colbench.application.colbert import Colbert as Colbert
     from colbench.collection.model import Collection as Collection
     from colbench.collection.model import Document as Document
     from colbench.collection.model import Query as Query
@@ -59,6 +61,7 @@ _PLACES = {
     "colbench.api.results": ("Results", "load_results"),
     "colbench.api.run": ("run",),
     "colbench.api.verdicts": ("Comparison", "Verdict", "compare", "gate"),
+    "colbench.application.colbert": ("Colbert",),
     "colbench.collection.model": ("Collection", "Document", "Query"),
     "colbench.collection.vectors.write": ("write_vectors",),
     "colbench.errors": (

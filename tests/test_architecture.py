@@ -15,7 +15,8 @@ CORE = (
 """From the ground up, above the modules that lie in `colbench` itself."""
 
 FEATURES = ("compare", "gate", "sweep", "reproduce", "explain", "train", "token_vectors")
-ALLOWED = {("gate", "compare")}
+FEATURES += ("application",)
+ALLOWED = {("gate", "compare"), ("application", "explain")}
 """Features of which the first imports the second; no other imports a sibling."""
 
 LEVEL = {

@@ -73,6 +73,14 @@ class Encoder(Protocol):
         """
         ...
 
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return where the chunks of `split` begin and end in each text, in characters.
+
+        Raises:
+            ConfigError: as of `split`.
+        """
+        ...
+
     def encode_batches(self, batches: Iterable[Sequence[str]]) -> Iterator[list[Vectors]]:
         """Yield the vectors of each batch of documents, one forward pass a batch, in order.
 

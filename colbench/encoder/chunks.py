@@ -25,10 +25,14 @@ _BATCH = 256
 _COUNTED = 4096
 
 
+Span = tuple[int, int]
+"""Where a chunk begins and ends in its text, in characters."""
+
+
 def split_texts(
     texts: Sequence[str], *, tokenizer: Any, count: Count, limit: int, overlap: int, name: str
-) -> list[list[str]]:
-    """Return the chunks of each text, in order; a text within the limit is one, unchanged.
+) -> list[list[Span]]:
+    """Return where the chunks of each text lie, in order; a text within the limit is one, whole.
 
     A single character that is more tokens than fit is a chunk all the same.
 
@@ -56,19 +60,24 @@ def split_texts(
             f"encoder {name!r}: chunk_overlap={overlap} must be less than half of the "
             f"{max(room, 0)} tokens of text that fit with document_length={limit}"
         )
-    result = [[text] for text in texts]
-    slices = (texts[first : first + _COUNTED] for first in range(0, len(texts), _COUNTED))
-    counts = np.concatenate([np.empty(0, np.int64), *(count(part) for part in slices)])
+    result = [[(0, len(text))] for text in texts]
+    parts = (texts[first : first + _COUNTED] for first in range(0, len(texts), _COUNTED))
+    counts = np.concatenate([np.empty(0, np.int64), *(count(part) for part in parts)])
     long = np.flatnonzero(counts > limit).tolist()
     for first in range(0, len(long), _BATCH):
         numbers = long[first : first + _BATCH]
         batch = _tokenised(tokenizer, [texts[number] for number in numbers], room)
         planned = [list(text.chunks(overlap, lambda _: True)) for text in batch]
-        sizes = iter(count([chunk for chunks in planned for chunk in chunks]).tolist())
-        for number, text, chunks in zip(numbers, batch, planned, strict=True):
-            if max([next(sizes) for _ in chunks]) > limit:
-                chunks = list(text.chunks(overlap, lambda chunk: int(count([chunk])[0]) <= limit))
-            result[number] = chunks
+        slices = [
+            text.text[start:end]
+            for text, spans in zip(batch, planned, strict=True)
+            for start, end in spans
+        ]
+        sizes = iter(count(slices).tolist())
+        for number, text, spans in zip(numbers, batch, planned, strict=True):
+            if max([next(sizes) for _ in spans]) > limit:
+                spans = list(text.chunks(overlap, lambda chunk: int(count([chunk])[0]) <= limit))
+            result[number] = spans
     return result
 
 
@@ -88,13 +97,13 @@ class _Text:
     cuts: list[bool]
     room: int
 
-    def chunks(self, overlap: int, fits: Callable[[str], bool]) -> Iterator[str]:
-        """Yield the chunks: each reaches further into the text than the one before."""
+    def chunks(self, overlap: int, fits: Callable[[str], bool]) -> Iterator[Span]:
+        """Yield where chunks lie: each reaches further into the text than the one before."""
         start, end = 0, self._furthest(0, fits)
-        yield self.text[:end]
+        yield start, end
         while end < len(self.text):
             start, end = self._next(start, end, overlap, fits)
-            yield self.text[start:end]
+            yield start, end
 
     def _next(
         self, start: int, end: int, overlap: int, fits: Callable[[str], bool]

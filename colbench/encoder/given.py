@@ -142,6 +142,10 @@ class GivenEncoder:
         """Refuse, as `encode_documents` does."""
         self._refuse()
 
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Refuse, as `encode_documents` does."""
+        self._refuse()
+
     def encode_batches(self, batches: Iterable[Sequence[str]]) -> Iterator[list[Vectors]]:
         """Refuse, as `encode_documents` does."""
         self._refuse()

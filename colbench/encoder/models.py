@@ -25,7 +25,7 @@ from colbench.encoder.batches import (
     preprocess_ahead,
 )
 from colbench.encoder.cache.store import MODELS, default_root
-from colbench.encoder.chunks import split_texts
+from colbench.encoder.chunks import Span, split_texts
 from colbench.encoder.loading.assemble import assemble, describe_lengths
 from colbench.encoder.loading.checkpoint import Kind, detect_kind
 from colbench.encoder.loading.fingerprint import fingerprint
@@ -139,6 +139,11 @@ class LoadedEncoder:
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the chunks of each text, each within `document_limit`."""
+        places = zip(texts, self.spans(texts), strict=True)
+        return [[text[start:end] for start, end in spans] for text, spans in places]
+
+    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Return where these chunks begin and end in each text, in characters."""
         return split_texts(
             texts,
             tokenizer=self._model.tokenizer,

@@ -53,7 +53,7 @@ def documents_for_index(
     """
     if skip == "none":
         return Documents(ids, embeddings.lengths, embeddings.dims, embeddings.blocks)
-    mask = _token_mask(texts, encoder, skipped_tokens(skip))
+    mask = kept_tokens(texts, encoder, skip)
     starts = np.concatenate([[0], np.cumsum(embeddings.lengths)])
     before = np.concatenate([[0], np.cumsum(mask)]).astype(np.int64)
     lengths = before[starts[1:]] - before[starts[:-1]]
@@ -77,9 +77,15 @@ def _plain(token: str) -> str:
     return token.lstrip(_WORD_STARTS).lower()
 
 
-def _token_mask(
-    texts: Sequence[str], encoder: Encoder, skipped: frozenset[str]
-) -> NDArray[np.bool_]:
+def kept_tokens(texts: Sequence[str], encoder: Encoder, skip: str) -> NDArray[np.bool_]:
+    """Return which token vectors of texts are indexed, bool (tokens of all texts,).
+
+    Args:
+        texts: of documents.
+        encoder: that makes the vectors.
+        skip: as in `IndexSettings.skip_tokens`.
+    """
+    skipped = skipped_tokens(skip)
     keep = [
         np.array([_plain(token) not in skipped for token in tokens], dtype=bool)
         for tokens in encoder.document_tokens(texts)

@@ -59,7 +59,7 @@ def counter(tokenizer, prompt=""):
 
 
 def split(tokenizer, text, limit, overlap, prompt=""):
-    (chunks,) = split_texts(
+    (spans,) = split_texts(
         [text],
         tokenizer=tokenizer,
         count=counter(tokenizer, prompt),
@@ -67,7 +67,8 @@ def split(tokenizer, text, limit, overlap, prompt=""):
         overlap=overlap,
         name="tiny",
     )
-    return chunks
+    assert all(a < b <= c < d for (a, c), (b, d) in pairwise(spans))
+    return [text[start:end] for start, end in spans]
 
 
 def covered(text, chunks):
@@ -178,7 +179,11 @@ def test_splitting_depends_on_no_other_text(tokenizer):
     together = split_texts(
         long, tokenizer=tokenizer, count=counter(tokenizer), limit=12, overlap=3, name="tiny"
     )
-    assert together == [split(tokenizer, text, 12, 3) for text in long]
+    slices = [
+        [text[start:end] for start, end in spans]
+        for text, spans in zip(long, together, strict=True)
+    ]
+    assert slices == [split(tokenizer, text, 12, 3) for text in long]
 
 
 @pytest.mark.parametrize(("limit", "overlap"), [(12, 5), (2, 0), (1, 0)])

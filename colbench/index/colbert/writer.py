@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -106,11 +106,7 @@ class IndexWriter:
                 number of dimensions. Nothing is added then.
         """
         self._refresh()
-        known = self.index.numbers
-        if taken := [doc for doc in documents.ids if doc in known]:
-            raise DataError(
-                f"document {taken[0]!r} is already in the index: update it, or delete it first"
-            )
+        self._refuse_taken(documents.ids)
         return self._put(documents, self._deleted())
 
     def delete(self, ids: Iterable[str]) -> None:
@@ -136,8 +132,34 @@ class IndexWriter:
             DataError: an id is not in the index, or the new vectors are invalid. Nothing is changed
                 then.
         """
+        return self.replace(documents.ids, documents)
+
+    def replace(self, ids: Iterable[str], documents: Documents) -> Growth:
+        """Delete documents and add others, in one commit.
+
+        Args:
+            ids: of those to delete, or none.
+            documents: to add; their ids are in the index only where they are deleted.
+
+        Returns:
+            As `add`.
+
+        Raises:
+            DataError: an id to delete is not in the index, one to add stays there, or vectors are
+                invalid. Nothing is changed then.
+        """
         self._refresh()
-        return self._put(documents, self._deleted(documents.ids))
+        gone = checked_ids(ids)
+        deleted = self._deleted(gone)
+        self._refuse_taken(documents.ids, without=frozenset(gone))
+        return self._put(documents, deleted)
+
+    def _refuse_taken(self, ids: Sequence[str], without: Set[str] = frozenset()) -> None:
+        known = self.index.numbers
+        if taken := [doc for doc in ids if doc in known and doc not in without]:
+            raise DataError(
+                f"document {taken[0]!r} is already in the index: update it, or delete it first"
+            )
 
     def compact(self, *, relearn: bool = False, originals: Documents | None = None) -> Growth:
         """Rewrite the live documents as one segment, and remove the space of deleted ones.
