@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
+import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import victim
-from forking import wait_for
+from forking import ENVIRONMENT, wait_for
 from test_changes import agree
 
 from colbench.application import Colbert
@@ -25,20 +28,27 @@ MADE = 1500
 
 
 @pytest.fixture(scope="module")
-def started(fork_server):
+def started():
     """Start a function of `victim` in a process of its own, which is killed at the latest here."""
+    context = multiprocessing.get_context("forkserver")
     running = []
 
     def start(function, *arguments):
-        process = fork_server.start(*arguments, function=f"victim:{function}", path=[HERE])
+        process = context.Process(target=getattr(victim, function), args=arguments, daemon=True)
+        process.start()
         running.append(process)
         return process
 
-    yield start
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        places = [str(HERE), str(HERE.parent), *filter(None, sys.path)]
+        patch.setenv("PYTHONPATH", os.pathsep.join(places))
+        context.set_forkserver_preload(["ready"])
+        yield start
     for process in running:
-        if process.returncode is None:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.join()
 
 
 def told(log):
@@ -62,7 +72,8 @@ def kill_and_look(started, folder, log, seed):
     wait_for(lambda: told(log)[2])
     time.sleep(random.Random(seed).uniform(0, 0.5))
     process.kill()
-    assert process.wait() == -9, process.stderr
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     done, begun, lines = told(log)
     index = Colbert.open(folder, encoder=victim.ENCODER)
     index.check()
@@ -116,7 +127,8 @@ def killed_while_making(started, tmp_path, number, latest):
     wait_for(log.exists)
     time.sleep(random.Random(number).uniform(0, latest))
     process.kill()
-    assert process.wait() == -9, process.stderr
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     rng = random.Random(1)
     texts = [victim.text_of(rng, n) for n in range(MADE)]
     try:
