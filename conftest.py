@@ -15,7 +15,9 @@ _DOCUMENTS = {
 }
 _QUERIES = {"q1": "capital of France", "q2": "what makes the tides"}
 _QRELS = "query-id\tcorpus-id\tscore\nq1\tparis\t2\nq1\tberlin\t0\nq2\ttides\t1\n"
-_MAKE_FOLDERS = ("colbench.application", "colbench.integrations", "colbench.serve", "colbench.vespa")
+_MAKE_FOLDERS = tuple(
+    f"colbench.{name}" for name in ("application", "integrations", "serve", "vespa")
+)
 _ANSWERS = {"first": {"F": ["paris"], "t": ["tides"]}, "second": {"F": ["paris"], "t": []}}
 
 

@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from colbench.application import writing
 from colbench.application.database import Database
 from colbench.application.model import Model, checked_texts
-from colbench.application.opened import INDEX, Opened, owner_id
+from colbench.application.opened import INDEX, Opened
 from colbench.application.results import Document, Result, Version
+from colbench.application.searching import DEFAULT, Wanted, check_k, search_queries, search_settings
 from colbench.application.settings import About, read_about
 from colbench.application.several import Several
-from colbench.config.models import named_settings
 from colbench.errors import ConfigError, DataError, StorageError
-from colbench.explain.alignment import Alignment, align
-from colbench.hits import Hits
 from colbench.index.colbert import versions as kept_versions
 from colbench.index.colbert.documents import checked_ids
 from colbench.index.colbert.index import ColbertIndex, check_encoder
 from colbench.index.colbert.manifest import FILE_NAME as MANIFEST
 from colbench.index.colbert.manifest import read_manifest
-from colbench.index.colbert.settings import IndexSettings, SearchSettings
+from colbench.index.colbert.settings import IndexSettings
 from colbench.parallel import ALONE
 from colbench.progress import quieted
 from colbench.retriever.analysis import AnalyserSettings
-from colbench.retriever.index_documents import kept_tokens
 from colbench.settings import Settings, explain
 from colbench.vectors import Vectors
 
-_SEARCH = "k1000"
-"""Option of `conf/search/` that holds where no other is named, as in a run."""
-
 _Group = TypeVar("_Group", bound=Settings)
-_Found = TypeVar("_Found")
 _Text = str | Sequence[str]
 
 
@@ -251,7 +240,7 @@ class Colbert:
         'apples and pears'
         """
         if k is not None:
-            _check_k(k)
+            check_k(k)
         (text,) = checked_texts(query, "query")
         return self.model.rerank(text, checked_texts(texts, "text"), k)
 
@@ -329,47 +318,16 @@ class Colbert:
             fields: that a filter may name beside those of this index, and their types.
             **settings: of the search.
         """
-        _check_k(k)
-        opened = self.opened
-        chosen = _search_settings(search or _SEARCH, k, settings)
-        if align and opened.index.manifest.settings.pooling > 1:
-            raise ConfigError(
-                "align: tokens of this index were merged (pooling): they have no names"
-            )
-        clock = _Clock(timings)
-        allowed = clock.timed("filter", lambda: opened.allowed(filter, fields))
-        vectors = clock.timed("encode", lambda: self.encode(queries, queries=True))
-
-        def results_of(query: str, matrix: Vectors) -> list[Result]:
-            depth = opened.fusion_depth(k) if hybrid else k
-            with ALONE:
-                found = clock.timed("search", lambda: opened.search(matrix, depth, chosen, allowed))
-                if hybrid:
-                    found = clock.timed("bm25", lambda: opened.fused(query, found, k, allowed))
-            results = clock.timed("texts", lambda: _results(opened, *found))
-            if not align:
-                return results
-            return [
-                dataclasses.replace(one, alignment=self._aligned(opened, query, matrix, one, n))
-                for one, n in zip(results, found[1].tolist(), strict=True)
-            ]
-
-        return [results_of(*pair) for pair in zip(queries, vectors, strict=True)]
-
-    def _aligned(
-        self, opened: Opened, query: str, matrix: Vectors, result: Result, passage: int
-    ) -> Alignment | None:
-        """Return what each query token matched in a passage; None where it has no token."""
-        rows = opened.vectors(passage)
-        if not len(rows):
-            return None
-        encoder, skip = self.model.encoder, opened.about.index.skip_tokens
-        (asked,) = encoder.query_tokens([query])
-        (labels,) = encoder.document_tokens([result.passage.text])
-        if skip != "none":
-            labels = labels[kept_tokens([result.passage.text], encoder, skip)]
-        reduced = np.asarray(opened.index.trained.reduction.vectors(matrix), dtype=np.float32)
-        return align(reduced, rows, asked.tolist(), labels.tolist())
+        check_k(k)
+        wanted = Wanted(
+            k=k,
+            filter=filter,
+            fields=fields or {},
+            hybrid=hybrid,
+            align=align,
+            settings=search_settings(search or DEFAULT, k, settings),
+        )
+        return search_queries(self.opened, self.model, queries, wanted, timings)
 
     # What it holds.
 
@@ -652,21 +610,6 @@ class Colbert:
 _READ = 1000
 
 
-@dataclasses.dataclass
-class _Clock:
-    """Adds up seconds by stage, where somebody asked for them."""
-
-    seconds: dict[str, float] | None
-
-    def timed(self, stage: str, work: Callable[[], _Found]) -> _Found:
-        started = time.perf_counter()
-        found = work()
-        if self.seconds is not None:
-            took = time.perf_counter() - started
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + took
-        return found
-
-
 def _opened(
     folder: Path, about: About, version: int | str | None, before: Opened | None = None
 ) -> Opened:
@@ -683,48 +626,6 @@ def _opened(
             ) from error
         raise
     return Opened(folder, about, index, Database(folder) if before is None else before.database)
-
-
-def _results(opened: Opened, hits: Hits, passages: NDArray[np.int64]) -> list[Result]:
-    documents = opened.database.read([opened.row(doc) for doc in hits.docs.tolist()])
-    found = zip(documents, hits.scores.tolist(), passages.tolist(), strict=True)
-    results = []
-    for rank, (document, score, passage) in enumerate(found, start=1):
-        name = opened.passage_id(passage)
-        number = int(name.rpartition("#")[2])
-        if owner_id(name) != document.id or not 1 <= number <= len(document.passages):
-            raise StorageError(
-                f"{opened.folder}: the index has {name!r} where the database has "
-                f"{document.id!r}: restore the folder from one copy"
-            )
-        results.append(
-            Result(
-                rank,
-                score,
-                document.id,
-                document.text,
-                document.metadata,
-                document.passages[number - 1],
-            )
-        )
-    return results
-
-
-def _search_settings(name: str, k: int, settings: Mapping[str, Any]) -> SearchSettings:
-    values = {**_named_search(name), **settings}
-    if k > 1000 and "ndocs" not in settings:
-        values["ndocs"] = None  # else a quarter of them is all there is
-    return _checked(SearchSettings, values, "search")
-
-
-@functools.cache
-def _named_search(name: str) -> dict[str, Any]:
-    return named_settings("search", name, (), {})
-
-
-def _check_k(k: Any) -> None:
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise DataError(f"k={k!r}: ask for at least one document")
 
 
 def _one(value: Any) -> Any:

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from colbench.application.results import Passage, Result
+from colbench.config.folder import options, read_yaml
 from colbench.config.models import named_settings
 from colbench.encoder.base import Encoder
 from colbench.encoder.models import load_encoder
 from colbench.encoder.settings import EncoderSettings, Form
-from colbench.errors import ConfigError, DataError
+from colbench.errors import ConfigError, DataError, did_you_mean
 from colbench.index.maxsim import score_matrix
 from colbench.settings import explain
 from colbench.vectors import Vectors
-
-_EMBEDDED = "embedded:"
 
 
 class Model:
@@ -58,10 +57,7 @@ class Model:
                 raise ConfigError("the encoder gives one vector a text: load it with Form.TOKENS")
             return cls(encoder.settings, encoder)
         name = str(encoder)
-        if name.startswith(_EMBEDDED):
-            values: dict[str, Any] = {"name": name.removeprefix(_EMBEDDED), "model": name}
-        else:
-            values = named_settings("encoder", name, (), {})
+        values = named_settings("encoder", _option_of(name), (), {})
         try:
             return cls(
                 EncoderSettings.model_validate({"long_documents": "chunk", **values, **settings})
@@ -131,6 +127,21 @@ class Model:
             Result(rank, score, str(number), texts[number], {}, passage)
             for rank, (score, number, passage) in enumerate(results[:k], start=1)
         ]
+
+
+def _option_of(name: str) -> str:
+    """Return the option of `conf/encoder/` that an embedded model is the model of, or the name.
+
+    >>> _option_of("embedded:all-MiniLM-L6-v2"), _option_of("owner/model")
+    ('minilm', 'owner/model')
+    """
+    if not name.startswith("embedded:"):
+        return name
+    models = {read_yaml(path).get("model"): key for key, path in options("encoder", ()).items()}
+    if name not in models:
+        known = [str(model) for model in models if str(model).startswith("embedded:")]
+        raise ConfigError(f"unknown encoder {name!r}: {did_you_mean(name, known)}")
+    return models[name]
 
 
 def exact_scores(query: Vectors, documents: Sequence[Vectors]) -> NDArray[np.float32]:

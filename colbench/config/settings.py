@@ -144,8 +144,9 @@ class RunSettings(Settings):
     keep_indexes: bool = Field(False, description="leave the built indexes in the output folder")
     index_dir: Path | None = Field(
         None,
-        description="folder where ColBERT indexes are kept for other runs, and found again; "
-        "default: each run builds its own",
+        description="folder where ColBERT indexes are kept for other runs, and found again; or one "
+        "index, as an application has it, to be measured as it stands; default: each run builds "
+        "its own",
     )
     output_dir: Path | None = Field(
         None,

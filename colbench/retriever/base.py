@@ -36,6 +36,7 @@ from colbench.index.device import search_device
 from colbench.index.size import IndexSize
 from colbench.measures.machine import peak_rss_bytes, peak_rss_bytes_of
 from colbench.retriever.chunks import Chunks
+from colbench.retriever.kept import given_index
 from colbench.run.model import Run
 from colbench.settings import Settings
 
@@ -148,8 +149,18 @@ class Workbench:
 
     @property
     def shared(self) -> Path:
-        """Folder of indexes that several systems, or several runs, search."""
-        return self.shared_folder or self.folder / "shared"
+        """Folder of indexes that several systems, or several runs, search.
+
+        Nothing is written beside an index that is given as `index_dir`.
+        """
+        if self.shared_folder is None or self.given_index is not None:
+            return self.folder / "shared"
+        return self.shared_folder
+
+    @cached_property
+    def given_index(self) -> Path | None:
+        """The ColBERT index that `index_dir` is or holds, to be searched as it stands."""
+        return given_index(self.shared_folder)
 
     @cached_property
     def search_device(self) -> str:

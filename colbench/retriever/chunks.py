@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,11 @@ class Chunks:
         """Return how many chunks to ask for first, where so many documents are wanted."""
         if self.owners is None or not len(self):
             return documents
-        return min(-(-documents * len(self) // (int(self.owners[-1]) + 1)), len(self))
+        return min(-(-documents * len(self) // self._documents), len(self))
+
+    @cached_property
+    def _documents(self) -> int:
+        return 0 if self.owners is None or not len(self) else int(self.owners.max()) + 1
 
     def of_documents(self, docs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the chunks of some documents, in the order given.

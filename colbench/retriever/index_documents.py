@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from colbench.encoder.base import Encoder
 from colbench.encoder.cache.embeddings import Embeddings
+from colbench.errors import DataError
 from colbench.hits import Hits
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
@@ -71,6 +72,48 @@ def holds_exactly(index: ColbertIndex, ids: Sequence[str]) -> bool:
         return False
     stored = chain.from_iterable(segment.ids for segment in index.segments)
     return all(map(eq, stored, ids))
+
+
+def chunks_of_index(index: ColbertIndex, chunks: Chunks, ids: Sequence[str]) -> Chunks:
+    """Return what an index holds of a collection, by the numbers that it has in the index.
+
+    Documents may stand in any order, and deleted ones among them. Their names are those of the
+    collection, or with `#` and the number of the chunk behind them, as an application has them.
+
+    Args:
+        index: that was given.
+        chunks: of the collection, as the encoder splits it.
+        ids: of its documents.
+
+    Raises:
+        DataError: the index lacks a document or a chunk, or has one more.
+    """
+    numbers = {doc: number for number, doc in enumerate(ids)}
+    counts = np.zeros(len(ids), dtype=np.int64)
+    owners = np.zeros(index.documents, dtype=np.int64)
+    for doc, place in index.numbers.items():
+        owner = numbers.get(doc)
+        if owner is None:
+            owner = numbers.get(doc.rpartition("#")[0])
+        if owner is None:
+            raise DataError(
+                f"the index in {index.folder} has a document {doc!r} that the collection lacks: "
+                "measure it on the collection that it was made of"
+            )
+        owners[place] = owner
+        counts[owner] += 1
+    wanted = np.ones(len(ids), dtype=np.int64)
+    if chunks.owners is not None:
+        wanted = np.bincount(chunks.owners, minlength=len(ids))
+    if (wrong := np.flatnonzero(counts != wanted)).size:
+        doc = ids[int(wrong[0])]
+        raise DataError(
+            f"the index in {index.folder} has {counts[wrong[0]]} chunks of document {doc!r}, the "
+            f"collection {wanted[wrong[0]]}: set encoder.long_documents and document_length as "
+            "they were when it was made, and the collection that it was made of"
+        )
+    names = range(index.documents)
+    return Chunks(names, names, owners)  # type: ignore[arg-type]
 
 
 def _plain(token: str) -> str:

@@ -19,8 +19,25 @@ from pathlib import Path
 
 from colbench.digests import json_digest, text_digest
 from colbench.files import unavailable, write_json
+from colbench.index.colbert.manifest import FILE_NAME as INDEX_FILE
 from colbench.locks import locked
 from colbench.paths import remove_made
+
+_GIVEN = ("", "index")
+"""Where an index lies in a folder that is one, or that is an application's."""
+
+
+def given_index(folder: Path | None) -> Path | None:
+    """Return the index that a folder is or holds, made by hand or by an application; None for a
+    folder of indexes that runs have built, or will.
+
+    Args:
+        folder: `index_dir`; None where there is none.
+    """
+    if folder is None:
+        return None
+    places = (folder / name for name in _GIVEN)
+    return next((place for place in places if (place / INDEX_FILE).is_file()), None)
 
 
 class Verdict(enum.Enum):

@@ -29,6 +29,7 @@ from colbench.retriever.chunks import Chunks
 from colbench.retriever.exact import elsewhere, exact_hits, relevant_to
 from colbench.retriever.index_documents import (
     DocumentSearch,
+    chunks_of_index,
     documents_for_index,
     holds_exactly,
 )
@@ -83,6 +84,9 @@ class Colbert(Retriever):
         Raises:
             StorageUnavailable: an index is there and cannot be read now; it stays as it is.
         """
+        if self.bench.given_index is not None:
+            self._open_given(self.bench.given_index)
+            return
         relevant = [self.settings.index.model_dump_json(), *elsewhere(self._device)]
         place = self._place("colbert", *relevant)
         with place.alone():
@@ -94,6 +98,30 @@ class Colbert(Retriever):
                 index = self._opened_or_built(own)
             assert index is not None  # nobody else is there to have changed it
             self._compare(place, index)
+        self._search = self._searched(index)
+
+    def _open_given(self, folder: Path) -> None:
+        """Search the index that `index_dir` is, as it stands, and leave it as it is.
+
+        Raises:
+            ConfigError: it was built with another encoder or other settings.
+            DataError: it holds other documents than the collection.
+        """
+        index = ColbertIndex.open(folder, encoder=self._encoder.document_fingerprint)
+        found, want = index.manifest.settings, self.settings.index
+        if differing := [
+            key for key in type(want).model_fields if getattr(found, key) != getattr(want, key)
+        ]:
+            told = ", ".join(f"index.{key}={getattr(found, key)}" for key in differing)
+            raise ConfigError(
+                f"{self.name}: index_dir={folder} was built with other settings than the run's: "
+                f"set {told.replace('=None', '=null')}"
+            )
+        if not holds_exactly(index, self._chunks.ids):
+            ids = self.bench.collection.doc_ids
+            self._chunks = chunks_of_index(index, self._chunks, ids)
+        self._shared = True
+        self._foreign = f"{self.name}: the index of index_dir was searched as it stands"
         self._search = self._searched(index)
 
     def _opened_or_built(self, place: Place) -> ColbertIndex | None:
