@@ -201,6 +201,8 @@ class Opened:
         self, passages: NDArray[np.int64], scores: NDArray[np.float32], k: int
     ) -> tuple[Hits, NDArray[np.int64]]:
         """Return the k best documents by their best passages, ties by id, descending."""
+        if not len(passages):
+            return _nothing()
         documents = self.owners[passages]
         order = np.lexsort((passages, -scores, documents))
         firsts = order[np.flatnonzero(np.diff(documents[order], prepend=-1))]
