@@ -199,7 +199,7 @@ class Database:
             with self._told():
                 answer = self._connection.execute(query, [*some, version, version])
                 for doc, row, passages in answer:
-                    found[str(doc)] = int(row), passages.count("[") - 1 if passages else 1
+                    found[str(doc)] = int(row), str(passages).count("[") - 1 if passages else 1
         return found
 
     def read(self, rows: Sequence[int]) -> list[Document]:
@@ -221,13 +221,20 @@ class Database:
         try:
             return [found[row] for row in rows]
         except KeyError:
-            raise StorageError(
-                f"{self.file} and the index beside it disagree: restore both from one copy"
-            ) from None
+            raise self._disagree() from None
+
+    def _disagree(self) -> StorageError:
+        return StorageError(
+            f"{self.file} and the index beside it disagree: restore both from one copy"
+        )
 
     def _document(self, doc: str, text: str, metadata: str, passages: str) -> Document:
         try:
+            if not (isinstance(doc, str) and isinstance(text, str)):
+                raise TypeError("id or text is none")
             spans = [(int(a), int(b)) for a, b in json.loads(passages)] if passages else None
+            if spans and not all(0 <= start <= end <= len(text) for start, end in spans):
+                raise ValueError("passages lie beyond the text")
             return Document(
                 doc, text, from_json(metadata), passages_of(text, spans or [(0, len(text))])
             )
@@ -244,7 +251,10 @@ class Database:
             with self._told():
                 answer = self._connection.execute(query, [int(some[0]), int(some[-1])])
                 found = dict(answer.fetchall())
-            yield from (found[row] for row in some.tolist())
+            for row in some.tolist():
+                if not isinstance(found.get(row), str):
+                    raise self._disagree()
+                yield found[row]
 
     def texts(self, rows: NDArray[np.int64]) -> Iterator[str]:
         """Yield the texts of rows in order, a few at a time in memory."""
