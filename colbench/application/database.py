@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import stat
 import threading
@@ -54,6 +55,7 @@ _BATCH = 5000
 _MANY = 500
 """Rows asked for in one statement."""
 
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _WAIT_SECONDS = 60
 _CACHE_KIB = 131_072
 _OF_THE_MOMENT = ("locked", "busy", "full", "disk i/o", "unable to open", "readonly")
@@ -190,6 +192,7 @@ class Database:
     def rows_of(self, ids: Sequence[str], version: int) -> dict[str, tuple[int, int]]:
         """Return row and number of passages of those ids that are live in a version."""
         found: dict[str, tuple[int, int]] = {}
+        ids = [doc for doc in ids if not _HALF_A_PAIR.search(doc)]  # SQLite cannot ask for it
         for first in range(0, len(ids), _MANY):
             some = list(ids[first : first + _MANY])
             query = (
