@@ -22,6 +22,7 @@ from colbench.digests import json_digest, sha256_file
 from colbench.errors import StorageError
 from colbench.files import write_json, write_npy
 from colbench.mapped import Unfit, map_array, plain_file
+from colbench.paths import remove_made
 from colbench.progress import bar
 from colbench.retriever.analysis import Analyser, AnalyserSettings
 
@@ -74,6 +75,16 @@ class BM25:
         else:
             terms, arrays = kept
         return cls(analyser, terms, arrays, documents)
+
+    @staticmethod
+    def forget(folder: Path, version: int) -> None:
+        """Remove what is kept of another version: it holds terms of documents that are gone."""
+        try:
+            of = _json(folder / FOLDER / "about.json").get("version")
+        except (OSError, Unfit, StorageError, ValueError, AttributeError, RecursionError):
+            of = None
+        if of != version:
+            remove_made(folder / FOLDER, inside=folder)
 
     def search(
         self, query: str, allowed: NDArray[np.bool_] | None

@@ -409,6 +409,8 @@ class Database:
             self._drop("SELECT row FROM documents EXCEPT SELECT row FROM lifetimes")
         with self._told():
             self._connection.execute("VACUUM")
+            # Until the log is emptied it holds the pages of before, and so what was to go.
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _places(values: Sequence[Any]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colbench.application.bm25 import BM25
 from colbench.application.database import FILE_NAME as DATABASE
 from colbench.application.database import Database, Given
 from colbench.application.metadata import check_metadata
@@ -198,6 +199,7 @@ class Change:
         """Forget versions, and what of vectors and texts only they held."""
         gone = self._writer.prune(keep=keep, versions=versions, named=named)
         self._database.forget(numbers(self._folder / INDEX))
+        BM25.forget(self._folder, self.version)
         return gone
 
     def _known(self, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
