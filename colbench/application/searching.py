@@ -22,6 +22,7 @@ from colbench.explain.alignment import Alignment, align
 from colbench.hits import Hits
 from colbench.index.colbert.settings import SearchSettings
 from colbench.parallel import ALONE
+from colbench.progress import quieted
 from colbench.retriever.index_documents import kept_tokens
 from colbench.settings import explain
 from colbench.vectors import Vectors
@@ -80,7 +81,7 @@ def search_queries(
     depth = opened.fusion_depth(wanted.k) if wanted.hybrid else wanted.k
 
     def results_of(query: str, matrix: Vectors) -> list[Result]:
-        with ALONE:
+        with ALONE, quieted():
             found = clock.timed(
                 "search", lambda: opened.search(matrix, depth, wanted.settings, allowed)
             )

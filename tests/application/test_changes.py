@@ -335,6 +335,13 @@ def test_named_versions_outlive_pruning(index, encoder):
     assert index.prune(keep=1, named=True) == [1]
 
 
+def test_nothing_is_printed_unless_it_is_asked_for(index, words, capfd):
+    index.search("one", hybrid=True)
+    index.add(["word " * 9] * 300, ids=[f"many{n}" for n in range(300)])
+    index.compact()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_model_without_an_index_says_so(model):
     for use in (
         lambda: model.search("x"),

@@ -75,7 +75,7 @@ def test_a_filter_may_name_a_field_that_only_some_have(cities, food):
 def test_a_field_of_two_types_is_told_once_a_filter_names_it(words, cities):
     other = made(words, "other", {"x": "capital"}, metadata=[{"year": "two", "kind": "city"}])
     both = Colbert.open_all([cities, other])
-    with pytest.raises(DataError, match="field 'year' holds a string in other and a number"):
+    with pytest.raises(DataError, match="'year' holds a string in other, a number"):
         both.search("capital", filter={"year": 2})
     assert len(both.search("capital", filter={"kind": "city"})) == 3
 
