@@ -70,6 +70,25 @@ def matching(filter: Any, fields: Mapping[str, Type], answer: Answer, documents:
     return _Reader(fields, answer, documents).read(filter, 0)
 
 
+def named_fields(filter: Any) -> Iterator[str]:
+    """Yield the names that may be of fields in a filter, well formed or not.
+
+    >>> sorted(named_fields({"year": {"$gt": 1}, "$or": [{"a": 1}, {"$not": {"b": 2}}]}))
+    ['a', 'b', 'year']
+    """
+    left = [filter]
+    while left:
+        one = left.pop()
+        if isinstance(one, list | tuple):
+            left += one
+        elif isinstance(one, Mapping):
+            for name, value in one.items():
+                if isinstance(name, str) and not name.startswith("$"):
+                    yield name
+                else:
+                    left.append(value)
+
+
 @dataclass(frozen=True)
 class _Reader:
     fields: Mapping[str, Type]

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from colbench.application.filters import named_fields
 from colbench.application.opened import RRF_K
 from colbench.application.results import Result
 from colbench.errors import ConfigError, DataError
@@ -101,9 +102,10 @@ class Several:
         fused = not self.comparable or bool(options.get("hybrid"))
         depth = max(k, _FUSED) if fused else k
         fields: dict[str, Any] = {}
+        named = set(named_fields(options.get("filter")))
         for name, index in self.indexes.items():
             for field, kind in index.fields.items():
-                if fields.setdefault(field, kind) != kind:
+                if fields.setdefault(field, kind) != kind and field in named:
                     raise DataError(
                         f"field {field!r} holds a {kind} in {name}, a {fields[field]} elsewhere: "
                         "search them one by one"
