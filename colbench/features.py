@@ -21,6 +21,7 @@ REGISTERED = [
     "colbench.gate",
     "colbench.token_vectors",
     "colbench.mteb",
+    "colbench.serve",
 ]
 """Packages of the features, in the order in which they are asked."""
 

@@ -15,8 +15,8 @@ CORE = (
 """From the ground up, above the modules that lie in `colbench` itself."""
 
 FEATURES = ("compare", "gate", "sweep", "reproduce", "explain", "train", "token_vectors")
-FEATURES += ("application",)
-ALLOWED = {("gate", "compare"), ("application", "explain")}
+FEATURES += ("application", "serve")
+ALLOWED = {("gate", "compare"), ("application", "explain"), ("serve", "application")}
 """Features of which the first imports the second; no other imports a sibling."""
 
 LEVEL = {

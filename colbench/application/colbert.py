@@ -62,6 +62,7 @@ class Colbert:
         self._model = model
         self._opened = opened
         self._pinned = version
+        self._seen: tuple[int, ...] | None = None
         self._turn = threading.RLock()
 
     # Making and opening.
@@ -507,10 +508,17 @@ class Colbert:
 
     def refresh(self) -> None:
         """Show what is committed now, by whatever process; nothing where a version is open."""
+        if self._pinned or self._seen == (seen := _seen(self.folder)):
+            return
         with self._turn:
             folder, opened = self.folder, self.opened
-            if not self._pinned and read_manifest(folder / INDEX).change != opened.version:
+            if read_manifest(folder / INDEX).change != opened.version:
                 self._opened = _opened(folder, opened.about, None, before=opened)
+            self._seen = seen
+
+    def snapshot(self) -> Colbert:
+        """Return the version that is open now, which no refresh of this object changes."""
+        return Colbert(self._model, self.opened, version=True)
 
     def _change(self, work: Callable[[writing.Change], Any], verbose: bool = False) -> Any:
         if self._pinned:
@@ -608,6 +616,15 @@ class Colbert:
 
 
 _READ = 1000
+
+
+def _seen(folder: Path) -> tuple[int, ...] | None:
+    """Return what tells one manifest from another without reading it; None where there is none."""
+    try:
+        status = (folder / INDEX / MANIFEST).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _opened(

@@ -10,6 +10,8 @@ one without a value is equal to None and to nothing else, so that `$ne` and `$ni
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -185,6 +187,9 @@ class _Reader:
         )
 
     def _key(self, field: str, kind: Type, value: Any) -> Key:
+        if kind == "date" and isinstance(value, str):  # as JSON has it
+            with contextlib.suppress(ValueError):
+                value = datetime.datetime.fromisoformat(value)
         given = type_of(value)
         if given != kind:
             what = f"a {given}" if given else f"of type {type(value).__name__}"

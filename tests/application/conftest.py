@@ -89,7 +89,7 @@ def encoder():
 
 @pytest.fixture
 def words(encoder, tmp_path):
-    """Make an index of texts by words, `made(texts, ids=…, metadata=…)`; the next has a new name."""
+    """Make an index of texts by words, `made(texts, ids=…)`; each has a name of its own."""
     made = iter(f"index{number}" for number in range(1000))
 
     def make(texts, **options):

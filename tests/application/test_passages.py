@@ -1,6 +1,6 @@
 """Long texts: passages with overlap that lie where they say, and a document scores as its best."""
 
-from __future__ import annotations
+import itertools
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def check_passages(document):
     assert {one.count for one in passages} == {len(passages)}
     assert all(one.text == text[one.start : one.end] for one in passages)
     assert not text[: passages[0].start].strip() and not text[passages[-1].end :].strip()
-    for before, after in zip(passages, passages[1:], strict=False):
+    for before, after in itertools.pairwise(passages):
         assert before.start < after.start and before.end < after.end
         assert not text[before.end : after.start].strip()  # nothing is left out between them
 

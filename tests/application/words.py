@@ -22,7 +22,7 @@ def vector(word, dims):
 
 
 class WordEncoder(FakeEncoder):
-    """Token vectors of whole words; passages of `document_limit` words, `overlap` of them shared."""
+    """Token vectors of whole words; passages of `document_limit` words, which overlap."""
 
     form = Form.TOKENS
     batch_tokens = 4096

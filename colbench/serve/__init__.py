@@ -1,0 +1,1 @@
+"""A small search service over an application's index: `colbench serve my_index`."""
