@@ -401,9 +401,9 @@ def test_documents_that_cannot_be_used_are_refused_and_the_folder_can_be_used_af
 
 
 def test_settings_that_are_misspelt_are_named(words, index):
-    with pytest.raises(ConfigError, match="did you mean .*nbits"):
+    with pytest.raises(ConfigError, match=r"did you mean .*nbits"):
         words(["a"], nbit=2)
-    with pytest.raises(ConfigError, match="did you mean .*nprobe"):
+    with pytest.raises(ConfigError, match=r"did you mean .*nprobe"):
         index.search("a", nprob=2)
     with pytest.raises(ConfigError, match="did you mean 'k100'"):
         index.search("a", search="k100O")

@@ -14,7 +14,22 @@ from hypothesis import strategies as st
 from colbench.application import Colbert
 from colbench.errors import ColbenchError, DataError, StorageError
 
-IDS = ["a#1", "a", "#", "##1", "a#1#1", "1", "#1", "two\nlines", " ", "ä🙂", "\0", "../x", "a#01", "%s"]
+IDS = [
+    "a#1",
+    "a",
+    "#",
+    "##1",
+    "a#1#1",
+    "1",
+    "#1",
+    "two\nlines",
+    " ",
+    "ä🙂",
+    "\0",
+    "../x",
+    "a#01",
+    "%s",
+]
 TEXTS = [f"w{n} " + "x " * (n * 3) for n in range(len(IDS))]
 
 
@@ -181,9 +196,7 @@ DAMAGES = {
     "database is a link": link("documents.sqlite"),
     "no table": sql("DROP TABLE documents"),
     "a table more": sql("CREATE TABLE extra (x)"),
-    "a trigger": sql(
-        "CREATE TRIGGER t AFTER INSERT ON documents BEGIN DELETE FROM documents; END"
-    ),
+    "a trigger": sql("CREATE TRIGGER t AFTER INSERT ON documents BEGIN DELETE FROM documents; END"),
     "a view in place of a table": sql(
         "ALTER TABLE documents RENAME TO others", "CREATE VIEW documents AS SELECT * FROM others"
     ),

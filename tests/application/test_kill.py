@@ -114,9 +114,7 @@ def test_a_writer_killed_at_any_moment_leaves_what_it_had_committed(started, bef
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
-def test_a_writer_killed_hundreds_of_times_leaves_what_it_had_committed(
-    started, before, tmp_path
-):
+def test_a_writer_killed_hundreds_of_times_leaves_what_it_had_committed(started, before, tmp_path):
     killed_often(started, before, tmp_path, KILLS, first=FAST)
 
 

@@ -88,9 +88,7 @@ def test_indexes_of_different_models_are_fused_by_rank(words, cities):
     found = both.search("italy", k=4)
     firsts = {index.search("italy", k=1)[0].id for index in (cities, food)}
     assert {one.id for one in found[:2]} == firsts
-    assert [one.score for one in found] == [
-        pytest.approx(1 / (60 + rank)) for rank in (1, 1, 2, 2)
-    ]
+    assert [one.score for one in found] == [pytest.approx(1 / (60 + rank)) for rank in (1, 1, 2, 2)]
     assert [one.rank for one in found] == [1, 2, 3, 4]
     assert len(both.search("italy", k=3)) == 3
 
