@@ -1,6 +1,8 @@
 """Long texts: passages with overlap that lie where they say, and a document scores as its best."""
 
-import itertools
+from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -42,7 +44,7 @@ def check_passages(document):
     assert {one.count for one in passages} == {len(passages)}
     assert all(one.text == text[one.start : one.end] for one in passages)
     assert not text[: passages[0].start].strip() and not text[passages[-1].end :].strip()
-    for before, after in itertools.pairwise(passages):
+    for before, after in pairwise(passages):
         assert before.start < after.start and before.end < after.end
         assert not text[before.end : after.start].strip()  # nothing is left out between them
 
@@ -57,8 +59,7 @@ def test_a_long_text_is_split_into_slices_that_overlap(long, short_sighted):
     encoder = short_sighted.model.encoder
     counts = encoder.count_tokens([one.text for one in document.passages])
     assert counts.max() <= LIMIT and np.median(counts) > LIMIT - 8  # and they are full
-    pairs = zip(document.passages, document.passages[1:], strict=False)
-    shared = [document.text[b.start : a.end] for a, b in pairs]
+    shared = [document.text[b.start : a.end] for a, b in pairwise(document.passages)]
     tokens = encoder.count_tokens(shared) - encoder.count_tokens([""])
     assert tokens.min() >= OVERLAP // 2 and tokens.max() <= OVERLAP + 2
 

@@ -1,4 +1,4 @@
-"""What the kill tests run in a process of its own: changes without end, and a build."""
+"""What is killed: a process that changes an index without end, and one that makes an index."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def planned(rng, held, number):
 
 
 def change(folder, log, seed):
-    """Change an index until killed; tell first what it will hold, and then that it does."""
+    """Change an index until killed; tell what it will hold, and when that is committed."""
     rng = random.Random(seed)
     index = Colbert.open(folder, encoder=ENCODER)
     held = state(index)

@@ -22,7 +22,7 @@ def vector(word, dims):
 
 
 class WordEncoder(FakeEncoder):
-    """Token vectors of whole words; passages of `document_limit` words, which overlap."""
+    """Vectors of words; passages have `document_limit` of them and share `overlap`."""
 
     form = Form.TOKENS
     batch_tokens = 4096
@@ -37,6 +37,10 @@ class WordEncoder(FakeEncoder):
 
     def spans(self, texts):
         return [list(self._places(text)) for text in texts]
+
+    def split(self, texts):
+        places = zip(texts, self.spans(texts), strict=True)
+        return [[text[start:end] for start, end in spans] for text, spans in places]
 
     def _places(self, text):
         words = list(_WORD.finditer(text))
