@@ -22,7 +22,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 import colbench
 from colbench.application.colbert import Colbert
 from colbench.application.results import Result
-from colbench.errors import ColbenchError, ConfigError, DataError, StorageUnavailable
+from colbench.errors import (
+    ColbenchError,
+    ConfigError,
+    DataError,
+    StorageUnavailable,
+    did_you_mean,
+)
 from colbench.serve.metrics import Metrics
 
 Scope = MutableMapping[str, Any]
@@ -180,9 +186,7 @@ def make_app(
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "str"))
-        return _error(422, f"{where or 'the request'}: {first['msg']}"[:500])
+        return _error(422, _invalid(error.errors()))
 
     @app.exception_handler(HTTPError)
     def refused(_: Request, error: HTTPError) -> JSONResponse:
@@ -362,6 +366,16 @@ def _found(result: Result) -> Found:
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime.date) else value
+
+
+def _invalid(errors: Sequence[Any]) -> str:
+    """Say in one line what is wrong with a request."""
+    unknown = [error for error in errors if error["type"] == "extra_forbidden"]
+    first = (unknown or errors)[0]
+    where = ".".join(str(part) for part in first["loc"][1:2])
+    if unknown:
+        return f"unknown key {where[:80]!r}: {did_you_mean(where, SearchRequest.model_fields)}"
+    return f"{where or 'the request'}: {first['msg']}"[:500]
 
 
 def _status(error: ColbenchError) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,7 @@ def add_parser(commands: Any) -> None:
             metavar="N",
             help=f"{what} (%(default)s)",
         )
-    parser.set_defaults(run=serve)
+    parser.set_defaults(action=serve)
 
 
 def _whole(least: int, most: int) -> Any:
@@ -136,6 +137,8 @@ def serve(options: argparse.Namespace) -> int:
                 timeout_graceful_shutdown=options.grace,
             )
         )
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again at its end
+            signal.signal(number, lambda *_: None)
         server.run(sockets=[listener])
     print("ended; what ran was answered", flush=True)
     return 0
