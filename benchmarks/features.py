@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import colbench.features
 
-BENCHMARKS = ["benchmarks.encode_speed", "benchmarks.gate_power", "benchmarks.index_speed"]
+BENCHMARKS = [
+    "benchmarks.application",
+    "benchmarks.encode_speed",
+    "benchmarks.gate_power",
+    "benchmarks.index_speed",
+]
 
 
 def register() -> None:

@@ -1,0 +1,1 @@
+"""How fast an application's index is made, searched, filtered and changed, as it grows."""
