@@ -24,6 +24,7 @@ LEVEL = {
     **dict.fromkeys(FEATURES, len(CORE) + 1),
     "cli": len(CORE) + 2,
     "api": len(CORE) + 2,
+    "integrations": len(CORE) + 2,  # of an application in frameworks of others
     "mteb": len(CORE) + 3,  # a feature that is called from Python, and so stands on `api`
 }
 
