@@ -1,9 +1,10 @@
-"""The tables of systems in README and documentation, filled from the committed results.
+"""The tables of README and documentation, filled from the committed results.
 
     python -m benchmarks.doc_tables
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`. Its rows and columns are as they
-are written there; the cells of the columns below are made anew, the others stay.
+are written there; the cells of the columns below are made anew, the others stay. The table of an
+application has a column for each size and rows of `ROWS`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.application.made_up import FILTERS
+from benchmarks.application.record import FILE_NAME as APPLICATION_FILE
+from benchmarks.application.record import Application, Filtered, Size
 from colbench.files import atomic_write
 from colbench.report import gfm
 from colbench.report.costs import cost
-from colbench.report.formats import fraction
+from colbench.report.formats import fraction, size, three_digits
+from colbench.results.checksummed import read_checksummed
 from colbench.results.schema import SystemResult
 from colbench.results.store import read_results
 
@@ -23,6 +28,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"scifact": "README.md", "scifact_all": "docs/systems.md"}
 """Name of a table → the page that it stands in."""
 RESULTS = "results/scifact"
+APPLICATION = "application"
+APPLICATION_PAGES = ("README.md", "docs/application.md")
 
 
 def _measure(name: str) -> Callable[[SystemResult], str]:
@@ -95,6 +102,70 @@ def fill(name: str, text: str, systems: Mapping[str, SystemResult]) -> str:
     return pattern.sub(lambda m: f"{m[1]}{filled(m[2], systems)}\n{m[3]}", text)
 
 
+def _pair(one: float, other: float, unit: str) -> str:
+    return f"{three_digits(one)} / {three_digits(other)} {unit}"
+
+
+def _filter(name: str) -> dict[str, Callable[[Size], str]]:
+    def found(one: Size) -> Filtered:
+        return next(filtered for filtered in one.searching.filters if filtered.name == name)
+
+    def times(one: Size) -> str:
+        return _pair(found(one).first_p50_ms, found(one).repeated.p50_ms, "ms")
+
+    return {
+        f"filter: {name}: p50 first / again": times,
+        f"filter: {name}: overlap@10": lambda one: fraction(found(one).overlap),
+    }
+
+
+ROWS: dict[str, Callable[[Size], str]] = {
+    "making the index": lambda one: f"{three_digits(one.building.seconds)} s",
+    "peak memory, making": lambda one: size(one.building.peak_bytes),
+    "vectors": lambda one: size(one.building.vector_bytes),
+    "texts and metadata": lambda one: size(one.building.database_bytes),
+    "opening": lambda one: f"{three_digits(one.searching.open_seconds)} s",
+    "peak memory, searching": lambda one: size(one.searching.peak_bytes),
+    "search of all, p50 / p99": lambda one: _pair(
+        one.searching.everything.p50_ms, one.searching.everything.p99_ms, "ms"
+    ),
+    "search of all, overlap@10": lambda one: fraction(one.searching.overlap),
+    "hybrid search, p50 / p99": lambda one: _pair(
+        one.searching.hybrid.p50_ms, one.searching.hybrid.p99_ms, "ms"
+    ),
+    "adding 1,000, first / later": lambda one: _pair(
+        one.changing.add_first_seconds, one.changing.add_later_seconds, "s"
+    ),
+    "deleting 1,000": lambda one: f"{three_digits(one.changing.delete_seconds)} s",
+    **{row: value for name in FILTERS for row, value in _filter(name).items()},
+}
+"""Head of a row of the table of an application → what a size has there."""
+
+
+def fill_application(text: str, results: Application) -> str:
+    """Return a page with its table of an application filled, where it has one."""
+    sizes = {one.name: one for one in results.sizes}
+
+    def made(match: re.Match[str]) -> str:
+        head, _, *lines = [_cells(line) for line in match[2].strip().splitlines()]
+        rows = [
+            [
+                row[0],
+                *(
+                    ROWS[row[0]](sizes[name]) if name in sizes else old
+                    for name, old in zip(head[1:], row[1:], strict=True)
+                ),
+            ]
+            for row in lines
+        ]
+        titles, rule = match[2].strip().split("\n")[:2]
+        written = [" | ".join(["", *row, ""]).strip() for row in rows]
+        return "\n".join([match[1] + titles, rule, *written, match[3]])
+
+    pattern = rf"(<!-- table: {APPLICATION} -->\n)(.*?)(<!-- end -->)"
+    return re.sub(pattern, made, text, flags=re.DOTALL)
+
+
 def main() -> None:
     """Fill the tables of all pages, in place."""
     results = read_results(_ROOT / RESULTS)
@@ -102,6 +173,17 @@ def main() -> None:
     for name, page in PAGES.items():
         path = _ROOT / page
         text = fill(name, path.read_text(encoding="utf-8"), systems)
+        with atomic_write(path) as stream:
+            stream.write(text)
+    measured = _ROOT / "results" / APPLICATION / APPLICATION_FILE
+    if not measured.exists():
+        return
+    content = read_checksummed(measured, what="results of colbench", renew="measure again")
+    for page in APPLICATION_PAGES:
+        path = _ROOT / page
+        text = fill_application(
+            path.read_text(encoding="utf-8"), Application.model_validate(content)
+        )
         with atomic_write(path) as stream:
             stream.write(text)
 

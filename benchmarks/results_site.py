@@ -20,6 +20,9 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from pydantic import BaseModel, ValidationError
 
+from benchmarks.application.record import FILE_NAME as APPLICATION
+from benchmarks.application.record import Application
+from benchmarks.application.report import write_application_report
 from benchmarks.encode_speed.record import FILE_NAME as ENCODE_SPEED
 from benchmarks.encode_speed.record import EncodeSpeed
 from benchmarks.encode_speed.report import write_encode_speed_report
@@ -124,6 +127,7 @@ def _sealed(
 WRITERS: dict[str, Callable[[Path, Path], None]] = {
     RUN: _run,
     TRAIN: _sealed(Train, write_train_report),
+    APPLICATION: _sealed(Application, write_application_report),
     ENCODE_SPEED: _sealed(EncodeSpeed, write_encode_speed_report),
     GATE_POWER: _sealed(GatePower, write_gate_power_report),
     INDEX_SPEED: _sealed(IndexSpeed, write_index_speed_report),

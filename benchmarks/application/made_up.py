@@ -86,9 +86,9 @@ class Source:
             if held < rows:
                 vectors += encoder.encode_documents(batch)
                 held = sum(map(len, vectors))
-        pool = np.concatenate(vectors)[:rows].astype(np.float64)
-        _, axes = np.linalg.eigh(pool.T @ pool)
-        pool = _unit((pool @ axes[:, ::-1][:, :dims]).astype(np.float32))
+        real = np.concatenate(vectors)[:rows].astype(np.float64)
+        _, axes = np.linalg.eigh(real.T @ real)
+        pool = _unit((real @ axes[:, ::-1][:, :dims]).astype(np.float32))
         noise = np.random.default_rng(0).standard_normal((_NOISE_ROWS, pool.shape[1]))
         np.save(self.folder / "pool.npy", pool)
         np.save(self.folder / "noise.npy", _unit(noise.astype(np.float32)))

@@ -20,7 +20,7 @@ def registered(monkeypatch):
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("name", ["encode_speed", "gate_power", "index_speed"])
+@pytest.mark.parametrize("name", ["application", "encode_speed", "gate_power", "index_speed"])
 def test_a_benchmark_is_known_once_it_is_registered(registered, name):
     with pytest.raises(ConfigError, match=f"unknown experiment '{name}'"):
         compose_run([f"experiment={name}"])
