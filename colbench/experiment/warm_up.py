@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
+from colbench.hits import Hits, tie_ranks
 from colbench.index.colbert.build import build_index
 from colbench.index.colbert.documents import Documents
 from colbench.index.colbert.index import ColbertIndex
@@ -20,10 +21,13 @@ from colbench.index.colbert.search import Searcher
 from colbench.index.colbert.settings import Arithmetic, IndexSettings, SearchSettings
 from colbench.index.maxsim import score_matrix
 from colbench.measures.effectiveness import warm_up
+from colbench.retriever.systems.rrf import fuse_hits
 
 
 def compile_all() -> None:
     """Run every compiled path once on the smallest input that reaches it."""
+    hits = Hits(np.arange(2), np.array([2.0, 1.0], dtype=np.float32))
+    fuse_hits([hits, hits], 60, 2, tie_ranks(["a", "b"]))
     for documents in (1, 5000):  # one tile, and slices of a larger matrix: two compiled variants
         offsets = np.arange(documents + 1)
         score_matrix([np.ones((1, 2), np.float32)] * 2, torch.ones((documents, 2)), offsets)

@@ -308,27 +308,6 @@ def test_fusion_of_one_ranking_with_an_empty_one_keeps_its_reciprocal_ranks():
     assert twice.docs.tolist() == [3, 0, 2]
 
 
-@pytest.mark.nightly
-@pytest.mark.filterwarnings("ignore:.*unsafe cast")
-def test_fusion_is_that_of_ranx():
-    from ranx import Run, fuse  # compiles for half a minute
-
-    rng = np.random.default_rng(0)
-    rankings = [
-        Hits(rng.permutation(300)[:size], np.arange(size, 0, -1, dtype=np.float32))
-        for size in (200, 90, 130)
-    ]
-    runs = []
-    for one in rankings:
-        pairs = zip(one.docs.tolist(), one.scores.tolist(), strict=True)
-        runs.append(Run({"q": {f"{doc:03}": score for doc, score in pairs}}))
-    theirs = fuse(runs, norm=None, method="rrf", params={"k": 60})["q"]
-    ours = fuse_hits(rankings, 60, 1000, tie_ranks([f"{doc:03}" for doc in range(300)]))
-    names = [f"{doc:03}" for doc in ours.docs.tolist()]
-    assert set(names) == set(theirs)
-    np.testing.assert_allclose(ours.scores, [theirs[name] for name in names], rtol=1e-6)
-
-
 def test_fusion_of_empty_rankings_is_empty():
     assert len(fuse_hits([NOTHING, NOTHING], 60, 10, tie_ranks(["a"]))) == 0
 

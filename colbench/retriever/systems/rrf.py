@@ -1,11 +1,12 @@
 """Reciprocal rank fusion: score(d) = Σ over systems of 1 / (k + rank of d).
 
 Cormack, Clarke & Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank
-Learning Methods", SIGIR 2009.
+Learning Methods", SIGIR 2009. The fusion is ranx's.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from colbench.hits import Hits, top_k
 from colbench.index.size import IndexSize
+from colbench.index.threads import kernels_may_overlap
 from colbench.retriever.base import Retriever, SystemSettings, Workbench
 from colbench.retriever.registry import make_system
 
@@ -71,8 +73,8 @@ class RRF(Retriever):
 
     @property
     def concurrent(self) -> bool:
-        """Where all parts are."""
-        return all(part.concurrent for part in self._parts)
+        """Where all parts are, and ranx's compiled loops."""
+        return all(part.concurrent for part in self._parts) and kernels_may_overlap()
 
     def size(self) -> IndexSize | None:
         """All parts' files."""
@@ -88,25 +90,34 @@ class RRF(Retriever):
 
 
 def fuse_hits(rankings: Sequence[Hits], rrf_k: int, k: int, ranks: NDArray[np.int64]) -> Hits:
-    """Fuse rankings of one query and return the k best.
+    """Fuse rankings of one query with ranx and return the k best.
 
     Args:
         rankings: one per system; empty ones contribute nothing.
         rrf_k: constant k of the paper.
         k: documents returned at most.
         ranks: `tie_ranks` of the collection.
-
-    >>> from colbench.hits import tie_ranks
-    >>> one, other = (Hits(np.array(docs), np.arange(2.0, 0, -1)) for docs in ([0, 1], [1, 2]))
-    >>> fuse_hits([one, other], 60, 2, tie_ranks(["a", "b", "c"])).docs.tolist()
-    [1, 0]
     """
-    found = np.concatenate([np.empty(0, dtype=np.int64), *(hits.docs for hits in rankings)])
-    docs, places = np.unique(found, return_inverse=True)
-    scores, first = np.zeros(len(docs)), 0
-    for hits in rankings:
-        scores[places[first : first + len(hits)]] += 1 / (rrf_k + np.arange(1, len(hits) + 1))
-        first += len(hits)
+    import numba
+    from ranx import Run, fuse
+
+    lists = [hits for hits in rankings if len(hits)]
+    if not lists:
+        return Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+    if len(lists) == 1:  # ranx refuses to fuse a single run
+        (hits,) = lists
+        return top_k(hits.docs, 1 / (rrf_k + np.arange(1, len(hits) + 1)), k, ranks)
+    # Descending ranks instead of scores: ranx's own sort leaves tied scores in any order. Ids of
+    # one width: ranx is compiled anew, for half a minute, for every width of the longest.
+    runs = [
+        Run({"q": {f"{doc:010}": float(len(hits) - i) for i, doc in enumerate(hits.docs)}})
+        for hits in lists
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", numba.NumbaTypeSafetyWarning)
+        fused = fuse(runs, norm=None, method="rrf", params={"k": rrf_k})["q"]
+    docs = np.fromiter((int(doc) for doc in fused), dtype=np.int64, count=len(fused))
+    scores = np.fromiter(fused.values(), dtype=np.float64, count=len(fused))
     return top_k(docs, scores, k, ranks)
 
 
