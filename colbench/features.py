@@ -22,6 +22,7 @@ REGISTERED = [
     "colbench.token_vectors",
     "colbench.mteb",
     "colbench.serve",
+    "colbench.vespa",
 ]
 """Packages of the features, in the order in which they are asked."""
 

@@ -15,8 +15,9 @@ CORE = (
 """From the ground up, above the modules that lie in `colbench` itself."""
 
 FEATURES = ("compare", "gate", "sweep", "reproduce", "explain", "train", "token_vectors")
-FEATURES += ("application", "serve")
+FEATURES += ("application", "serve", "vespa")
 ALLOWED = {("gate", "compare"), ("application", "explain"), ("serve", "application")}
+ALLOWED |= {("vespa", "application")}
 """Features of which the first imports the second; no other imports a sibling."""
 
 LEVEL = {

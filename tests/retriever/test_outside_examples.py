@@ -47,6 +47,17 @@ ANSWERS = {
             ],
         }
     },
+    "vespa_maxsim": {
+        "root": {
+            "id": "toplevel",
+            "relevance": 1.0,
+            "fields": {"totalCount": 2},
+            "children": [
+                {"id": "index:doc/0/a1", "relevance": 9.5, "fields": {"doc_id": "d3"}},
+                {"id": "index:doc/0/b2", "relevance": 7.25, "fields": {"doc_id": "d1"}},
+            ],
+        }
+    },
     "elasticsearch": ELASTIC,
     "opensearch": ELASTIC,
     "qdrant": {
@@ -85,7 +96,8 @@ ANSWERS = {
         "include": ["distances"],
     },
 }
-NOTHING = {"vespa": {"root": {"id": "toplevel", "relevance": 1.0, "fields": {"totalCount": 0}}}}
+_EMPTY = {"root": {"id": "toplevel", "relevance": 1.0, "fields": {"totalCount": 0}}}
+NOTHING = {"vespa": _EMPTY, "vespa_maxsim": _EMPTY}
 
 
 def example(name, address, collection, folder):

@@ -1,0 +1,1 @@
+"""An application's index as a Vespa application: `colbench vespa export my_index`."""
