@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 TARGET = Path(__file__).with_name("images") / "flow.svg"
-SIZE = (980, 598)
+SIZE = (980, 672)
 INK, FAINT, CORE, FEATURE = "#1f2933", "#7b8794", "#e8f0fe", "#e6f4ea"
 
 
@@ -56,7 +56,7 @@ FRAMES = [
     frame("conductor: one process", 16, 16, 948, 112),
     frame("workers: one process per encoder, then one per system", 16, 166, 948, 112),
     frame("conductor again, when every worker has ended", 16, 316, 948, 112, 560),
-    frame("features: each a folder of its own, on top of the core", 16, 466, 948, 116),
+    frame("features: each a folder of its own, on top of the core", 16, 466, 948, 190),
 ]
 BOXES = [
     Box("cli", "command line", 28, 50, width=94),
@@ -72,7 +72,7 @@ BOXES = [
     Box("results", "results.json, typed", 350, 350),
     Box("report", "tables, charts, page", 680, 350),
     *(
-        Box(name, about, 32 + 115 * place, 505, FEATURE, 111)
+        Box(name, about, 32 + 154 * (place % 6), 505 + 74 * (place // 6), FEATURE, 146)
         for place, (name, about) in enumerate(
             {
                 "sweep": "a grid of runs",
@@ -83,6 +83,10 @@ BOXES = [
                 "train": "a checkpoint",
                 "token_vectors": "folders of vectors",
                 "mteb": "its models, files",
+                "application": "texts, metadata",
+                "serve": "over HTTP",
+                "vespa": "an export",
+                "integrations": "LangChain and others",
             }.items()
         )
     ),

@@ -29,6 +29,7 @@ NAVIGATION = {
         "numbers",
     ],
     "Ask more of it": ["sweeps", "reproducing", "compare", "explain", "gate", "training", "mteb"],
+    "In an application": ["application", "serve", "langchain", "llama-index", "haystack", "vespa"],
     "Know it": ["colbert-index", "internals", "security", "glossary"],
 }
 

@@ -17,6 +17,8 @@ from markdown_it import MarkdownIt
 
 import benchmarks.features
 import colbench.features
+from benchmarks.application.record import FILE_NAME, Application
+from benchmarks.doc_tables import APPLICATION, APPLICATION_PAGES, fill_application
 from benchmarks.gate_power.record import GatePower
 from benchmarks.index_speed.record import IndexSpeed
 from colbench.cli.main import build_parser
@@ -263,10 +265,11 @@ def test_make_targets_that_pages_name_are_there():
 def test_extras_that_pages_name_are_there():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(project["optional-dependencies"])
-    named = re.findall(r"(?:colbench|\.)\[([\w,]+)\]'", "\n".join(PAGES.values()))
+    named = re.findall(r"(?:colbench|\.)\[([\w,-]+)\]'", "\n".join(PAGES.values()))
     assert named and {extra for group in named for extra in group.split(",")} <= extras
     (table,) = re.findall(r"\| extra \| for \|\n\|[-|]+\n((?:\|.*\n)+)", PAGES["docs/start.md"])
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == extras
+    heads = [line.split("|")[1] for line in table.splitlines()]
+    assert {extra for head in heads for extra in re.findall(r"`([\w-]+)`", head)} == extras
 
 
 GROUPS = {
@@ -590,6 +593,17 @@ def test_the_figures_of_the_gate_are_those_of_the_results():
         *(rows["tests"].exchanged, rows["fixed"].exchanged, rows["tests"].equal_exchanged),
     ]
     assert re.findall(r"[\d.]+%", text) == [f"{share:.1%}" for share in shares]
+
+
+def test_the_tables_of_an_application_are_those_of_the_results():
+    content = read_checksummed(RESULTS / "application" / FILE_NAME, what="", renew="")
+    results = Application.model_validate(content)
+    assert all(f"<!-- table: {APPLICATION} -->" in PAGES[name] for name in APPLICATION_PAGES)
+    for name in APPLICATION_PAGES:
+        assert fill_application(PAGES[name], results) == PAGES[name], (
+            "python -m benchmarks.doc_tables"
+        )
+    assert APPLICATION == "application"
 
 
 def test_every_table_of_results_is_tested():

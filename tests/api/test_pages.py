@@ -1,11 +1,11 @@
 """The page about Python and the notebook do what they show."""
 
 import ast
-import json
 import re
 import shutil
 from pathlib import Path
 
+import notebooks
 import pytest
 
 import colbench
@@ -43,32 +43,8 @@ def test_the_code_of_the_page_runs(examples, tmp_path, monkeypatch):
     assert names["scores"].measures["ndcg@10"] == names["frame"].loc["bm25", "ndcg@10"]
 
 
-def cells(kind):
-    content = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-    return ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == kind]
-
-
 def test_the_notebook_is_small_stripped_and_valid():
-    content = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-    assert NOTEBOOK.stat().st_size < 15_000
-    assert (content["nbformat"], content["metadata"]["language_info"]["name"]) == (4, "python")
-    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
-    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
-    assert len({cell["id"] for cell in content["cells"]}) == len(content["cells"])
-    for source in cells("code"):
-        ast.parse(source)
-
-
-def shown(source, names):
-    """Run a cell and return what a notebook would show of its last line."""
-    *statements, last = ast.parse(source).body
-    exec(compile(ast.Module(statements, []), str(NOTEBOOK), "exec"), names)
-    if not isinstance(last, ast.Expr):
-        exec(compile(ast.Module([last], []), str(NOTEBOOK), "exec"), names)
-        return None
-    value = eval(compile(ast.Expression(last.value), str(NOTEBOOK), "eval"), names)
-    page = getattr(value, "_repr_html_", None)
-    return page() if page is not None else repr(value)
+    notebooks.check_stripped(NOTEBOOK)
 
 
 @pytest.mark.timeout(600)
@@ -76,7 +52,7 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path, monkeypatch
     """As a kernel does: each cell in one namespace, its last value shown."""
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
-    pages = [page for source in cells("code") if (page := shown(source, names)) is not None]
+    pages = notebooks.run(NOTEBOOK, names)
     assert capfd.readouterr() == ("", "")
     assert [system.status for system in names["results"].systems] == ["ok", "ok"]
     assert sum("<table" in page for page in pages) == 5
