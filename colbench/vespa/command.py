@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import json
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from colbench.application.colbert import Colbert
-from colbench.errors import ConfigError, PackagesUnavailable
+from colbench.errors import ConfigError, PackagesUnavailable, StorageError
 from colbench.files import atomic_write, cannot_write, ensure_writable, write_json
+from colbench.locks import exclusive
 from colbench.paths import refuse_foreign, remove_made
 from colbench.progress import bar, note
 from colbench.vespa.feed import NAMESPACE, lines
@@ -28,7 +31,8 @@ from colbench.vespa.package import (
 
 PACKAGE, FEED, ABOUT = "application", "feed.jsonl", "export.json"
 
-_MADE = re.compile(r"application|feed\.jsonl|export\.json|\.[a-z.]+\..*\.tmp|\.package-.*")
+_MADE = re.compile(r"application|feed\.jsonl|export\.json|\.lock|\.export-.*")
+_MADE_BY = "colbench vespa export"
 
 _ABOUT = """\
 Write an index that Colbert has made as a Vespa application: the package to deploy and the documents
@@ -82,10 +86,9 @@ def export_index(options: argparse.Namespace) -> int:
         raise PackagesUnavailable("colbench vespa needs pyvespa: pip install 'colbench[vespa]'")
     if options.rerank_count < 1 or (options.limit is not None and options.limit < 1):
         raise ConfigError("--rerank-count and --limit are at least 1")
-    version = options.index_version
-    index = Colbert.open(
-        options.index, version=int(version) if version and version.isdecimal() else version
-    )
+    named = options.index_version
+    version = int(named) if named and named.isdecimal() else named
+    index = Colbert.open(options.index, version=version)
     manifest = index.state.manifest
     if index.state.trained.reduction.projection is not None:
         raise ConfigError(
@@ -101,61 +104,91 @@ def export_index(options: argparse.Namespace) -> int:
     except ValueError as error:  # pyvespa's check of the name
         raise ConfigError(f"--name {name!r}: {error}") from None
     target = options.to.expanduser()
-    refuse_foreign(target, _MADE, remedy="choose another --to")
-    ensure_writable(target)
-    _write_package(package, target)
-    documents, replaced = _write_feed(index, target / FEED, variants, options.limit)
-    write_json(
-        target / ABOUT,
-        {
-            "documents": documents,
-            "version": index.version,
-            "dims": manifest.dims,
-            "variants": variants,
-            "schema": SCHEMA,
-            "namespace": NAMESPACE,
-            "encoder": index.opened.about.encoder.name,
-            "fields": {
-                field: {"name": plain, "type": fields[field]}
-                for field, plain in field_names(fields).items()
-            },
-            "texts_with_characters_replaced": replaced,
+    about = {
+        "made_by": _MADE_BY,
+        "documents": len(index) if options.limit is None else min(options.limit, len(index)),
+        "version": index.version,
+        "dims": manifest.dims,
+        "variants": variants,
+        "schema": SCHEMA,
+        "namespace": NAMESPACE,
+        "encoder": index.opened.about.encoder.name,
+        "fields": {
+            field: {"name": plain, "type": fields[field]}
+            for field, plain in field_names(fields).items()
         },
-    )
+    }
+    _refuse_others(target)
+    ensure_writable(target)
+    with exclusive(target / ".lock", taken=f"another export is written to {target}"):
+        replaced = _write(index, package, about, target)
     if replaced:
-        note(f"{replaced} texts have characters that Vespa refuses: a space stands for each")
-    print(f"package: {target / PACKAGE}\nfeed: {target / FEED} ({documents} documents)")
+        note(f"{replaced} documents have characters that Vespa refuses: a space stands for each")
+    print(f"package: {target / PACKAGE}\nfeed: {target / FEED} ({about['documents']} documents)")
     return 0
 
 
-def _write_package(package: Any, target: Path) -> None:
-    """Write the package beside its place, and move it there."""
+def _refuse_others(target: Path) -> None:
+    """Refuse a folder that holds anything but an export, finished or not.
+
+    Raises:
+        StorageError: naming it.
+    """
+    remedy = "choose another --to"
+    refuse_foreign(target, _MADE, remedy=remedy)
+    held = [name for name in (PACKAGE, FEED, ABOUT) if (target / name).exists()]
+    # Killed while it took its place, an export has its description where it was written.
+    if held and not any(map(_is_ours, [target / ABOUT, *target.glob(f".export-*/{ABOUT}")])):
+        raise StorageError(
+            f"{target} holds {held[0]!r}, and no {ABOUT} says that colbench made it: move it "
+            f"elsewhere or {remedy}"
+        )
+
+
+def _is_ours(file: Path) -> bool:
     try:
-        work = Path(tempfile.mkdtemp(prefix=".package-", dir=target))
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(about, dict) and about.get("made_by") == _MADE_BY
+
+
+def _write(index: Colbert, package: Any, about: Mapping[str, Any], target: Path) -> int:
+    """Write an export aside, then put it in the place of the last one, its description last.
+
+    Returns:
+        In how many documents characters had to be replaced.
+    """
+    try:
+        work = Path(tempfile.mkdtemp(prefix=".export-", dir=target))
         try:
-            package.to_files(work)
-            work.chmod(0o755)
-            with contextlib.suppress(FileNotFoundError):
-                remove_made(target / PACKAGE, inside=target)
-            work.rename(target / PACKAGE)
+            (work / PACKAGE).mkdir()
+            package.to_files(work / PACKAGE)
+            replaced = _write_feed(index, about, work / FEED)
+            write_json(work / ABOUT, {**about, "documents_with_characters_replaced": replaced})
+            for name in (ABOUT, FEED, PACKAGE):
+                with contextlib.suppress(FileNotFoundError):
+                    remove_made(target / name, inside=target)
+            for name in (PACKAGE, FEED, ABOUT):
+                (work / name).rename(target / name)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+        for left in target.glob(".export-*"):
+            remove_made(left, inside=target)
     except OSError as error:
-        raise cannot_write(target / PACKAGE, error) from error
+        raise cannot_write(target, error) from error
+    return replaced
 
 
-def _write_feed(
-    index: Colbert, file: Path, variants: list[str], limit: int | None
-) -> tuple[int, int]:
-    """Write the feed, and return how many documents it has, and in how many texts were changed."""
-    documents = replaced = 0
-    total = len(index) if limit is None else min(limit, len(index))
+def _write_feed(index: Colbert, about: Mapping[str, Any], file: Path) -> int:
+    """Write the feed, and return in how many documents characters had to be replaced."""
+    replaced = 0
     with (
         atomic_write(file) as stream,
-        bar(total=total, description="exporting", unit="doc") as progress,
+        bar(total=about["documents"], description="exporting", unit="doc") as progress,
     ):
-        for line, changed in lines(index, variants, limit):
+        for line, changed in lines(index, about["variants"], about["documents"]):
             stream.write(f"{line}\n")
-            documents, replaced = documents + 1, replaced + changed
+            replaced += changed
             progress.update(1)
-    return documents, replaced
+    return replaced

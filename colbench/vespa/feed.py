@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -24,11 +24,13 @@ _SAFE = "!#$&'()*+,/:;=?@[]~ "
 """Printable ASCII that an id keeps; the rest is percent-encoded, so that none is refused."""
 
 _REFUSED = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef"
-    + "".join(f"{chr((plane << 16) | 0xFFFE)}{chr((plane << 16) | 0xFFFF)}" for plane in range(17))
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\ufdd0-\ufddf"
+    + "".join(
+        f"{chr((plane << 16) | 0xFFFE)}{chr((plane << 16) | 0xFFFF)}" for plane in range(1, 17)
+    )
     + "]"
 )
-"""Characters that Vespa takes in no text."""
+"""Characters that Vespa takes in no text, after `isTextCharacter` of its class `Text`."""
 
 
 def document_id(doc_id: str) -> str:
@@ -55,24 +57,31 @@ def lines(
         variants: of the token vectors.
         limit: documents at most.
     """
-    names, kinds = field_names(index.opened.fields), index.opened.fields
+    names = field_names(index.opened.fields)
     for number, document in enumerate(index.documents()):
         if number == limit:
             return
-        fields: dict[str, Any] = {"doc_id": text_of(document.id), "text": text_of(document.text)}
+        fields: dict[str, Any] = {"doc_id": document.id, "text": document.text}
         for field, value in document.metadata.items():
             if value is not None:
-                fields[names[field]] = _value(value, kinds[field])
-        fields |= _tensors(index, document, variants)
-        line = json.dumps({"put": document_id(document.id), "fields": fields}, allow_nan=False)
-        yield line, _REFUSED.search(document.text + document.id) is not None
+                fields[names[field]] = _value(value)
+        plain = {name: _plain(value) for name, value in fields.items()}
+        put = {
+            "put": document_id(document.id),
+            "fields": plain | _tensors(index, document, variants),
+        }
+        yield json.dumps(put, allow_nan=False), plain != fields
 
 
-def _value(value: Any, kind: Any) -> Any:
+def _value(value: Any) -> Any:
     if isinstance(value, datetime.date):
         (microseconds,) = keys_of(value, "date")
         return int(microseconds) // 1000
-    if kind == "strings":
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
         return [text_of(one) for one in value]
     return text_of(value) if isinstance(value, str) else value
 
@@ -81,16 +90,23 @@ def _tensors(index: Colbert, document: Document, variants: Sequence[str]) -> dic
     matrices = index.vectors(document.id)
     found: dict[str, Any] = {}
     if "float" in variants:
-        found["vectors"] = _blocks(matrices)
+        found["vectors"] = _blocks([matrix.astype(">f4") for matrix in matrices])
     if "bits" in variants:
         found["bits"] = _blocks([signs(matrix) for matrix in matrices])
     return found
 
 
 def _blocks(matrices: Sequence[NDArray[Any]]) -> dict[str, Any]:
+    """Return a tensor as Vespa reads it, its values in hexadecimal, the highest byte first.
+
+    Numbers in full would be three times as long.
+    """
     return {
         "blocks": [
-            {"address": {"passage": str(passage), "token": str(token)}, "values": row.tolist()}
+            {
+                "address": {"passage": str(passage), "token": str(token)},
+                "values": row.tobytes().hex(),
+            }
             for passage, matrix in enumerate(matrices, start=1)
             for token, row in enumerate(matrix)
         ]
@@ -108,28 +124,3 @@ def signs(matrix: Vectors) -> NDArray[np.int8]:
     """
     packed: NDArray[np.int8] = np.packbits(matrix > 0, axis=1).view(np.int8)
     return packed
-
-
-def scores_of(fields: Mapping[str, Any], query: Vectors, variant: str) -> float:
-    """Return what the rank profile gives a document of the feed, computed in numpy.
-
-    What `maxsim` says, over the tensor as it is fed: for the tests, and for who wants to know what
-    the signs cost.
-
-    Args:
-        fields: of a line of the feed.
-        query: float32 (tokens, dims).
-        variant: of the token vectors.
-    """
-    blocks = fields["vectors" if variant == "float" else "bits"]["blocks"]
-    passages: dict[str, list[list[float]]] = {}
-    for block in blocks:
-        passages.setdefault(block["address"]["passage"], []).append(block["values"])
-    best = -np.inf
-    for rows in passages.values():
-        matrix = np.array(rows, dtype=np.float32 if variant == "float" else np.int8)
-        if variant == "bits":
-            matrix = 2.0 * np.unpackbits(matrix.view(np.uint8), axis=1) - 1.0
-        similarities = query.astype(np.float64) @ matrix.astype(np.float64).T
-        best = max(best, float(similarities.max(axis=1).sum()))
-    return best

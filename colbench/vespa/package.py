@@ -23,6 +23,9 @@ SCHEMA = "doc"
 
 VARIANTS = ("float", "bits")
 
+MOST_HITS = 10_000
+"""Documents that a query may ask for; Vespa's own limit, 400, is less than a run asks for."""
+
 _TYPES: Mapping[str, str] = {
     "string": "string",
     "number": "double",
@@ -73,6 +76,8 @@ def make_package(
         FieldSet,
         FirstPhaseRanking,
         Function,
+        QueryField,
+        QueryProfile,
         RankProfile,
         Schema,
         SecondPhaseRanking,
@@ -103,7 +108,6 @@ def make_package(
                 functions=[function],
                 second_phase=SecondPhaseRanking(scored, rerank_count=rerank),
                 inputs=_inputs(dims),
-                match_features=[scored],
             ),
             RankProfile(
                 scored, FirstPhaseRanking(scored), functions=[function], inputs=_inputs(dims)
@@ -115,7 +119,11 @@ def make_package(
         fieldsets=[FieldSet("default", ["text"])],
         rank_profiles=profiles,
     )
-    return ApplicationPackage(name, schema=[schema], create_query_profile_by_default=False)
+    return ApplicationPackage(
+        name,
+        schema=[schema],
+        query_profile=QueryProfile([QueryField("maxHits", MOST_HITS)]),
+    )
 
 
 def maxsim(variant: str) -> str:

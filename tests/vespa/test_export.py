@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from fed import matrices, score
 from vespa.configuration.relaxng import RELAXNG
 from vespa.configuration.services import validate_services
 from vespa.package import ApplicationPackage
@@ -15,7 +16,8 @@ from words import WordEncoder
 from colbench import Colbert
 from colbench.application.results import Document
 from colbench.cli.main import main
-from colbench.vespa.feed import document_id, scores_of, signs, text_of
+from colbench.vespa import command as exporting
+from colbench.vespa.feed import document_id, signs, text_of
 from colbench.vespa.package import application_name, field_names, make_package, maxsim
 
 TEXTS = {
@@ -42,13 +44,7 @@ def index(tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(index, tmp_path_factory):
     folder = tmp_path_factory.mktemp("vespa") / "out"
-    open_index = Colbert.open
-    patch = pytest.MonkeyPatch()
-    patch.setattr(
-        Colbert, "open", lambda place, **more: open_index(place, encoder=WordEncoder(), **more)
-    )
     assert main(["vespa", "export", str(index.folder), "--to", str(folder)]) == 0
-    patch.undo()
     return folder
 
 
@@ -70,6 +66,10 @@ def test_the_schema_has_tensors_and_maxsim_in_the_second_phase(exported):
     for kind in ("meta_year type double", "meta_day type long", "meta_tags type array<string>"):
         assert f"field {kind}" in schema
     assert schema.count("{") == schema.count("}")
+    profiles = exported / "application" / "search" / "query-profiles"
+    (limit,) = ElementTree.parse(profiles / "default.xml").getroot().iter("field")
+    assert (limit.get("name"), limit.text) == ("maxHits", "10000")
+    assert (profiles / "types" / "root.xml").exists()
 
 
 def test_pyvespa_takes_the_package_and_writes_the_same_again(exported):
@@ -97,6 +97,7 @@ def test_the_feed_has_every_document_in_order(index, feed):
     assert paris["meta_year"] == 2020 and paris["meta_flag"] is True
     assert paris["meta_day"] == 86_400_000 and paris["meta_tags"] == ["city", "a b"]
     assert feed["50% #1\n"]["fields"]["meta_at"] == 1000
+    assert feed["void"]["fields"]["vectors"] == feed["void"]["fields"]["bits"] == {"blocks": []}
     addresses = [block["address"] for block in paris["vectors"]["blocks"]]
     assert {one["passage"] for one in addresses} == {"1", "2"}
     assert len(addresses) == sum(map(len, index.vectors("paris")))
@@ -109,7 +110,15 @@ def test_scores_of_the_fed_tensors_are_those_of_the_index(index, feed):
         assert len(found) == 3  # what has no token is not found
         for result in found:
             fields = feed[text_of(result.id)]["fields"]
-            assert scores_of(fields, vectors, "float") == pytest.approx(result.score, abs=1e-4)
+            assert score(fields, vectors, "float") == pytest.approx(result.score, abs=1e-4)
+
+
+def test_the_fed_floats_are_the_vectors_of_the_index_to_the_last_bit(index, feed):
+    for doc in TEXTS:
+        fed = matrices(feed[text_of(doc)]["fields"], "float")
+        own = [rows for rows in index.vectors(doc) if len(rows)]
+        assert len(fed) == len(own)
+        assert all(one.tobytes() == other.tobytes() for one, other in zip(fed, own, strict=True))
 
 
 def test_bits_are_signs_that_vespas_expression_unpacks(index, feed):
@@ -119,7 +128,7 @@ def test_bits_are_signs_that_vespas_expression_unpacks(index, feed):
             float((query @ np.where(rows > 0, 1.0, -1.0).T).max(axis=1).sum())
             for rows in index.vectors(doc)
         )
-        assert scores_of(feed[doc]["fields"], query, "bits") == pytest.approx(best, abs=1e-4)
+        assert score(feed[doc]["fields"], query, "bits") == pytest.approx(best, abs=1e-4)
     assert signs(np.array([[1.0, -1, -1, -1, -1, -1, -1, -1]], np.float32)).tolist() == [[-128]]
 
 
@@ -135,9 +144,15 @@ def test_ids_and_texts_that_vespa_refuses_are_replaced_and_counted(exported, fee
     assert document_id("tides\0") == "id:colbench:doc::tides%00"
     assert feed["tides "]["fields"]["text"] == "the moon   pulls the sea"
     about = json.loads((exported / "export.json").read_text())
-    assert about["texts_with_characters_replaced"] == 1
+    assert about["documents_with_characters_replaced"] == 2  # a tag, a text with its id
     assert about["fields"]["Year!"] == {"name": "meta_year", "type": "number"}
     assert about["fields"]["year_"]["name"] == "meta_year_2"
+
+
+def test_only_what_vespa_refuses_is_replaced():
+    kept = "\t\n\r\x7f\x80\x92\x9f\ufde0\ufffd\ufffe\uffff\U0001f600 é"
+    assert text_of(kept) == kept
+    assert text_of("\0\x08\x0b\x1f\ufdd0\ufddf\U0001fffe\U0010ffff") == " " * 8
 
 
 def test_names_are_legal_and_each_its_own():
@@ -148,13 +163,11 @@ def test_names_are_legal_and_each_its_own():
     from pathlib import Path
 
     assert application_name(Path("/x/Ünter 7")) == "nter7"
+    for hostile_name in ("x" * 300, "-", "__init__", "2020", "default"):
+        make_package(application_name(Path("/x") / hostile_name), 8, {}, ["bits"], 1)
 
 
-def test_one_variant_and_a_few_documents_can_be_asked_for(index, tmp_path, monkeypatch, capsys):
-    open_index = Colbert.open
-    monkeypatch.setattr(
-        Colbert, "open", lambda place, **more: open_index(place, encoder=WordEncoder(), **more)
-    )
+def test_one_variant_and_a_few_documents_can_be_asked_for(index, tmp_path, capsys):
     command = ["vespa", "export", str(index.folder), "--to", str(tmp_path / "out")]
     assert main([*command, "--variants", "bits", "--limit", "1"]) == 0
     (line,) = (tmp_path / "out" / "feed.jsonl").read_text().splitlines()
@@ -174,13 +187,52 @@ def test_one_variant_and_a_few_documents_can_be_asked_for(index, tmp_path, monke
         assert told in capsys.readouterr().err
 
 
-def test_projected_vectors_are_refused(tmp_path, monkeypatch, capsys):
+def test_what_somebody_else_has_put_there_stays(index, tmp_path, capsys):
+    """An application of Vespa's lies in a folder of that name, by Vespa's own convention."""
+    own = tmp_path / "own" / "application" / "services.xml"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    command = ["vespa", "export", str(index.folder), "--to", str(tmp_path / "own")]
+    for described in ("[]", '{"made_by": "me"}', "no JSON"):
+        assert main(command) == 2
+        assert "no export.json says that colbench made it" in capsys.readouterr().err
+        (tmp_path / "own" / "export.json").write_text(described)
+    assert own.read_text() == "mine"
+
+
+def test_an_export_that_fails_leaves_the_last_one(index, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    command = ["vespa", "export", str(index.folder), "--to", str(folder)]
+    assert main(command) == 0
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+    def fail(*_):
+        yield "half a line", False
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "lines", fail)
+        assert main([*command, "--variants", "bits"]) == 2
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+
+
+def test_an_export_killed_while_it_takes_its_place_can_be_made_again(index, tmp_path):
+    folder = tmp_path / "out"
+    command = ["vespa", "export", str(index.folder), "--to", str(folder)]
+    assert main(command) == 0
+    work = folder / ".export-killed"
+    work.mkdir()
+    (folder / "export.json").rename(work / "export.json")
+    (folder / "feed.jsonl").unlink()
+    assert main(command) == 0
+    assert sorted(file.name for file in folder.iterdir()) == [
+        *(".lock", "application", "export.json", "feed.jsonl")
+    ]
+
+
+def test_projected_vectors_are_refused(tmp_path, capsys):
     model = Colbert.from_pretrained(WordEncoder())
     index = model.index(["a b c d e f g h i"] * 4, tmp_path / "small", dims=8, verbose=False)
-    open_index = Colbert.open
-    monkeypatch.setattr(
-        Colbert, "open", lambda place, **more: open_index(place, encoder=WordEncoder(), **more)
-    )
     assert main(["vespa", "export", str(index.folder), "--to", str(tmp_path / "out")]) == 2
     assert "without dims" in capsys.readouterr().err
 
