@@ -2,16 +2,20 @@
 
 import json
 import re
+import threading
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from fed import score
-from outside_bench import run
+from http_server import Server
+from outside_bench import bench_of, measured, run
+from words import WordEncoder
 
 from colbench import Colbert
 from colbench.cli.main import main
+from colbench.config.compose import compose_run
 from colbench.run.trec import read_trec
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "outside"
@@ -68,21 +72,22 @@ class Vespa:
         return 200, {"root": root | ({"children": children[: body["hits"]]} if children else {})}
 
 
-@pytest.fixture(scope="module")
-def model():
-    return Colbert.from_pretrained("embedded:all-MiniLM-L6-v2")
+@pytest.fixture
+def server():
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
-def test_a_run_measures_an_exported_index_as_it_is(
-    model, server, fork_server, tiny_collection, tmp_path
-):
-    """With its defaults: vectors of the run's encoder, and a thousand documents a query."""
-    texts = [document.text for document in tiny_collection.documents]
-    ids = [document.id for document in tiny_collection.documents]
-    index = model.index(texts, tmp_path / "index", ids=ids, verbose=False)
-    exported = tmp_path / "exported"
-    assert main(["vespa", "export", str(index.folder), "--to", str(exported)]) == 0
-    vespa = Vespa(exported)
+def export(model, collection, folder, server):
+    """Index a collection, export it and serve it; return the index and the server of its feed."""
+    ids = [document.id for document in collection.documents]
+    index = model.index(collection.texts, folder / "index", ids=ids, verbose=False)
+    assert main(["vespa", "export", str(index.folder), "--to", str(folder / "exported")]) == 0
+    vespa = Vespa(folder / "exported")
 
     def answer(handler):
         status, content = vespa.answer(json.loads(server.requests[-1][2]))
@@ -93,21 +98,42 @@ def test_a_run_measures_an_exported_index_as_it_is(
         handler.wfile.write(told)
 
     server.answers = [answer]
+    return index, vespa
+
+
+def assert_same(rankings, index, collection):
+    """What was measured is the exact search of the index, among documents with a word of it."""
+    for query in collection.queries:
+        found = index.search(query.text, k=9, search="exhaustive", arithmetic="fp32")
+        found = [one for one in found if words(one.text) & words(query.text)]
+        assert list(rankings[query.id].doc_ids) == [one.id for one in found]
+        scores = [one.score for one in found]
+        assert rankings[query.id].scores.tolist() == pytest.approx(scores, abs=1e-3)
+    assert any(len(ranking) for ranking in rankings.values())
+
+
+def test_the_example_measures_an_exported_index_as_it_is(server, tiny_collection, tmp_path):
+    model = Colbert.from_pretrained(WordEncoder())
+    index, vespa = export(model, tiny_collection, tmp_path, server)
+    composed = compose_run(["systems=vespa_maxsim"], [EXAMPLES]).system["vespa_maxsim"]
+    values = composed.model_dump(mode="json") | {"url": f"{server.url}/search/"}
+    bench = bench_of(tiny_collection, tmp_path, x=values)
+    bench.encoder = lambda settings, form: WordEncoder()
+    _, rankings = measured(bench, "x", tmp_path, depth=1000)
+    assert_same(rankings, index, tiny_collection)
+    assert {body["ranking"] for body in vespa.asked} == {"bm25_maxsim"}
+    assert vespa.most >= 1000 and "timeout" in vespa.asked[0]
+
+
+@pytest.mark.nightly
+def test_a_run_measures_an_exported_index_as_it_is(server, fork_server, tiny_collection, tmp_path):
+    model = Colbert.from_pretrained("embedded:all-MiniLM-L6-v2")
+    index, _ = export(model, tiny_collection, tmp_path, server)
     done, rows = run(
         *(fork_server, tiny_collection, tmp_path, "--config-dir", str(EXAMPLES)),
         *("systems=[vespa_maxsim]", f"system.vespa_maxsim.url={server.url}/search/"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows["vespa_maxsim"]["status"] == "ok"
-    assert {body["hits"] for body in vespa.asked} >= {1000}
     (file,) = (tmp_path / "out").rglob("vespa_maxsim.*trec*")
-    rankings = read_trec(file).rankings
-    for query in tiny_collection.queries:
-        found = rankings.get(query.id, [])
-        wanted = [
-            result
-            for result in index.search(query.text, k=9, search="exhaustive", arithmetic="fp32")
-            if words(result.text) & words(query.text)
-        ]
-        assert [hit[0] for hit in found] == [result.id for result in wanted]
-        assert [hit[1] for hit in found] == pytest.approx([r.score for r in wanted], abs=1e-3)
+    assert_same(read_trec(file).rankings, index, tiny_collection)
