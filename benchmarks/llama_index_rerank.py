@@ -5,8 +5,8 @@
 
 ColbertRerank takes the hidden states of the transformer for token vectors: it leaves out the
 projection of the checkpoint, its markers and its mask, reads 512 tokens whatever the checkpoint
-says, and scores the mean of the maxima. Both rerank the 20 best documents of `bm25` on SciFact's
-test split.
+says, and scores the mean of the maxima. Both rerank the 20 best documents of `bm25`, for 150 of the
+queries of SciFact's test split.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from colbench.integrations.llama_index import ColbertPostprocessor
 from colbench.progress import bar
 from colbench.run.formats import read_run
 
+SAMPLE = {"queries": 150}
 DATASET, ENCODER, DEPTH = "beir/scifact", "minilm_colbert", 20
 
 
@@ -33,11 +34,11 @@ def main(output: Path) -> None:
     from llama_index.core.schema import NodeWithScore, TextNode
     from llama_index.postprocessor.colbert_rerank import ColbertRerank
 
-    collection = colbench.load_collection(DATASET)
+    collection = colbench.load_collection(DATASET, sample=SAMPLE)
     texts = {document.id: document.text for document in collection.documents}
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        colbench.run(dataset=DATASET, systems=["bm25"], output_dir=work / "first")
+        colbench.run(dataset=collection, systems=["bm25"], output_dir=work / "first")
         found = read_run(work / "first" / "runs" / "bm25.trec")
         encoder = load_encoder(
             EncoderSettings.model_validate(named_settings("encoder", ENCODER, (), {})), Form.TOKENS
@@ -68,7 +69,7 @@ def main(output: Path) -> None:
             name: {"kind": "trec_run", "path": str(work / f"{name}.trec")} for name in rerankers
         }
         results = colbench.run(
-            dataset=DATASET,
+            dataset=collection,
             systems=["bm25", *rerankers],
             system=system,
             reference="colbench_rerank",

@@ -129,8 +129,8 @@ class Colbert:
             index=_checked(IndexSettings, settings, "index"),
             analyser=_checked(AnalyserSettings, analyser or {}, "analyser"),
         )
-        if isinstance(texts, str):
-            raise DataError("texts is one string: give a list of them")
+        if isinstance(texts, str) or not isinstance(texts, Iterable):
+            raise DataError(f"texts is of type {type(texts).__name__}: give a list of strings")
         rows = writing.checked_rows(texts, ids, metadata)
         total = len(texts) if isinstance(texts, Sized) else None
         with ALONE, quieted(not verbose):

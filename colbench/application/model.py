@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -165,6 +165,8 @@ def checked_texts(texts: Any, what: str) -> list[str]:
     Raises:
         DataError: one is no text, or holds half a surrogate pair.
     """
+    if not isinstance(texts, Iterable):
+        raise DataError(f"{what} is of type {type(texts).__name__}: give a string, or a list")
     listed = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(listed):
         if not isinstance(text, str):

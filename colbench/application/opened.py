@@ -157,7 +157,7 @@ class Opened:
             allowed: live documents that may be found.
         """
         matching = len(self) if allowed is None else int(allowed.sum())
-        if not matching or not self.index.manifest.centroids:
+        if not matching or not len(query) or not self.index.manifest.centroids:
             return _nothing()
         searcher = self._searcher(settings)
         stages = searcher.stages

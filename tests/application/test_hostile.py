@@ -301,3 +301,18 @@ def test_a_model_that_is_not_there_is_told_before_anything_is_written(tmp_path):
         Colbert.from_pretrained("embedded:all-MiniLM-L6-v3").index(["a"], tmp_path / "index")
     assert "\n" not in str(told.value)
     assert not (tmp_path / "index" / "index").exists()
+
+
+def test_a_query_without_tokens_finds_nothing_by_its_vectors(words):
+    index = words(["one", "two", "three"])
+    assert index.search("") == []
+    assert index.search("", filter={}, search="exhaustive") == []
+    assert [len(found) for found in index.search(["", "two"], k=1)] == [0, 1]
+
+
+@pytest.mark.parametrize("texts", [5, None, "one text"])
+def test_texts_that_are_no_list_are_told(words, texts):
+    with pytest.raises(DataError, match="give a list of strings"):
+        words(texts)
+    with pytest.raises(DataError, match="query is of type int"):
+        words(["one"]).search(5)

@@ -113,6 +113,8 @@ class Searcher:
         fill: bool = False,
     ) -> NDArray[np.int64]:
         """Return the documents whose residuals are read, ascending; arguments as of `search`."""
+        if not query.tokens:  # it would probe for ever
+            return np.empty(0, dtype=np.int64)
         keep, nprobe = self.settings.kept(k), self.settings.nprobe
         if allowed is None:
             candidates = self._candidates(query, nprobe, trace)
