@@ -309,3 +309,37 @@ def sweep_results(full_results):
     return full_results.model_copy(
         update={"systems": systems, "sweep": sweep, "queries": [], "documents": []}
     )
+
+
+# An application's index; what is heavy is imported where a test asks for it.
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    """An encoder of words, which costs nothing."""
+    from words import WordEncoder
+
+    return WordEncoder()
+
+
+@pytest.fixture(scope="session")
+def model():
+    """The embedded model."""
+    from colbench import Colbert
+
+    return Colbert.from_pretrained("embedded:all-MiniLM-L6-v2")
+
+
+@pytest.fixture
+def words(encoder, tmp_path):
+    """Make an index of texts by words, each under a new name: `words(texts, ids=…, …)`."""
+    from colbench import Colbert
+
+    made = iter(f"index{number}" for number in range(1000))
+
+    def make(texts, **options):
+        name = options.pop("name", None) or next(made)
+        model = Colbert.from_pretrained(options.pop("encoder", encoder))
+        return model.index(texts, tmp_path / name, verbose=False, **options)
+
+    return make

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-import victim
+import killed
 
 with tempfile.TemporaryDirectory() as name:
-    victim.first(Path(name) / "index")
+    killed.first(Path(name) / "index")

@@ -379,7 +379,7 @@ def test_a_folder_that_holds_an_index_is_not_indexed_again(words, index):
     ("texts", "options", "message"),
     [
         ([], {}, "no documents"),
-        ("one string", {}, "one string: give a list"),
+        ("one string", {}, "of type str: give a list"),
         ([1], {}, "of type int"),
         ([None], {}, "of type NoneType"),
         (["a", "b"], {"ids": ["x", "x"]}, "'x' is given more than once"),

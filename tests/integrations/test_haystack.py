@@ -1,9 +1,16 @@
 """Haystack's own pipelines: a retriever, a ranker, a prompt."""
 
+import pytest
+from facts import index_of_facts
 from haystack import Document, Pipeline
 from haystack.components.builders import PromptBuilder
 
 from colbench.integrations.haystack import ColbertRanker, ColbertRetriever
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    return index_of_facts(tmp_path_factory.mktemp("facts"))
 
 
 def test_documents_have_the_text_and_what_the_search_says(index):

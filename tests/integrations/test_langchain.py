@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import pytest
+from facts import index_of_facts
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
@@ -15,6 +16,11 @@ from langchain_core.tools import create_retriever_tool
 
 from colbench import Colbert, ConfigError
 from colbench.integrations.langchain import ColbertCompressor, ColbertRetriever
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    return index_of_facts(tmp_path_factory.mktemp("facts"))
 
 
 def texts_of(documents):

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from facts import index_of_facts
 from llama_index.core import PromptTemplate
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.llms.mock import MockLLM
@@ -16,6 +17,12 @@ from llama_index.core.workflow import Event, StartEvent, StopEvent, Workflow, st
 
 from colbench import DataError
 from colbench.integrations.llama_index import ColbertPostprocessor, ColbertRetriever
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    return index_of_facts(tmp_path_factory.mktemp("facts"))
+
 
 SHOWN = PromptTemplate("{context_str}")
 """MockLLM answers with its prompt: with what was retrieved."""

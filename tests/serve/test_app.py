@@ -4,6 +4,7 @@ import threading
 from datetime import date
 
 import pytest
+from facts import index_of_facts
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from words import WordEncoder
@@ -12,6 +13,11 @@ from colbench import Colbert
 from colbench.serve.app import Limits, make_app
 
 TOKEN = "a-token-of-enough-letters"
+
+
+@pytest.fixture
+def index(tmp_path):
+    return index_of_facts(tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
+"""Three facts with metadata, and an index of them by an encoder that costs nothing."""
+
 from datetime import date
 
-import pytest
 from words import WordEncoder
 
 from colbench import Colbert
@@ -17,7 +18,7 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def index(tmp_path):
+def index_of_facts(place):
+    """Make the index `facts` in a folder."""
     model = Colbert.from_pretrained(WordEncoder())
-    return model.index(TEXTS.values(), tmp_path / "facts", ids=TEXTS, metadata=ROWS, verbose=False)
+    return model.index(TEXTS.values(), place / "facts", ids=TEXTS, metadata=ROWS, verbose=False)

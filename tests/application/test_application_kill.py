@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import killed
 import pytest
-import victim
 from forking import ENVIRONMENT, wait_for
 from test_changes import agree
 
@@ -29,12 +29,12 @@ MADE = 1500
 
 @pytest.fixture(scope="module")
 def started():
-    """Start a function of `victim` in a process of its own, which is killed at the latest here."""
+    """Start a function of `killed` in a process of its own, which is killed at the latest here."""
     context = multiprocessing.get_context("forkserver")
     running = []
 
     def start(function, *arguments):
-        process = context.Process(target=getattr(victim, function), args=arguments, daemon=True)
+        process = context.Process(target=getattr(killed, function), args=arguments, daemon=True)
         process.start()
         running.append(process)
         return process
@@ -75,11 +75,11 @@ def kill_and_look(started, folder, log, seed):
     process.join()
     assert process.exitcode == -signal.SIGKILL
     done, begun, lines = told(log)
-    index = Colbert.open(folder, encoder=victim.ENCODER)
+    index = Colbert.open(folder, encoder=killed.ENCODER)
     index.check()
-    held = victim.state(index)
+    held = killed.state(index)
     assert held in (done, begun) if begun is not None else held == done
-    agree(index, as_held(held), encoder=victim.ENCODER)
+    agree(index, as_held(held), encoder=killed.ENCODER)
     for number in (0, 1, 2):
         wanted = {doc for doc, _, row in held if f"t{number}" in row["tags"]}
         found = index.search("w0", k=1000, filter={"tags": {"$contains": f"t{number}"}})
@@ -90,7 +90,7 @@ def kill_and_look(started, folder, log, seed):
 @pytest.fixture(scope="module")
 def before(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed") / "index"
-    victim.first(folder)
+    killed.first(folder)
     return folder
 
 
@@ -101,7 +101,7 @@ def killed_often(started, before, tmp_path, kills, first=0):
     for seed in range(first, first + kills):
         changes += kill_and_look(started, folder, tmp_path / "log", seed)
         if seed % 3 == 0:  # a writer puts right what the killed one left
-            index = Colbert.open(folder, encoder=victim.ENCODER)
+            index = Colbert.open(folder, encoder=killed.ENCODER)
             index.add("w1 after", ids=f"after {seed}", metadata={"number": -1, "tags": []})
             index.check()
             index.delete(f"after {seed}")
@@ -128,12 +128,12 @@ def killed_while_making(started, tmp_path, number, latest):
     process.join()
     assert process.exitcode == -signal.SIGKILL
     rng = random.Random(1)
-    texts = [victim.text_of(rng, n) for n in range(MADE)]
+    texts = [killed.text_of(rng, n) for n in range(MADE)]
     try:
-        index = Colbert.open(folder, encoder=victim.ENCODER)
+        index = Colbert.open(folder, encoder=killed.ENCODER)
     except StorageError as error:
         assert "not finished: index the same texts again" in str(error)
-        model = Colbert.from_pretrained(victim.ENCODER)
+        model = Colbert.from_pretrained(killed.ENCODER)
         index = model.index(texts, folder, verbose=False)
     else:
         assert log.read_text(encoding="utf-8") == "made" or len(index) == MADE
