@@ -16,7 +16,7 @@ from words import WordEncoder
 from colbench import Colbert
 from colbench.application.results import Document
 from colbench.cli.main import main
-from colbench.vespa import command as exporting
+from colbench.vespa import export as exporting
 from colbench.vespa.feed import document_id, signs, text_of
 from colbench.vespa.package import application_name, field_names, make_package, maxsim
 
