@@ -39,6 +39,7 @@ def recorder(log, name):
     )
 
 
+@pytest.mark.nightly
 def test_a_race_lets_everyone_encode_everything_in_every_round_and_changes_who_begins():
     log = []
     contenders = {name: recorder(log, name) for name in ("a", "b", "c")}

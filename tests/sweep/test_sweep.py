@@ -195,6 +195,7 @@ def test_a_killed_sweep_goes_on_where_it_stopped(colbench, fork_server, folder, 
     assert not list((tmp_path / ".variants").glob("indexes/*"))
 
 
+@pytest.mark.nightly
 def test_a_point_that_begins_a_deeper_one_equals_that_measured_alone(
     colbench, folder, cache, tmp_path
 ):
@@ -210,6 +211,7 @@ def test_a_point_that_begins_a_deeper_one_equals_that_measured_alone(
     assert together.depth == alone.depth == 5
 
 
+@pytest.mark.nightly
 def test_a_system_made_of_others_is_swept_with_its_parts(colbench, folder, cache, tmp_path):
     grid = "sweep={system: bm25_colbert, axes: {depth: [2, 10]}}"
     overrides = ["task=sweep", "systems=[colbert_exact]", "measures=[ndcg@5]", "k=10"]

@@ -183,6 +183,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(train, mon
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "name", ["weights.safetensors", more("optimizer.safetensors"), more("state.json")]
 )
@@ -417,6 +418,7 @@ def test_training_reads_texts_with_the_prompts_that_a_search_reads_them_with(tra
     assert all(prompt for _, prompt in read)
 
 
+@pytest.mark.nightly
 def test_files_of_triples_and_of_scored_pairs_are_trained_on(train, tmp_path):
     triples = tmp_path / "triples.tsv"
     rows = [f"what {a} is red\tthe {a} red\tthe {b}" for a, b in pairwise(TOPICS)]
@@ -444,6 +446,7 @@ def test_files_of_triples_and_of_scored_pairs_are_trained_on(train, tmp_path):
         assert results.sources[0].collection == files[name].name
 
 
+@pytest.mark.nightly
 def test_a_collection_without_judgments_is_trained_on(train, place, tmp_path):
     folder = tmp_path / "bare"
     folder.mkdir()
