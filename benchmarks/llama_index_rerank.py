@@ -5,7 +5,7 @@
 
 ColbertRerank takes the hidden states of the transformer for token vectors: it leaves out the
 projection of the checkpoint, its markers and its mask, reads 512 tokens whatever the checkpoint
-says, and scores the mean of the maxima. Both rerank the 20 best documents of `bm25`, for 150 of the
+says, and scores the mean of the maxima. Both rerank the 20 best documents of `bm25`, for 60 of the
 queries of SciFact's test split.
 """
 
@@ -25,7 +25,7 @@ from colbench.integrations.llama_index import ColbertPostprocessor
 from colbench.progress import bar
 from colbench.run.formats import read_run
 
-SAMPLE = {"queries": 150}
+SAMPLE = {"queries": 60}
 DATASET, ENCODER, DEPTH = "beir/scifact", "minilm_colbert", 20
 
 
