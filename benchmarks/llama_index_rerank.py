@@ -65,12 +65,14 @@ def main(output: Path) -> None:
                 ranked = reranker.postprocess_nodes(nodes, query_str=query.text)
                 lines += list(_lines(query.id, ranked, name))
             (work / f"{name}.trec").write_text("".join(lines), encoding="utf-8")
+        (work / "first" / "runs" / "bm25.trec").rename(work / "bm25_first.trec")
+        names = ["bm25_first", *rerankers]  # all of them rankings: what they took is not measured
         system: dict[str, Any] = {
-            name: {"kind": "trec_run", "path": str(work / f"{name}.trec")} for name in rerankers
+            name: {"kind": "trec_run", "path": str(work / f"{name}.trec")} for name in names
         }
         results = colbench.run(
             dataset=collection,
-            systems=["bm25", *rerankers],
+            systems=names,
             system=system,
             reference="colbench_rerank",
             k=DEPTH,
