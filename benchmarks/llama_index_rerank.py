@@ -25,6 +25,7 @@ from colbench.integrations.llama_index import ColbertPostprocessor
 from colbench.progress import bar
 from colbench.run.formats import read_run
 
+RANKINGS = Path("results/runs/llama_index_rerank")
 SAMPLE = {"queries": 60}
 DATASET, ENCODER, DEPTH = "beir/scifact", "minilm_colbert", 20
 
@@ -38,6 +39,7 @@ def main(output: Path) -> None:
     texts = {document.id: document.text for document in collection.documents}
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
+        RANKINGS.mkdir(parents=True, exist_ok=True)
         colbench.run(dataset=collection, systems=["bm25"], output_dir=work / "first")
         found = read_run(work / "first" / "runs" / "bm25.trec")
         encoder = load_encoder(
@@ -64,11 +66,12 @@ def main(output: Path) -> None:
                 ]
                 ranked = reranker.postprocess_nodes(nodes, query_str=query.text)
                 lines += list(_lines(query.id, ranked, name))
-            (work / f"{name}.trec").write_text("".join(lines), encoding="utf-8")
-        (work / "first" / "runs" / "bm25.trec").rename(work / "bm25_first.trec")
+            (RANKINGS / f"{name}.trec").write_text("".join(lines), encoding="utf-8")
+        first = (work / "first" / "runs" / "bm25.trec").read_text(encoding="utf-8")
+        (RANKINGS / "bm25_first.trec").write_text(first, encoding="utf-8")
         names = ["bm25_first", *rerankers]  # all of them rankings: what they took is not measured
         system: dict[str, Any] = {
-            name: {"kind": "trec_run", "path": str(work / f"{name}.trec")} for name in names
+            name: {"kind": "trec_run", "path": str(RANKINGS / f"{name}.trec")} for name in names
         }
         results = colbench.run(
             dataset=collection,
