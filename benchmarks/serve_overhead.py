@@ -3,7 +3,7 @@
     python -m benchmarks.serve_overhead results/serve_overhead
 
 `library` calls `Colbert.search` in a process of its own, `service` asks `colbench serve` over HTTP;
-both return texts and metadata of the 10 best of 2,000 documents of SciFact. The difference of
+both return texts and metadata of the 10 best of 500 documents of SciFact. The difference of
 their p50 and p99 is the cost of HTTP, JSON and checks. `colbert` is the system of any run over the
 same index: its nDCG@10 has to be that of the other two.
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 import colbench
 
-SAMPLE = {"docs": 2000}
+SAMPLE = {"docs": 500}
 DATASET, ENCODER, K = "beir/scifact", "minilm", 10
 _COMMAND = "import sys; from colbench.cli.main import main; sys.exit(main())"
 
